@@ -1,0 +1,168 @@
+// The graph IR: values, nodes in execution order, constants. A plain, copyable value; edges are ids.
+// Text form: docs/ir.md; printer and parser: src/ir/graph_text.cpp; rules: src/ir/graph_verify.cpp.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "tenon/expr.h"
+#include "tenon/layout.h"
+
+namespace tenon {
+
+// Core ops, one enumerator per row of ops.def.
+enum class Op : uint16_t {
+#define OP(name, family) name,
+#include "tenon/ops.def"
+#undef OP
+};
+
+std::string_view spelling(Op op);
+std::optional<Op> parse_op(std::string_view spelling);
+
+// Attributes: typed keys, kept sorted.
+enum class Attr : uint8_t {
+#define ATTR(key, type) key,
+#include "tenon/attrs.def"
+#undef ATTR
+};
+
+namespace attr {
+using Int = int64_t;
+using Float = double;
+using Ints = std::vector<int64_t>;
+using Floats = std::vector<double>;
+using Text = std::string;
+using Type = DType;
+using Dims = std::vector<Expr>;
+}  // namespace attr
+
+using AttrValue = std::variant<attr::Int, attr::Float, attr::Ints, attr::Floats, attr::Text, attr::Type, attr::Dims>;
+
+template <Attr key>
+struct AttrType;
+#define ATTR(key, type)          \
+  template <>                    \
+  struct AttrType<Attr::key> {   \
+    using Value = attr::type;    \
+  };
+#include "tenon/attrs.def"
+#undef ATTR
+
+class Attrs {
+ public:
+  template <Attr key>
+  Attrs& set(typename AttrType<key>::Value value) {
+    put(key, AttrValue(std::in_place_type<typename AttrType<key>::Value>, std::move(value)));
+    return *this;
+  }
+  // The attribute, which must be there.
+  template <Attr key>
+  const typename AttrType<key>::Value& get() const {
+    const AttrValue* v = find(key);
+    TENON_CHECK(v, "attribute missing");
+    return std::get<typename AttrType<key>::Value>(*v);
+  }
+  template <Attr key>
+  typename AttrType<key>::Value get_or(typename AttrType<key>::Value fallback) const {
+    const AttrValue* v = find(key);
+    return v ? std::get<typename AttrType<key>::Value>(*v) : std::move(fallback);
+  }
+  bool has(Attr key) const { return find(key) != nullptr; }
+  const AttrValue* find(Attr key) const;
+  void put(Attr key, AttrValue value);  // for parsers; keys stay sorted
+  void erase(Attr key);
+  auto begin() const { return items_.begin(); }
+  auto end() const { return items_.end(); }
+  auto begin() { return items_.begin(); }
+  auto end() { return items_.end(); }
+  bool empty() const { return items_.empty(); }
+  bool operator==(const Attrs&) const = default;
+
+ private:
+  std::vector<std::pair<Attr, AttrValue>> items_;
+};
+
+// Bytes that outlive the graph: a mapped model or external file, or memory owned here. Little endian,
+// row-major, sub-byte types packed as ONNX packs them.
+struct Bytes {
+  std::shared_ptr<const void> owner;  // keeps the mapping or the vector alive
+  const std::byte* data = nullptr;
+  size_t size = 0;
+
+  static Bytes copy_of(std::span<const std::byte> bytes);
+  std::span<const std::byte> span() const { return {data, size}; }
+};
+
+// A tensor known at compile time. `splat`: bytes hold one element that stands for all.
+struct Constant {
+  DType type{};
+  std::vector<int64_t> dims;
+  Bytes bytes;
+  bool splat = false;
+  std::vector<std::string> strings = {};  // DType::String only
+
+  int64_t count() const;
+};
+
+// real = (q - zero_point) * scale. Scale and zero point are constants or values of the graph.
+struct Quant {
+  ValueId scale;
+  ValueId zero_point;  // invalid: 0
+  int axis = -1;       // -1: per tensor
+  int64_t block = 0;   // along axis; 0: one per index of axis
+  bool operator==(const Quant&) const = default;
+};
+
+struct Value {
+  std::string name;                    // unique in the graph
+  DType type{};
+  std::vector<Expr> dims;              // index expressions over symbols
+  NodeId def = {};                     // invalid: graph input or constant
+  ConstantId constant = {};            // valid: an initialiser
+  std::optional<Quant> quant = {};
+  Layout layout = {};                  // empty: row-major, dense
+  // The elements as index expressions, where shape arithmetic needs them and they are few (rank <= 1).
+  std::optional<std::vector<Expr>> content = {};
+};
+
+struct Graph;
+
+struct Node {
+  Op op{};
+  std::vector<ValueId> inputs;   // an invalid id: optional operand left out
+  std::vector<ValueId> outputs;
+  Attrs attrs = {};
+  std::vector<Graph> bodies = {};  // If: then, else; Loop, Scan: body. Captures are extra inputs.
+  NodeRef origin = {};             // the ONNX node that it comes from
+};
+
+struct Graph {
+  std::string name;
+  ExprPool pool;                      // dims, and dims in attributes
+  Store<ValueId, Value> values;
+  std::vector<Node> nodes;            // execution order
+  std::vector<ValueId> inputs;
+  std::vector<ValueId> outputs;
+  Store<ConstantId, Constant> constants;
+
+  ValueId add_value(std::string name, DType type, std::vector<Expr> dims);  // makes the name unique
+  ValueId add_constant(std::string name, Constant constant);                // fills `content` where it is small and integer
+  const Constant* constant(ValueId v) const;  // null where v is not a constant
+  std::vector<std::vector<int>> users() const;  // per value: indices into nodes, ascending
+};
+
+// "f32[N,3,224,224]"
+std::string type_text(const Graph& graph, ValueId value);
+
+std::string print(const Graph& graph);
+Result<Graph> parse_graph(std::string_view text);
+
+// Definition before use, single assignment, arities, attribute presence, and inferred types equal
+// to recorded ones. All violations in one go.
+Result<void> verify(const Graph& graph);
+
+}  // namespace tenon

@@ -1,0 +1,55 @@
+// How the logical dims of a tensor lie in memory: an ordered list of parts, outermost first. A part is
+// a whole logical dim, the blocks of one, or the inside of a block. NCHW is {0}{1}{2}{3}, NHWC
+// {0}{2}{3}{1}, NCHW16c {0}{1/16}{2}{3}{1%16}; packed weights are of the same form. A blocked dim is
+// padded with zeros to a multiple of its block. A halo is a margin of zeros around a logical dim that
+// producers leave alone and consumers may read.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tenon/ids.h"
+#include "tenon/result.h"
+
+namespace tenon {
+
+class ExprPool;
+
+struct LayoutPart {
+  int dim = 0;
+  int64_t divide = 1;   // index / divide ...
+  int64_t modulo = 0;   // ... % modulo; 0: no modulo (the outermost part of the dim)
+  bool operator==(const LayoutPart&) const = default;
+};
+
+struct Halo {
+  int dim = 0;
+  int64_t before = 0;
+  int64_t after = 0;
+  bool operator==(const Halo&) const = default;
+};
+
+struct Layout {
+  std::vector<LayoutPart> parts;  // empty: row-major
+  std::vector<Halo> halos;
+  bool row_major() const { return parts.empty() && halos.empty(); }
+  bool operator==(const Layout&) const = default;
+};
+
+// A permutation of dims, no blocks: permuted({0,2,3,1}) is NHWC.
+Layout permuted(std::vector<int> order);
+
+// "0.2.3.1", "0.1/16.2.3.1%16", "0.2.3.1+h2:1,1+h3:1,1"; "" for row-major.
+std::string print(const Layout& layout);
+Result<Layout> parse_layout(std::string_view text);
+
+// Memory extents per part, padding and halos included.
+std::vector<Expr> physical_dims(ExprPool& pool, const Layout& layout, const std::vector<Expr>& dims);
+// Elements in memory.
+Expr physical_size(ExprPool& pool, const Layout& layout, const std::vector<Expr>& dims);
+// Offset in elements of the element at logical `indices`.
+Expr physical_offset(ExprPool& pool, const Layout& layout, const std::vector<Expr>& dims,
+                     const std::vector<Expr>& indices);
+
+}  // namespace tenon

@@ -1,0 +1,146 @@
+// The loop IR: kernels plus one host program. Buffers are flat: a Load's operand and a Store's index
+// are one offset in elements. Prints, parses, and has an evaluator of its own.
+//
+// All vector code comes from one statement, Tile: a block of `rows` x `lanes` results held in registers
+// while reduction loops run over it. A matrix product, a convolution, a pooling window, a softmax row
+// and an elementwise chain (no reduction) are all tiles; only the emitter of Tile knows instruction sets.
+#pragma once
+
+#include "tenon/expr.h"
+#include "tenon/graph.h"
+#include "tenon/region.h"
+#include "tenon/tensor.h"
+
+namespace tenon {
+
+enum class Space : uint8_t { Param, Scratch };  // Scratch: private to one task, lives for one call
+
+struct LoopBuffer {
+  std::string name;
+  DType type{};
+  Expr size;                  // elements
+  Space space = Space::Param;
+  bool written = false;
+  int align = 0;              // bytes; 0: the element's
+};
+
+struct TileAxis {
+  Expr var;
+  int64_t extent = 1;         // known: rows are unrolled into registers
+};
+
+enum class ReduceKind : uint8_t {
+  Loop,
+  Unroll,  // extent is a constant; fully unrolled
+  Atom,    // innermost; the steps that one instruction sums (4 for a byte dot product)
+};
+
+struct TileReduce {
+  Expr var;
+  Expr extent;
+  ReduceKind kind = ReduceKind::Loop;
+  int64_t unroll = 1;         // Loop: steps per iteration
+};
+
+struct TileStore {
+  BufferId buffer;
+  Expr offset;
+  Expr value;
+  Expr condition = {};        // invalid: always
+};
+
+enum class StmtKind : uint8_t {
+  For,      // var, extent, body; parallel: iterations are tasks (outermost only)
+  Let,      // var = value for the statements after it in the same block; value may load
+  If,       // condition, body, otherwise
+  While,    // condition (over Lets and loads), body
+  Store,    // scalar: buffer[offset] = value
+  Tile,
+  Call,     // routine(buffers..., scalars...) of backends/runtime
+};
+
+struct Stmt {
+  StmtKind kind{};
+  Expr var = {};
+  Expr extent = {};
+  Expr value = {};            // Let: value; If, While: condition
+  bool parallel = false;
+  std::vector<Stmt> body = {};
+  std::vector<Stmt> otherwise = {};
+  std::vector<TileStore> stores = {};  // Store: exactly one; Tile: after the reduction, in order
+
+  // Tile. Semantics, as loops: for rows, for lane < min(lanes, limit): accumulators = init; for
+  // reduce...: update; then the stores. Results must not depend on the order of rows and lanes.
+  std::vector<TileAxis> rows = {};
+  TileAxis lanes = {};        // var invalid: scalar tile. Not a multiple of the vector width: last vector is masked
+  Expr lane_limit = {};       // lanes at and beyond it are not stored; invalid: all are
+  bool lanes_reduce = false;  // the lane axis is the innermost reduction: partial results per lane, combined at
+                              // the end by each accumulator's monoid; lane_limit is then the whole reduction's
+                              // extent and `lanes.extent` elements are taken per step
+  std::vector<TileReduce> reduce = {};
+  std::vector<Accumulator> accumulators = {};
+
+  std::string routine = {};
+  std::vector<BufferId> buffers = {};
+  std::vector<Expr> scalars = {};
+};
+
+struct Kernel {
+  std::string name;                    // a C identifier that names the nodes it comes from
+  ExprPool pool;
+  Store<BufferId, LoopBuffer> buffers; // Params first, in the order of the call's arguments
+  std::vector<Expr> symbols;           // dim symbols used, in the order of the call's arguments
+  std::vector<Stmt> body;              // a leading parallel For makes tasks; extent over symbols only
+  std::vector<NodeRef> origins;
+};
+
+enum class HostBufferKind : uint8_t { Input, Output, Constant, Workspace };
+
+struct HostBuffer {
+  std::string name;
+  HostBufferKind kind{};
+  DType type{};
+  Expr bytes;              // size in memory
+  int index = -1;          // Input, Output: position in the signature; Constant: into Module::constants
+  Expr offset = {};        // Workspace: set by plan_memory
+};
+
+struct HostStmt {
+  enum class Kind : uint8_t { Call, Copy, Let, If, While } kind{};
+  KernelId kernel = {};                 // Call
+  std::vector<BufferId> buffers = {};   // Call: arguments; Copy: to, from
+  std::vector<Expr> symbols = {};       // Call: values of the kernel's symbols, in the host's pool
+  Expr var = {}, value = {};            // Let: var = value; If, While: condition
+  std::vector<HostStmt> body = {}, otherwise = {};
+};
+
+// A constant as a kernel reads it: packed while it is written out, never as a whole in memory.
+struct PackedConstant {
+  std::string name;
+  ConstantId source;                    // in the graph
+  std::vector<int64_t> dims;            // logical
+  Layout layout;
+};
+
+struct Module {
+  std::string name;
+  ExprPool pool;                            // the host's: dim symbols
+  Store<KernelId, Kernel> kernels;
+  Store<BufferId, HostBuffer> buffers;
+  std::vector<HostStmt> host;
+  std::vector<PackedConstant> constants;
+  Expr workspace_bytes = {};                // shared; set by plan_memory
+  Expr scratch_bytes = {};                  // per worker; set by plan_memory
+  std::vector<Expr> symbols;                // free dim symbols, in order of first appearance in the inputs
+};
+
+std::string print(const Kernel& kernel);
+std::string print(const Module& module);
+Result<Module> parse_module(std::string_view text);
+Result<void> verify(const Module& module);
+
+// Runs one kernel on widened buffers (params then scratch made inside), bounds checked. Floats are
+// rounded to the type of each operation's result, sums in the order written.
+Result<void> evaluate(const Kernel& kernel, std::span<Tensor* const> params, std::span<const int64_t> symbols);
+
+}  // namespace tenon

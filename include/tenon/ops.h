@@ -1,0 +1,104 @@
+// What is known of each core op. One OpDef per row of ops.def, defined in its family's file.
+#pragma once
+
+#include <functional>
+#include <span>
+
+#include "tenon/graph.h"
+#include "tenon/region.h"
+#include "tenon/tensor.h"
+
+namespace tenon {
+
+struct ValueType {
+  DType type{};
+  std::vector<Expr> dims;
+  bool operator==(const ValueType&) const = default;
+};
+
+// Shape inference: types of the outputs from those of the operands. May make expressions in graph.pool.
+// Operand dims that must be equal are unified with unify_dims. Errors need no node: the caller adds it.
+using InferFn = Result<std::vector<ValueType>> (*)(Graph& graph, const Node& node);
+
+// Reference evaluation, naive and in float64. Output dims and the node's dim attributes come resolved.
+struct EvalInput {
+  const Node& node;
+  std::span<const Tensor* const> inputs;             // null: operand left out
+  std::span<const ValueType> output_types;           // dims are symbolic: use output_dims
+  const std::vector<std::vector<int64_t>>& output_dims;
+  std::function<std::vector<int64_t>(Attr)> dims;    // a Dims attribute, evaluated
+};
+using EvalFn = std::vector<Tensor> (*)(const EvalInput& in);
+
+// Lowering to index expressions: appends the statements that define the node's outputs.
+struct LowerInput {
+  Region& region;
+  const Graph& graph;
+  const Node& node;
+  std::span<const BufferId> inputs;   // invalid: operand left out
+  std::span<const BufferId> outputs;
+  // An expression of the graph's pool (a dim), in the region's pool.
+  std::function<Expr(Expr)> dim;
+};
+using LowerFn = void (*)(LowerInput& in);
+
+// Rewrites the node into simpler ones appended to graph.nodes; returns the values that replace its outputs.
+using DecomposeFn = Result<std::vector<ValueId>> (*)(Graph& graph, const Node& node);
+
+enum class OpKind : uint8_t {
+  Elementwise,  // out[i] = f(in[i]...) with broadcasting: `scalar` says which f
+  Movement,     // every output element is one input element (or a constant): inlined into consumers
+  Reduction,
+  Contraction,
+  Gather,       // indirect loads
+  Scatter,
+  Routine,      // calls the C11 runtime
+  Composite,    // has a decomposition
+};
+
+struct OpDef {
+  std::string_view name;
+  OpKind kind{};
+  int min_inputs = 1, max_inputs = 1;   // max -1: any number
+  int min_outputs = 1, max_outputs = 1;
+  std::initializer_list<Attr> attrs = {};  // those that may be present
+  InferFn infer = nullptr;
+  EvalFn eval = nullptr;
+  LowerFn lower = nullptr;          // exactly one of lower and decompose
+  DecomposeFn decompose = nullptr;
+  SOp scalar = SOp::Const;          // Elementwise only
+};
+
+constexpr bool complete(const OpDef& def) {
+  return def.infer && def.eval && ((def.lower != nullptr) != (def.decompose != nullptr));
+}
+
+#define OP(name, family) extern const OpDef def_##name;
+#include "tenon/ops.def"
+#undef OP
+
+const OpDef& definition(Op op);
+
+// Declares a and b equal. Symbols unify (the graph then uses one of them everywhere); constants must match.
+Result<Expr> unify_dims(Graph& graph, Expr a, Expr b);
+// NumPy's broadcasting of symbolic dims.
+Result<std::vector<Expr>> broadcast_dims(Graph& graph, std::span<const std::vector<Expr>> operands);
+
+// Appends a node, infers its outputs' types, propagates small integer contents; the first output.
+// Errors carry `origin`. This is the one way in which importer and passes make nodes.
+Result<ValueId> add_node(Graph& graph, Node node);
+
+// Shape arithmetic by symbolic interpretation of the node's own index expressions: the elements of
+// output 0 where they are few and known.
+std::optional<std::vector<Expr>> propagate_content(Graph& graph, const Node& node);
+
+// Reference evaluation of a whole graph at one binding of its symbols.
+struct EvalOptions {
+  std::unordered_map<std::string, int64_t> dims = {};  // symbol -> value; missing ones are solved from the inputs
+  // Called after each node; may replace the values (to feed reference inputs) or record them.
+  std::function<void(const Node&, std::span<const ValueId>, std::span<Tensor>)> observe = {};
+};
+Result<std::vector<Tensor>> evaluate(const Graph& graph, std::span<const Tensor> inputs, const EvalOptions& options);
+Tensor tensor_of(const Constant& constant);
+
+}  // namespace tenon

@@ -1,0 +1,11 @@
+// Policies: Graph x Target x dims -> Plan. `rules` needs no data; the others come with telemetry.
+#pragma once
+
+#include "tenon/plan.h"
+#include "tenon/target.h"
+
+namespace tenon {
+
+Result<Plan> rules_policy(const Graph& graph, const Target& target);
+
+}  // namespace tenon

@@ -1,0 +1,64 @@
+// Regions: what is compiled together, as index expressions over named axes. A region is an ordered list
+// of statements
+//
+//   out[n,h,w,o] = relu(bias[o] + sum(kh,kw,c) x[n, c, h*2+kh-3, w*2+kw-3] * w[o,c,kh,kw])
+//
+// in logical indices; layouts are applied when the region becomes Loops. Loads outside a tensor's dims
+// must be guarded by Select. Nothing below this level knows op names.
+#pragma once
+
+#include "tenon/graph.h"
+
+namespace tenon {
+
+// How two partial results combine; Custom: in order only (argmax, scans).
+enum class Monoid : uint8_t { Sum, Prod, Max, Min, Custom };
+
+// One component of a reduction's state. `update` is over `var` (the state so far), the other
+// accumulators' vars, axes and reduce axes.
+struct Accumulator {
+  Expr var;     // a Var of the accumulator's type
+  Expr init;
+  Expr update;
+  Monoid monoid = Monoid::Custom;
+};
+
+struct Statement {
+  BufferId out;
+  std::vector<Expr> axes;            // loop variables, outermost first; extents are their Vars' extents
+  std::vector<Expr> indices;         // where out is written, over axes; by default the axes themselves
+  std::vector<Expr> reduce_axes;     // outermost first; empty: no reduction
+  std::vector<Accumulator> accumulators;
+  Expr value;                        // over axes, loads, accumulator vars
+  Expr condition = {};               // store only where it holds; invalid: always
+  bool scan = false;                 // store at every step of the (single) reduce axis, not only at the end
+  // Not of this form: a routine of backends/runtime over whole buffers, called with `scalars`.
+  std::string routine = {};
+  std::vector<BufferId> operands = {};
+  std::vector<Expr> scalars = {};
+};
+
+struct RegionBuffer {
+  std::string name;
+  ValueId value;              // the graph value it is; invalid: a temporary of the region
+  DType type{};
+  std::vector<Expr> dims;     // logical
+  bool is_input = false, is_output = false;
+};
+
+struct Region {
+  std::string name;
+  ExprPool pool;
+  Store<BufferId, RegionBuffer> buffers;
+  std::vector<Statement> statements;
+  std::vector<NodeRef> origins;
+
+  BufferId buffer_of(ValueId value) const;  // invalid where the region has none
+};
+
+std::string print(const Region& region);
+
+// Expands the elements of `out` in terms of its axes: the helper that op definitions use.
+// See src/ops/lower.h for the builder that they are written with.
+
+}  // namespace tenon

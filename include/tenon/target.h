@@ -1,0 +1,49 @@
+// A target is one TOML file in backends/targets: instruction set, ABI, instruction atoms, memory
+// hierarchy, measured rates. docs/adding_a_target.md describes every key.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tenon/dtype.h"
+#include "tenon/result.h"
+
+namespace tenon {
+
+// An instruction that multiplies and accumulates: acc[lanes] += sum over k of a[k] * b[lanes][k].
+// One operand (a) is broadcast to all lanes.
+struct Atom {
+  std::string name;       // "fma", "vpdpbusd": what the emitter switches on
+  DType a{}, b{}, acc{};
+  int lanes = 1;          // accumulators per instruction
+  int k = 1;              // products summed per lane
+  std::string intrinsic;  // LLVM's name; empty: plain IR
+};
+
+struct Target {
+  std::string name;             // file name without .toml
+  std::string description;
+  std::string triple;           // "x86_64-unknown-linux-gnu"
+  std::string cpu;              // LLVM's -mcpu
+  std::string features;         // LLVM's -mattr, added to the cpu's
+  std::string abi;              // LLVM's ABI name where the triple leaves a choice ("lp64d")
+  std::vector<std::string> cpu_check;  // features that the artifact checks at run time
+  bool freestanding = false;
+  int vector_bytes = 16;        // widest useful vector register (or register group)
+  int vector_registers = 16;
+  bool masked_memory = false;   // has masked loads and stores of f32 and narrower
+  std::vector<Atom> atoms;      // best first
+  int64_t l1d_bytes = 0, l2_bytes = 0, l3_bytes = 0, line_bytes = 64;
+  double gflops_f32 = 0, gops_i8 = 0;          // per core, measured
+  double l1_gb_per_s = 0, l2_gb_per_s = 0, l3_gb_per_s = 0, dram_gb_per_s = 0;
+  double fork_us = 0;           // starting and joining tasks
+  std::string qemu = {};        // emulator command for `run` and `verify` on other hosts, with its flags
+
+  int lanes(DType type) const { return type == DType::Bool ? vector_bytes : vector_bytes * 8 / bits(type); }
+};
+
+Result<Target> load_target(const std::string& name);       // a name, a path to a .toml, or "native"
+std::vector<std::string> target_names();
+Result<Target> parse_target(std::string_view toml, std::string name);
+
+}  // namespace tenon

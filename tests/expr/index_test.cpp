@@ -1,0 +1,78 @@
+// Canonical index arithmetic: the identities that lowering relies on.
+#include <gtest/gtest.h>
+
+#include "tenon/expr.h"
+
+namespace tenon {
+namespace {
+
+TEST(Index, SumsAreCanonical) {
+  ExprPool p;
+  Expr P = p.symbol("P"), S = p.symbol("S");
+  EXPECT_EQ(p.add(P, S), p.add(S, P));
+  EXPECT_EQ(p.sub(p.add(P, S), P), S);
+  EXPECT_EQ(p.mul(p.add(P, S), p.index(3)), p.add(p.mul(p.index(3), S), p.mul(P, p.index(3))));
+  EXPECT_EQ(p.sub(S, S), p.index(0));
+}
+
+TEST(Index, DivModOfLinearisedAxes) {
+  ExprPool p;
+  Expr S = p.symbol("S");
+  Expr i = p.axis("i", S), j = p.axis("j", p.index(12)), k = p.axis("k", p.index(64));
+  Expr linear = p.add(p.mul(p.add(p.mul(i, p.index(12)), j), p.index(64)), k);
+  EXPECT_EQ(p.floordiv(linear, p.index(768)), i);
+  EXPECT_EQ(p.mod(linear, p.index(768)), p.add(p.mul(j, p.index(64)), k));
+  EXPECT_EQ(p.mod(p.floordiv(linear, p.index(64)), p.index(12)), j);
+}
+
+TEST(Index, DivModBySymbols) {
+  ExprPool p;
+  Expr H = p.symbol("H"), W = p.symbol("W");
+  Expr h = p.axis("h", H), w = p.axis("w", W);
+  Expr linear = p.add(p.mul(h, W), w);
+  EXPECT_EQ(p.floordiv(linear, W), h);
+  EXPECT_EQ(p.mod(linear, W), w);
+  EXPECT_TRUE(p.provably_less(linear, p.mul(H, W)));
+  EXPECT_FALSE(p.provably_less(p.add(linear, p.index(1)), p.mul(H, W)));
+}
+
+TEST(Index, DivExact) {
+  ExprPool p;
+  Expr B = p.symbol("B"), S = p.symbol("S"), P = p.symbol("P");
+  Expr n = p.mul(p.mul(B, p.add(P, S)), p.index(768));
+  EXPECT_EQ(p.div_exact(n, p.mul(B, p.add(P, S))), p.index(768));
+  EXPECT_EQ(p.div_exact(n, p.mul(B, p.index(12))), p.mul(p.add(P, S), p.index(64)));
+  EXPECT_FALSE(p.div_exact(n, p.index(7)).has_value());
+}
+
+TEST(Index, RangesDecideComparisons) {
+  ExprPool p;
+  Expr S = p.symbol("S");
+  p.var(S).lo = 1;
+  Expr i = p.axis("i", S);
+  EXPECT_EQ(p.as_int(p.binary(SOp::Lt, i, S)), 1);
+  EXPECT_EQ(p.as_int(p.binary(SOp::Ge, i, p.index(0))), 1);
+  EXPECT_EQ(p.as_int(p.binary(SOp::Lt, S, p.index(1))), 0);
+  EXPECT_EQ(p.max(S, p.index(1)), S);
+}
+
+TEST(Index, AffineInOneVariable) {
+  ExprPool p;
+  Expr W = p.symbol("W");
+  Expr h = p.axis("h", p.symbol("H")), w = p.axis("w", W);
+  auto split = p.affine(p.add(p.mul(p.add(p.mul(h, p.index(2)), p.index(-3)), W), w), h);
+  ASSERT_TRUE(split);
+  EXPECT_EQ(split->first, p.mul(p.index(2), W));
+  EXPECT_FALSE(p.affine(p.mod(h, p.index(3)), h).has_value());
+}
+
+TEST(Index, SubstituteAndEvaluate) {
+  ExprPool p;
+  Expr S = p.symbol("S");
+  Expr e = p.ceildiv(p.add(S, p.index(5)), p.index(16));
+  EXPECT_EQ(p.evaluate(e, {{S, 28}}), 3);
+  EXPECT_EQ(p.substitute(e, {{S, p.index(11)}}), p.index(1));
+}
+
+}  // namespace
+}  // namespace tenon

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Installs what Tenon builds with: Debian packages that are missing, and ONNX's C++ library from its
+# pinned PyPI source distribution. Says what it installs; never touches what is there.
+#
+#   tools/deps.sh            everything
+#   tools/deps.sh --prefix   prints the folder that holds the ONNX library, installs nothing
+set -euo pipefail
+
+onnx_version=1.23.2
+onnx_sha256=008cb0467b2bbee41448acc7da8b6f4e704624cb0d327a2d5adafc7ce19bc5b8
+prefix="${TENON_DEPS:-${XDG_CACHE_HOME:-$HOME/.cache}/tenon/deps}/onnx-$onnx_version"
+[ "${1:-}" = --prefix ] && { echo "$prefix"; exit 0; }
+
+# Package, and the issue-sized reason for it: docs/dependencies.md.
+packages=(
+  g++ cmake ninja-build ccache python3 python3-pip python3-venv git
+  llvm-19-dev liblld-19-dev lld-19 clang-19 libclang-rt-19-dev
+  libprotobuf-dev protobuf-compiler libspdlog-dev libcli11-dev nlohmann-json3-dev
+  libtomlplusplus-dev libgtest-dev librapidcheck-dev libmpfr-dev libhwloc-dev
+  qemu-user clang-format-19
+)
+missing=()
+for p in "${packages[@]}"; do
+  dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing+=("$p")
+done
+if [ "${#missing[@]}" -gt 0 ]; then
+  echo "installing Debian packages: ${missing[*]}" >&2
+  sudo=""; [ "$(id -u)" = 0 ] || sudo=sudo
+  $sudo apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+if [ ! -f "$prefix/lib/libonnx.a" ]; then
+  echo "building ONNX $onnx_version into $prefix (about two minutes)" >&2
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  # A plain `pip download` would run ONNX's build backend for metadata; the sdist itself is all we need.
+  python3 -m pip download -q --no-deps --no-binary onnx --dest "$work" "onnx==$onnx_version"
+  echo "$onnx_sha256  $work/onnx-$onnx_version.tar.gz" | sha256sum --check --quiet
+  tar -xzf "$work/onnx-$onnx_version.tar.gz" -C "$work"
+  src="$work/onnx-$onnx_version"
+  # ONNX asks for CMake 3.26 and builds with Debian's 3.25 as it is.
+  sed -i 's/cmake_minimum_required(VERSION 3.26)/cmake_minimum_required(VERSION 3.25)/' "$src/CMakeLists.txt"
+  # Without the call ONNX tries to download protobuf.
+  sed -i "/^project(onnx/a find_package(Protobuf REQUIRED)" "$src/CMakeLists.txt"
+  launcher=(); command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+  cmake -S "$src" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DONNX_USE_UNITY_BUILD=ON \
+    -DONNX_ML=ON -DBUILD_SHARED_LIBS=OFF -DCMAKE_POSITION_INDEPENDENT_CODE=ON "${launcher[@]}" \
+    -DCMAKE_INSTALL_PREFIX="$prefix.tmp" -DCMAKE_INSTALL_LIBDIR=lib >"$work/log" 2>&1 \
+    && cmake --build "$work/build" >>"$work/log" 2>&1 \
+    && cmake --install "$work/build" >>"$work/log" 2>&1 || { tail -40 "$work/log" >&2; exit 1; }
+  rm -rf "$prefix"; mkdir -p "$(dirname "$prefix")"; mv "$prefix.tmp" "$prefix"
+fi
