@@ -120,6 +120,15 @@ struct PackedConstant {
   ConstantId source;                    // in the graph
   std::vector<int64_t> dims;            // logical
   Layout layout;
+  int64_t offset = 0;                   // in the weights, a multiple of 64
+  int64_t bytes = 0;                    // as packed
+};
+
+// An input or output of the model.
+struct Port {
+  std::string name;
+  DType type{};
+  std::vector<Expr> dims;               // over Module::symbols
 };
 
 struct Module {
@@ -131,7 +140,9 @@ struct Module {
   std::vector<PackedConstant> constants;
   Expr workspace_bytes = {};                // shared; set by plan_memory
   Expr scratch_bytes = {};                  // per worker; set by plan_memory
-  std::vector<Expr> symbols;                // free dim symbols, in order of first appearance in the inputs
+  std::vector<Expr> symbols;                // free dim symbols, in order of first appearance in the inputs;
+                                            // their Vars carry the legal range
+  std::vector<Port> inputs, outputs;
 };
 
 std::string print(const Kernel& kernel);
