@@ -1,0 +1,188 @@
+// What the commands of the `tenon` program do, as plain functions over plain options. The command line
+// fills the options and prints the reports; nothing here prints.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tenon/backend.h"
+#include "tenon/frontend.h"
+#include "tenon/passes.h"
+#include "tenon/tensor.h"
+
+namespace tenon {
+
+// What an artifact can consist of. A manifest is always written.
+enum class Emit : uint8_t {
+#define EMIT(name, spelling, what) name,
+#include "tenon/emit.def"
+#undef EMIT
+};
+
+struct EmitInfo {
+  Emit emit;
+  std::string_view spelling, what;
+};
+std::span<const EmitInfo> emit_table();
+Result<std::vector<Emit>> parse_emit(std::string_view list);  // "so,a,header"
+
+enum class Weights : uint8_t { Embed, File };
+enum class Threads : uint8_t { None, Callback, Pool };
+
+struct CompileOptions {
+  std::string model;                    // an ONNX file
+  std::string output = ".";             // folder; one sub-folder per target where there are several
+  std::string name;                     // of the model, a C identifier; empty: from the file's name
+  std::vector<std::string> targets;     // names, files or "native"; empty: the host's portable baseline
+  ImportOptions import;
+  std::vector<Emit> emit = {Emit::SharedLibrary, Emit::Archive, Emit::Header};
+  Weights weights = Weights::Embed;
+  Threads threads = Threads::Callback;
+  std::string policy = "rules";
+  std::string schedule;                 // a schedule file to replay; empty: the policy decides
+  std::string depfile;                  // Make syntax; empty: none
+  int level = 2;                        // -O0 ... -O3
+  int jobs = 0;                         // 0: one per core
+  PassOptions passes;                   // dumps, timings, --verify-each; `level` is taken from above
+  std::function<void(std::string_view stage, int done, int total)> progress;  // from any thread, one at a time
+};
+
+struct OutputFile {
+  std::string path;    // relative to the artifact's folder
+  int64_t bytes = 0;
+  std::string blake3;  // hex
+};
+
+struct ArtifactSummary {
+  std::string name, target, folder, build_id;
+  std::vector<OutputFile> files;
+  int64_t code_bytes = 0, weights_bytes = 0;
+  int64_t workspace_bytes = -1;  // one worker, worst case; -1: a symbol is unbounded
+  size_t kernels = 0, nodes = 0;
+  double seconds = 0;
+};
+
+struct CompileOutcome {
+  std::string target;
+  Result<ArtifactSummary> artifact;
+};
+
+// One parse, one artifact per target, in parallel. The outer error is one of all targets (the model's);
+// a target's own stands in its outcome. A folder is written whole or not at all.
+Result<std::vector<CompileOutcome>> compile(const CompileOptions& options);
+
+// Everything that keeps a model from being compiled for the targets, without generating code.
+struct CheckReport {
+  size_t nodes = 0;                                             // of the ONNX graph
+  std::vector<std::pair<std::string, int>> operators;           // "Conv" -> uses, by name
+  std::vector<std::pair<std::string, Diags>> targets;           // per target; empty: it compiles
+};
+Result<CheckReport> check(const CompileOptions& options);
+
+struct PortInfo {
+  std::string name;
+  DType type{};
+  std::vector<std::string> dims;  // "N", "P + S", "224"
+};
+
+struct SymbolInfo {
+  std::string name;
+  int64_t lo = 0, hi = kIndexMax;
+};
+
+struct Signature {
+  std::string name;
+  std::vector<PortInfo> inputs, outputs;
+  std::vector<SymbolInfo> symbols;
+};
+
+// Of a model or an artifact. For a model: its operators, too; for an artifact: target and build id.
+struct InspectReport {
+  Signature signature;
+  size_t nodes = 0;
+  int64_t weights_bytes = 0;
+  std::vector<std::pair<std::string, int>> operators;
+  std::string target, build_id, compiler;
+};
+Result<InspectReport> inspect(const std::string& path, const ImportOptions& import);
+
+struct NamedTensor {
+  std::string name;
+  Tensor tensor;
+};
+
+// Inputs as the command line names them: "NAME=FILE" (.npy, .pb), "FILE.npz", "NAME=random:SEED",
+// "random:SEED" (all that are not named), or a test_data_set folder (input_0.pb ...).
+struct RunOptions {
+  std::string artifact;                // folder, library, or executable
+  std::vector<std::string> inputs;
+  std::map<std::string, int64_t> dims; // symbols that the inputs leave open
+  std::string output;                  // folder for NAME.npy; empty: none is written
+  unsigned threads = 1;
+};
+Result<std::vector<NamedTensor>> run(const RunOptions& options);
+
+struct OutputError {
+  std::string name;
+  DType type{};
+  int64_t count = 0;
+  double max_ulp = 0, max_abs = 0, max_rel = 0;
+  double bound = 0;         // of |y - reference|, at the worst element
+  int64_t worst = 0;        // its index, row-major
+  double got = 0, want = 0; // and its values
+  bool within = false;
+};
+
+struct VerifyOptions {
+  CompileOptions compile;              // the model; and how to compile it where no artifact is given
+  std::string artifact;                // empty: compiled into a temporary folder
+  std::vector<std::string> inputs;     // as in RunOptions; empty: random:0
+  std::map<std::string, int64_t> dims; // unbound symbols get small values
+  bool layers = false;                 // per region, fed reference inputs
+  unsigned threads = 1;
+};
+
+struct VerifyReport {
+  std::vector<std::pair<std::string, int64_t>> dims;  // that were used
+  std::vector<OutputError> outputs;
+  std::vector<OutputError> layers;     // name: of the region's output
+  bool passed = false;
+};
+Result<VerifyReport> verify(const VerifyOptions& options);
+
+struct BenchOptions {
+  CompileOptions compile;              // where `artifact` is empty: compile.model is compiled first
+  std::string artifact;
+  std::vector<std::string> inputs;     // empty: random:0
+  std::map<std::string, int64_t> dims;
+  int runs = 0;                        // 0: for about a second, at least 5
+  unsigned threads = 1;
+  bool kernels = false;                // per-kernel times
+};
+
+struct KernelTime {
+  std::string name;
+  std::vector<NodeRef> nodes;
+  double median_ms = 0;
+  int calls = 0;
+};
+
+struct BenchReport {
+  std::string target;
+  double median_ms = 0, min_ms = 0, spread = 0;  // spread: (p90 - p10) / median
+  int runs = 0;
+  unsigned threads = 1;
+  std::vector<KernelTime> kernels;
+};
+Result<BenchReport> bench(const BenchOptions& options);
+
+// Tensor files. Reading trusts nothing: sizes are checked before memory is asked for.
+Result<Tensor> read_npy(const std::string& path);
+Result<void> write_npy(const std::string& path, const Tensor& tensor);
+Result<std::vector<NamedTensor>> read_npz(const std::string& path);
+
+std::string version();  // "0.1.0"
+
+}  // namespace tenon
