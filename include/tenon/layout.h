@@ -39,6 +39,8 @@ struct Layout {
 
 // A permutation of dims, no blocks: permuted({0,2,3,1}) is NHWC.
 Layout permuted(std::vector<int> order);
+// Whether the parts cover each of `rank` dims exactly once and the halos name dims that there are.
+bool fits(const Layout& layout, size_t rank);
 
 // "0.2.3.1", "0.1/16.2.3.1%16", "0.2.3.1+h2:1,1+h3:1,1"; "" for row-major.
 std::string print(const Layout& layout);

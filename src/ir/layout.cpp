@@ -1,0 +1,147 @@
+#include "tenon/layout.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "tenon/expr.h"
+
+namespace tenon {
+
+Layout permuted(std::vector<int> order) {
+  Layout layout;
+  for (int dim : order) layout.parts.push_back({.dim = dim});
+  return layout;
+}
+
+bool fits(const Layout& layout, size_t rank) {
+  auto in_range = [&](int dim) { return dim >= 0 && static_cast<size_t>(dim) < rank; };
+  std::vector<bool> padded(rank, false);
+  for (const Halo& halo : layout.halos) {
+    if (!in_range(halo.dim) || padded[static_cast<size_t>(halo.dim)] || halo.before < 0 || halo.after < 0) return false;
+    padded[static_cast<size_t>(halo.dim)] = true;
+  }
+  if (layout.parts.empty()) return true;
+  if (!std::ranges::all_of(layout.parts, [&](const LayoutPart& p) { return in_range(p.dim) && p.divide > 0; }))
+    return false;
+  // The parts of a dim, innermost first, must chain: each divides by what the ones inside it span.
+  std::vector<LayoutPart> parts = layout.parts;
+  std::ranges::stable_sort(parts, {}, [](const LayoutPart& p) { return std::pair(p.dim, p.divide); });
+  size_t next = 0;
+  for (int dim = 0; static_cast<size_t>(dim) < rank; ++dim) {
+    int64_t span = 1;
+    while (next < parts.size() && parts[next].dim == dim && span != 0) {
+      if (parts[next].divide != span || parts[next].modulo < 0) return false;
+      if (__builtin_mul_overflow(span, parts[next].modulo, &span)) return false;
+      ++next;
+    }
+    if (span != 0) return false;  // the outermost part, modulo 0, is missing
+  }
+  return next == parts.size();
+}
+
+namespace {
+
+const Halo* halo_of(const Layout& layout, int dim) {
+  auto it = std::ranges::find(layout.halos, dim, &Halo::dim);
+  return it == layout.halos.end() ? nullptr : &*it;
+}
+
+// The parts, also of a row-major layout.
+std::vector<LayoutPart> all_parts(const Layout& layout, size_t rank) {
+  if (!layout.parts.empty()) return layout.parts;
+  std::vector<LayoutPart> parts;
+  for (size_t d = 0; d < rank; ++d) parts.push_back({.dim = static_cast<int>(d)});
+  return parts;
+}
+
+Expr part_extent(ExprPool& pool, const Layout& layout, const LayoutPart& part, const std::vector<Expr>& dims) {
+  if (part.modulo) return pool.index(part.modulo);
+  Expr extent = dims[static_cast<size_t>(part.dim)];
+  if (const Halo* halo = halo_of(layout, part.dim)) extent = pool.add(extent, pool.index(halo->before + halo->after));
+  return pool.ceildiv(extent, pool.index(part.divide));
+}
+
+}  // namespace
+
+std::vector<Expr> physical_dims(ExprPool& pool, const Layout& layout, const std::vector<Expr>& dims) {
+  TENON_CHECK(fits(layout, dims.size()), "layout does not fit the rank");
+  std::vector<Expr> extents;
+  for (const LayoutPart& part : all_parts(layout, dims.size()))
+    extents.push_back(part_extent(pool, layout, part, dims));
+  return extents;
+}
+
+Expr physical_size(ExprPool& pool, const Layout& layout, const std::vector<Expr>& dims) {
+  Expr size = pool.index(1);
+  for (Expr extent : physical_dims(pool, layout, dims)) size = pool.mul(size, extent);
+  return size;
+}
+
+Expr physical_offset(ExprPool& pool, const Layout& layout, const std::vector<Expr>& dims,
+                     const std::vector<Expr>& indices) {
+  TENON_CHECK(fits(layout, dims.size()) && indices.size() == dims.size(), "layout does not fit the rank");
+  Expr offset = pool.index(0);
+  for (const LayoutPart& part : all_parts(layout, dims.size())) {
+    Expr index = indices[static_cast<size_t>(part.dim)];
+    if (const Halo* halo = halo_of(layout, part.dim)) index = pool.add(index, pool.index(halo->before));
+    index = pool.floordiv(index, pool.index(part.divide));
+    if (part.modulo) index = pool.mod(index, pool.index(part.modulo));
+    offset = pool.add(pool.mul(offset, part_extent(pool, layout, part, dims)), index);
+  }
+  return offset;
+}
+
+std::string print(const Layout& layout) {
+  std::string text;
+  for (const LayoutPart& part : layout.parts) {
+    if (!text.empty()) text += '.';
+    text += std::to_string(part.dim);
+    if (part.divide != 1) text += '/' + std::to_string(part.divide);
+    if (part.modulo != 0) text += '%' + std::to_string(part.modulo);
+  }
+  for (const Halo& halo : layout.halos)
+    text += "+h" + std::to_string(halo.dim) + ':' + std::to_string(halo.before) + ',' + std::to_string(halo.after);
+  return text;
+}
+
+Result<Layout> parse_layout(std::string_view text) {
+  const char* at = text.data();
+  const char* end = at + text.size();
+  auto accept = [&](char c) { return at != end && *at == c ? ++at, true : false; };
+  auto number = [&](auto& value) {
+    auto [rest, error] = std::from_chars(at, end, value);
+    at = rest;
+    return error == std::errc{};
+  };
+  auto malformed = [&] {
+    return fail(Code::E0603, "layout \"" + std::string(text) + "\" is malformed at character " +
+                                 std::to_string(at - text.data()));
+  };
+
+  Layout layout;
+  int rank = 0;
+  if (at != end && *at != '+') {
+    do {
+      LayoutPart part;
+      if (!number(part.dim)) return malformed();
+      if (accept('/') && !number(part.divide)) return malformed();
+      if (accept('%') && !number(part.modulo)) return malformed();
+      rank = std::max(rank, part.dim + 1);
+      layout.parts.push_back(part);
+    } while (accept('.'));
+  }
+  while (accept('+')) {
+    Halo halo;
+    if (!accept('h') || !number(halo.dim) || !accept(':') || !number(halo.before) || !accept(',') ||
+        !number(halo.after))
+      return malformed();
+    if (layout.parts.empty()) rank = std::max(rank, halo.dim + 1);
+    layout.halos.push_back(halo);
+  }
+  if (at != end) return malformed();
+  if (rank > 64 || !fits(layout, static_cast<size_t>(rank)))
+    return fail(Code::E0603, "layout \"" + std::string(text) + "\" does not cover each dim once");
+  return layout;
+}
+
+}  // namespace tenon
