@@ -1,5 +1,8 @@
-// Loops -> object code. The LLVM backend compiles kernels in parallel and links in process.
+// Loops -> object code -> files. The LLVM backend compiles kernels in parallel and links in process.
 #pragma once
+
+#include <filesystem>
+#include <span>
 
 #include "tenon/loops.h"
 #include "tenon/target.h"
@@ -9,12 +12,13 @@ namespace tenon {
 struct CodeOptions {
   int level = 2;
   int jobs = 1;
-  bool keep_llvm = false;      // --emit llvm
-  bool keep_assembly = false;  // --emit asm
+  bool keep_llvm = false;              // --emit llvm
+  bool keep_assembly = false;          // --emit asm
+  std::string_view runtime_bitcode = {};  // backends/runtime: what Call statements name, linked in as local code
 };
 
 struct ObjectFile {
-  std::string name;               // "resnet50.o"
+  std::string name;               // "conv1_relu.o"
   std::vector<char> bytes;
 };
 
@@ -23,7 +27,26 @@ struct CodeResult {
   std::string llvm, assembly;
 };
 
-// Kernels and the host program's entry `NAME_host` (signature: backends/runtime/tenon_abi.h).
+// Kernels and the host program: one object per kernel, and one that defines NAME_host and its companions
+// (backends/runtime/tenon_abi.h). All symbols are hidden and start with the module's name. The bytes do
+// not depend on the number of jobs.
 Result<CodeResult> generate_code(const Module& module, const Target& target, const CodeOptions& options);
+
+// A bitcode module of the runtime as it stands, for this target.
+Result<ObjectFile> compile_bitcode(std::string_view bitcode, std::string name, const Target& target,
+                                   const CodeOptions& options);
+
+using Paths = std::span<const std::filesystem::path>;
+
+// lld in process; objects and archives. Nothing of the host's libraries is linked: what is undefined is an
+// error. The files are mapped, not read.
+Result<void> link_shared(const std::filesystem::path& out, const std::string& soname, Paths objects,
+                         const Target& target);
+// A static executable; the entry point is `_start`.
+Result<void> link_executable(const std::filesystem::path& out, Paths objects, const Target& target);
+// One relocatable object out of many.
+Result<void> link_relocatable(const std::filesystem::path& out, Paths objects, const Target& target);
+// Deterministic: no times, no owners.
+Result<void> write_archive(const std::filesystem::path& out, Paths objects);
 
 }  // namespace tenon
