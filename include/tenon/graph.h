@@ -10,6 +10,7 @@
 
 #include "tenon/expr.h"
 #include "tenon/layout.h"
+#include "tenon/tensor.h"
 
 namespace tenon {
 
@@ -125,7 +126,8 @@ struct Value {
   ConstantId constant = {};            // valid: an initialiser
   std::optional<Quant> quant = {};
   Layout layout = {};                  // empty: row-major, dense
-  // The elements as index expressions, where shape arithmetic needs them and they are few (rank <= 1).
+  // The elements as expressions, where shape arithmetic needs them and they are few (rank <= 1). Integers
+  // are of type `index`, bools and floats of their own type.
   std::optional<std::vector<Expr>> content = {};
 };
 
@@ -148,12 +150,22 @@ struct Graph {
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
   Store<ConstantId, Constant> constants;
+  // Dims that inference had to take as equal without being able to show it: checked when the model runs.
+  std::vector<std::pair<Expr, Expr>> assumed_equal;
+  // For add_value: names in use and how often each was asked for again, over the first `named` values.
+  std::unordered_map<std::string, int> names;
+  size_t named = 0;
 
   ValueId add_value(std::string name, DType type, std::vector<Expr> dims);  // makes the name unique
   ValueId add_constant(std::string name, Constant constant);                // fills `content` where it is small and integer
   const Constant* constant(ValueId v) const;  // null where v is not a constant
   std::vector<std::vector<int>> users() const;  // per value: indices into nodes, ascending
 };
+
+// The `content` of a constant; nothing where it is large, of rank > 1, or not numeric.
+std::optional<std::vector<Expr>> constant_content(ExprPool& pool, const Constant& constant);
+// Widened for the reference evaluators; a splat is repeated.
+Tensor tensor_of(const Constant& constant);
 
 // "f32[N,3,224,224]"
 std::string type_text(const Graph& graph, ValueId value);

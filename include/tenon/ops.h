@@ -99,6 +99,5 @@ struct EvalOptions {
   std::function<void(const Node&, std::span<const ValueId>, std::span<Tensor>)> observe = {};
 };
 Result<std::vector<Tensor>> evaluate(const Graph& graph, std::span<const Tensor> inputs, const EvalOptions& options);
-Tensor tensor_of(const Constant& constant);
 
 }  // namespace tenon
