@@ -1,0 +1,16 @@
+// The C11 runtime as LLVM bitcode, one per architecture.
+#pragma once
+
+#include <string_view>
+
+namespace tenon {
+
+enum class RuntimePart : unsigned char {
+  Model,   // the public functions, routines that kernels call, memcpy and friends
+  Runner,  // the program around them: _start, .npy files, timing
+};
+
+// By LLVM's architecture name ("x86_64", "aarch64", "riscv64"); empty where there is none.
+std::string_view runtime_bitcode(RuntimePart part, std::string_view arch);
+
+}  // namespace tenon
