@@ -1,4 +1,4 @@
-#include "runtime/bitcode.h"
+#include "tenon/runtime.h"
 
 // NOLINTBEGIN(readability-identifier-naming): made in CMakeLists.txt.
 #define TENON_BITCODE(part, arch) \

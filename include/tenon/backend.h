@@ -36,6 +36,14 @@ Result<CodeResult> generate_code(const Module& module, const Target& target, con
 Result<ObjectFile> compile_bitcode(std::string_view bitcode, std::string name, const Target& target,
                                    const CodeOptions& options);
 
+// The runtime's bitcode made the model's own: tn_model_X becomes NAME_X, the public functions are visible,
+// the descriptor (backends/runtime/descriptor.h) is filled in where given. `embedded`: an object of its own
+// defines NAME_weights.
+Result<std::string> specialize_bitcode(std::string_view bitcode, const std::string& name,
+                                       std::span<const std::byte> descriptor, bool embedded);
+// Leaves only the symbols of default visibility global; errors where one is defined nowhere. In place.
+Result<void> localize_hidden(const std::filesystem::path& object, std::span<const std::string> defined_elsewhere);
+
 using Paths = std::span<const std::filesystem::path>;
 
 // lld in process; objects and archives. Nothing of the host's libraries is linked: what is undefined is an
