@@ -152,6 +152,8 @@ struct Graph {
   Store<ConstantId, Constant> constants;
   // Dims that inference had to take as equal without being able to show it: checked when the model runs.
   std::vector<std::pair<Expr, Expr>> assumed_equal;
+  // Symbols that unification replaced everywhere, and by what: for expressions that were kept outside.
+  ExprPool::Substitution replaced;
   // For add_value: names in use and how often each was asked for again, over the first `named` values.
   std::unordered_map<std::string, int> names;
   size_t named = 0;

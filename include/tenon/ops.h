@@ -79,14 +79,23 @@ constexpr bool complete(const OpDef& def) {
 
 const OpDef& definition(Op op);
 
-// Declares a and b equal. Symbols unify (the graph then uses one of them everywhere); constants must match.
+// Declares a and b equal. Where that fixes a symbol, it is replaced in the whole graph (the one made last
+// goes; ranges intersect) and remembered in graph.replaced; constants must match. What can be neither
+// solved nor refuted goes into graph.assumed_equal.
 Result<Expr> unify_dims(Graph& graph, Expr a, Expr b);
-// NumPy's broadcasting of symbolic dims.
+// The expression after all replacements so far.
+Expr resolve(Graph& graph, Expr e);
+// NumPy's broadcasting. A symbolic dim broadcasts only where it is known to be 1: else dims that meet
+// are unified.
 Result<std::vector<Expr>> broadcast_dims(Graph& graph, std::span<const std::vector<Expr>> operands);
 
-// Appends a node, infers its outputs' types, propagates small integer contents; the first output.
-// Errors carry `origin`. This is the one way in which importer and passes make nodes.
-Result<ValueId> add_node(Graph& graph, Node node);
+// Appends a node, infers its outputs' types, propagates small contents; the first output. `name` is the
+// first output's (made unique); by default origin's or the op's. Errors carry `origin`. This is the one
+// way in which importer and passes make nodes.
+Result<ValueId> add_node(Graph& graph, Node node, std::string name = {});
+
+// The node's statements as a region of their own: operands are its inputs. The op must have a lowering.
+Region lower_node(const Graph& graph, const Node& node);
 
 // Shape arithmetic by symbolic interpretation of the node's own index expressions: the elements of
 // output 0 where they are few and known.
