@@ -28,6 +28,9 @@ enum class SOp : uint8_t {
 std::string_view spelling(SOp op);
 int arity(SOp op);  // -1: any
 bool is_compare(SOp op);
+bool accepts(SOp op, DType operand);           // whether the operation's class allows such operands
+DType result_type(SOp op, DType operand);      // not for conversions; Select: of the values
+std::optional<SOp> parse_scalar_op(std::string_view spelling);
 
 inline constexpr int64_t kIndexMax = int64_t{1} << 62;
 
@@ -48,6 +51,12 @@ struct ExprNode {
   uint32_t first = 0;  // operands: args_[first, first + count)
   uint32_t count = 0;
   int64_t imm = 0;
+};
+
+// What a text calls variables and buffers.
+struct ExprNames {
+  std::unordered_map<Expr, std::string> vars = {};          // absent: the variable's own name
+  std::unordered_map<BufferId, std::string> buffers = {};   // absent: b0, b1..., with the type of each load
 };
 
 class ExprPool {
@@ -75,7 +84,7 @@ class ExprPool {
 
   // Any operation; index arithmetic is routed to the canonical forms, constants are folded.
   Expr make(SOp op, DType type, std::span<const Expr> operands);
-  Expr unary(SOp op, Expr a) { return make(op, type(a), std::array{a}); }
+  Expr unary(SOp op, Expr a) { return make(op, result_type(op, type(a)), std::array{a}); }
   Expr binary(SOp op, Expr a, Expr b);  // the result type follows from the operation's class
   Expr select(Expr condition, Expr a, Expr b);
   Expr cast(Expr a, DType to);
@@ -123,7 +132,8 @@ class ExprPool {
 
   size_t size() const { return nodes_.size(); }
   std::span<const Var> vars() const { return vars_; }
-  std::string text(Expr e) const;  // "P + S", "load(b0; i, j*2 + k)", see expr_text.cpp
+  // "P + S", "b0[i, 2*j + k]:f32", "cast(x[i], f32)*1.5:f32": reads back to the same id, see expr_text.cpp.
+  std::string text(Expr e, const ExprNames& names = {}) const;
 
  private:
   friend class Polynomial;
@@ -137,9 +147,15 @@ class ExprPool {
   std::unordered_map<std::string, Expr> symbols_;
 };
 
-// Parses what ExprPool::text prints. Names are looked up in `scope`, then as dim symbols.
-Result<Expr> parse_expr(ExprPool& pool, std::string_view text,
-                        const std::unordered_map<std::string, Expr>& scope = {},
-                        const std::unordered_map<std::string, BufferId>& buffers = {});
+// Parses what ExprPool::text prints. Names that the scope lacks are dim symbols.
+struct ParseScope {
+  std::unordered_map<std::string, Expr> vars = {};
+  struct Source {
+    BufferId buffer;
+    DType type{};
+  };
+  std::unordered_map<std::string, Source> buffers = {};
+};
+Result<Expr> parse_expr(ExprPool& pool, std::string_view text, const ParseScope& scope = {});
 
 }  // namespace tenon

@@ -18,7 +18,7 @@ struct SOpInfo {
   char cls;  // first letter of the class
 };
 
-enum Class : char { leaf = 'l', arith = 'a', float_ = 'f', bits = 'b', compare = 'c', test = 't',
+enum Class : char { leaf = 'l', arith = 'a', float_ = 'f', bitwise = 'b', compare = 'c', test = 't',
                     convert = 'v', other = 'o' };
 
 constexpr char class_letter(std::string_view cls) { return cls == "convert" ? 'v' : cls[0]; }
@@ -44,6 +44,27 @@ size_t hash_node(SOp op, DType type, std::span<const Expr> operands, int64_t imm
 std::string_view spelling(SOp op) { return op_info(op).spelling; }
 int arity(SOp op) { return op_info(op).arity; }
 bool is_compare(SOp op) { return op_info(op).cls == compare; }
+
+bool accepts(SOp op, DType operand) {
+  if (operand == DType::String || is_complex(operand)) return false;
+  switch (op_info(op).cls) {
+    case float_:
+    case test: return is_float(operand);
+    case bitwise: return !is_float(operand);
+    default: return true;
+  }
+}
+
+DType result_type(SOp op, DType operand) {
+  char cls = op_info(op).cls;
+  return cls == compare || cls == test ? DType::Bool : operand;
+}
+
+std::optional<SOp> parse_scalar_op(std::string_view text) {
+  auto it = std::ranges::find(kInfo, text, &SOpInfo::spelling);
+  if (it == std::end(kInfo)) return std::nullopt;
+  return static_cast<SOp>(it - std::begin(kInfo));
+}
 
 Expr ExprPool::intern(SOp op, DType type, std::span<const Expr> operands, int64_t imm) {
   if (nodes_.size() * 2 >= table_.size()) {
@@ -126,7 +147,7 @@ std::optional<double> ExprPool::as_double(Expr e) const {
 }
 
 Expr ExprPool::binary(SOp op, Expr a, Expr b) {
-  return make(op, is_compare(op) ? DType::Bool : type(a), std::array{a, b});
+  return make(op, result_type(op, type(a)), std::array{a, b});
 }
 
 Expr ExprPool::select(Expr condition, Expr a, Expr b) {
