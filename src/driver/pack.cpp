@@ -1,0 +1,207 @@
+#include "pack.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <ranges>
+#include <thread>
+
+namespace tenon {
+
+namespace {
+
+// One part of the layout: `extent` steps in memory, each `step` further along the logical dim.
+struct Axis {
+  int dim = 0;
+  int64_t extent = 1, step = 1;
+  int64_t from = 0, to = 0;  // strides in elements: source, packed
+  int64_t inner = 0;         // how far the axes of the same dim that come after this one can reach
+};
+
+// A copy between two strided boxes, with the positions outside the logical dims left out.
+class Packer {
+ public:
+  Packer(const PackedConstant& packed, bool splat) : dims_(packed.dims), position_(packed.dims.size(), 0) {
+    const size_t rank = dims_.size();
+    std::vector<int64_t> source(rank, splat ? 0 : 1);
+    for (size_t d = rank; !splat && d-- > 1;) source[d - 1] = source[d] * dims_[d];
+    std::vector<int64_t> margin(rank, 0);
+    for (const Halo& halo : packed.layout.halos) {
+      auto d = static_cast<size_t>(halo.dim);
+      position_[d] = -halo.before;
+      margin[d] = halo.before + halo.after;
+      start_ -= halo.before * source[d];
+    }
+    std::vector<LayoutPart> parts = packed.layout.parts;
+    for (size_t d = 0; parts.size() < rank && packed.layout.parts.empty(); ++d) parts.push_back({.dim = static_cast<int>(d)});
+    for (const LayoutPart& part : parts) {
+      auto d = static_cast<size_t>(part.dim);
+      int64_t extent = part.modulo ? part.modulo : (dims_[d] + margin[d] + part.divide - 1) / part.divide;
+      axes_.push_back({.dim = part.dim, .extent = extent, .step = part.divide, .from = source[d] * part.divide});
+    }
+    int64_t stride = 1;
+    for (Axis& axis : axes_ | std::views::reverse) {
+      axis.to = stride;
+      stride *= axis.extent;
+    }
+    order();
+  }
+
+  // Calls move(to, from, to stride, from stride, count, rows, to row stride, from row stride).
+  template <class Move>
+  void walk(Move move) {
+    if (axes_.empty()) move({.to = 0, .from = 0});
+    else walk(0, start_, 0, move);
+  }
+
+  struct Box {
+    int64_t to, from;
+    int64_t count = 1, to_stride = 1, from_stride = 1;              // the innermost axis
+    int64_t rows = 1, to_row_stride = 0, from_row_stride = 0;       // the one around it
+  };
+
+ private:
+  // Memory order, except that the axis that is contiguous in the source becomes the one around the
+  // innermost: both sides of a transposition are then walked in cache lines.
+  void order() {
+    if (axes_.size() > 1 && axes_.back().from > 1) {
+      auto contiguous = std::ranges::find_if(axes_, [](const Axis& a) { return a.from == 1 && a.extent > 1; });
+      if (contiguous != axes_.end()) std::rotate(contiguous, contiguous + 1, axes_.end() - 1);
+    }
+    for (size_t k = 0; k < axes_.size(); ++k)
+      for (size_t after = k + 1; after < axes_.size(); ++after)
+        if (axes_[after].dim == axes_[k].dim) axes_[k].inner += (axes_[after].extent - 1) * axes_[after].step;
+    two_ = axes_.size() > 1 && axes_.back().dim != axes_[axes_.size() - 2].dim;
+  }
+
+  // Steps of the axis at which something lies inside the logical dim.
+  std::pair<int64_t, int64_t> clip(const Axis& axis) const {
+    int64_t at = position_[static_cast<size_t>(axis.dim)], size = dims_[static_cast<size_t>(axis.dim)];
+    int64_t before = -at - axis.inner;
+    int64_t lo = before > 0 ? (before + axis.step - 1) / axis.step : 0;
+    int64_t hi = size > at ? std::min(axis.extent, (size - at + axis.step - 1) / axis.step) : 0;
+    return {lo, hi};
+  }
+
+  template <class Move>
+  void walk(size_t k, int64_t from, int64_t to, Move& move) {
+    const Axis& axis = axes_[k];
+    auto [lo, hi] = clip(axis);
+    if (lo >= hi) return;
+    Box box{.to = to + lo * axis.to, .from = from + lo * axis.from};
+    if (k + 1 == axes_.size()) {
+      box.count = hi - lo;
+      box.to_stride = axis.to;
+      box.from_stride = axis.from;
+      return move(box);
+    }
+    if (two_ && k + 2 == axes_.size()) {
+      auto [first, last] = clip(axes_[k + 1]);
+      if (first >= last) return;
+      box.to += first * axes_[k + 1].to;
+      box.from += first * axes_[k + 1].from;
+      box.count = last - first;
+      box.to_stride = axes_[k + 1].to;
+      box.from_stride = axes_[k + 1].from;
+      box.rows = hi - lo;
+      box.to_row_stride = axis.to;
+      box.from_row_stride = axis.from;
+      return move(box);
+    }
+    int64_t& position = position_[static_cast<size_t>(axis.dim)];
+    int64_t saved = position;
+    for (int64_t c = lo; c < hi; ++c) {
+      position = saved + c * axis.step;
+      walk(k + 1, from + c * axis.from, to + c * axis.to, move);
+    }
+    position = saved;
+  }
+
+  std::vector<int64_t> dims_;
+  std::vector<int64_t> position_;  // logical index so far, halo subtracted
+  std::vector<Axis> axes_;
+  int64_t start_ = 0;
+  bool two_ = false;
+};
+
+// The box in tiles of one cache line: contiguous reads on one side, contiguous writes on the other.
+template <class Element>
+void move_box(const Packer::Box& box, const Element* from, Element* to) {
+  from += box.from;
+  to += box.to;
+  if (box.to_stride == 1 && box.from_stride == 1) {
+    for (int64_t r = 0; r < box.rows; ++r)
+      std::memcpy(to + r * box.to_row_stride, from + r * box.from_row_stride, static_cast<size_t>(box.count) * sizeof(Element));
+    return;
+  }
+  constexpr int64_t kTile = 64 / sizeof(Element);
+  for (int64_t first = 0; first < box.rows; first += kTile) {
+    const int64_t last = std::min(box.rows, first + kTile);
+    for (int64_t i = 0; i < box.count; ++i)
+      for (int64_t r = first; r < last; ++r)
+        to[i * box.to_stride + r * box.to_row_stride] = from[i * box.from_stride + r * box.from_row_stride];
+  }
+}
+
+// Elements of less than a byte: low bits of a byte first.
+void move_bits(const Packer::Box& box, int width, const std::byte* from, std::byte* to) {
+  const auto mask = static_cast<std::byte>((1 << width) - 1);
+  for (int64_t r = 0; r < box.rows; ++r)
+    for (int64_t i = 0; i < box.count; ++i) {
+      int64_t s = (box.from + i * box.from_stride + r * box.from_row_stride) * width;
+      int64_t d = (box.to + i * box.to_stride + r * box.to_row_stride) * width;
+      to[d / 8] |= ((from[s / 8] >> (s % 8)) & mask) << (d % 8);
+    }
+}
+
+struct Wide {
+  std::byte bytes[16];
+};
+
+template <class Element>
+void pack_as(Packer& packer, const Constant& constant, std::span<std::byte> out) {
+  packer.walk([&](const Packer::Box& box) {
+    move_box(box, reinterpret_cast<const Element*>(constant.bytes.data), reinterpret_cast<Element*>(out.data()));
+  });
+}
+
+}  // namespace
+
+void pack_constant(const PackedConstant& packed, const Constant& constant, std::span<std::byte> out) {
+  TENON_CHECK(static_cast<int64_t>(out.size()) == packed.bytes, "packed size");
+  TENON_CHECK(constant.splat || count(packed.dims) == constant.count(), "packed dims of " + packed.name);
+  if (std::ranges::find(packed.dims, 0) != packed.dims.end()) return;
+  Packer packer(packed, constant.splat);
+  const int width = bits(constant.type);
+  switch (width) {
+    case 8: return pack_as<uint8_t>(packer, constant, out);
+    case 16: return pack_as<uint16_t>(packer, constant, out);
+    case 32: return pack_as<uint32_t>(packer, constant, out);
+    case 64: return pack_as<uint64_t>(packer, constant, out);
+    case 128: return pack_as<Wide>(packer, constant, out);
+    default:
+      packer.walk([&](const Packer::Box& box) { move_bits(box, width, constant.bytes.data, out.data()); });
+  }
+}
+
+int64_t packed_bytes(const Module& module) {
+  int64_t end = 0;
+  for (const PackedConstant& packed : module.constants) end = std::max(end, packed.offset + packed.bytes);
+  return end;
+}
+
+void pack_constants(const Module& module, const Graph& graph, std::span<std::byte> out, int jobs) {
+  std::atomic<size_t> next = 0;
+  auto work = [&] {
+    for (size_t k; (k = next++) < module.constants.size();) {
+      const PackedConstant& packed = module.constants[k];
+      pack_constant(packed, graph.constants[packed.source],
+                    out.subspan(static_cast<size_t>(packed.offset), static_cast<size_t>(packed.bytes)));
+    }
+  };
+  std::vector<std::jthread> threads;
+  for (int i = 1; i < jobs; ++i) threads.emplace_back(work);
+  work();
+}
+
+}  // namespace tenon

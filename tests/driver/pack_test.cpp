@@ -1,0 +1,68 @@
+// The packer against physical_offset, element by element.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+
+#include "../../src/driver/pack.h"
+
+namespace tenon {
+namespace {
+
+uint64_t element(const std::byte* bytes, int64_t index, int width) {
+  uint64_t value = 0;
+  if (width >= 8) std::memcpy(&value, bytes + index * width / 8, std::min<size_t>(8, static_cast<size_t>(width / 8)));
+  else value = static_cast<uint64_t>(bytes[index * width / 8] >> (index * width % 8)) & ((1u << width) - 1);
+  return value;
+}
+
+struct Case {
+  const char* layout;
+  std::vector<int64_t> dims;
+  DType type = DType::F32;
+  bool splat = false;
+};
+
+class Pack : public testing::TestWithParam<Case> {};
+
+TEST_P(Pack, MatchesPhysicalOffset) {
+  const Case& c = GetParam();
+  ExprPool pool;
+  std::vector<Expr> dims;
+  for (int64_t d : c.dims) dims.push_back(pool.index(d));
+  PackedConstant packed{.name = "w", .source = {}, .dims = c.dims, .layout = *parse_layout(c.layout)};
+  const int64_t physical = *pool.as_int(physical_size(pool, packed.layout, dims));
+  packed.bytes = byte_size(c.type, physical);
+
+  std::vector<std::byte> source(static_cast<size_t>(byte_size(c.type, c.splat ? 1 : count(c.dims))));
+  std::mt19937 random(7);
+  for (std::byte& b : source) b = static_cast<std::byte>(random());
+  Constant constant{.type = c.type, .dims = c.dims, .bytes = Bytes::copy_of(source), .splat = c.splat};
+  std::vector<std::byte> out(static_cast<size_t>(packed.bytes));
+  pack_constant(packed, constant, out);
+
+  const int width = bits(c.type);
+  std::vector<uint64_t> want(static_cast<size_t>(physical), 0);
+  std::vector<int64_t> index(c.dims.size(), 0);
+  for (int64_t flat = 0; flat < count(c.dims); ++flat) {
+    std::vector<Expr> at;
+    for (int64_t i : index) at.push_back(pool.index(i));
+    int64_t offset = *pool.as_int(physical_offset(pool, packed.layout, dims, at));
+    want[static_cast<size_t>(offset)] = element(source.data(), c.splat ? 0 : flat, width);
+    for (size_t d = index.size(); d-- > 0 && ++index[d] == c.dims[d];) index[d] = 0;
+  }
+  for (int64_t k = 0; k < physical; ++k) ASSERT_EQ(element(out.data(), k, width), want[static_cast<size_t>(k)]) << k;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Layouts, Pack,
+    testing::Values(Case{"", {3, 4, 5}}, Case{"", {}}, Case{"1.0", {37, 53}}, Case{"0.2.3.1", {3, 5, 7, 6}},
+                    Case{"0/16.2.3.1.0%16", {37, 5, 3, 3}}, Case{"1/8.0.1%8", {19, 21}}, Case{"0/4.1/2.0%4.1%2", {9, 7}},
+                    Case{"0/32.1.0/8%4.0%8", {45, 11}}, Case{"0%4.1.0/4", {10, 33}}, Case{"+h1:2,3", {4, 6}},
+                    Case{"0/4.1.0%4+h0:3,2", {7, 5}}, Case{"1.0", {33, 70}, DType::I8}, Case{"1.0", {9, 20}, DType::F64},
+                    Case{"1.0", {9, 20}, DType::F16}, Case{"1/8.0.1%8", {5, 19}, DType::I4},
+                    Case{"", {5, 3}, DType::U2}, Case{"0/4.1.0%4", {6, 5}, DType::F32, true},
+                    Case{"1.0", {0, 5}}));
+
+}  // namespace
+}  // namespace tenon
