@@ -67,6 +67,7 @@ class ExprPool {
   Expr constant_int(DType type, int64_t value); // integers and bool; wrapped to the type
   Expr new_var(Var var);                        // always a new variable, also if the name is taken
   Expr symbol(std::string_view name);           // the dim symbol of that name, made on first use
+  Expr symbol_named(const std::string& name) const;  // invalid: there is none
   Expr axis(std::string name, Expr extent);     // a new loop variable with 0 <= v < extent
   Expr load(BufferId buffer, DType type, std::span<const Expr> indices);
 

@@ -27,15 +27,20 @@ struct PassOptions {
 
 Result<Graph> run_graph_passes(Graph graph, const PassOptions& options);
 
-// Applies a plan: one region per RegionPlan, as index expressions with inlining done ...
-Result<Region> build_region(const Graph& graph, const Plan& plan, const RegionPlan& region);
-// ... and as a kernel, under one variant's knobs.
+// A region under one variant's knobs: one kernel, or several where its statements do not share loops.
+struct KernelParam {
+  ValueId value;           // a graph value ...
+  int temporary = -1;      // ... or a temporary of the region, in workspace
+  Layout packed = {};      // a constant in a layout of the kernel's choice; else the value's own layout holds
+  bool operator==(const KernelParam&) const = default;
+};
 struct BuiltKernel {
   Kernel kernel;
-  std::vector<ValueId> params;               // the graph values of the kernel's Param buffers
-  std::vector<std::pair<size_t, Layout>> packed;  // params that are constants in a layout of the kernel's choice
+  std::vector<KernelParam> params;   // of the kernel's Param buffers, in order
 };
-Result<BuiltKernel> lower_region(const Region& region, const Graph& graph, const Knobs& knobs, const Target& target);
+Result<std::vector<BuiltKernel>> lower_region(const Region& region, const Graph& graph, const Knobs& knobs,
+                                              const Target& target);
+
 // All regions, equal kernels shared, plus the host program. Runs the loop passes.
 Result<Module> build_module(const Graph& graph, const Plan& plan, const Target& target, const PassOptions& options);
 

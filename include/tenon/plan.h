@@ -5,6 +5,7 @@
 #include <map>
 
 #include "tenon/graph.h"
+#include "tenon/region.h"
 
 namespace tenon {
 
@@ -58,6 +59,9 @@ struct Plan {
   // Values that are another's memory under another shape: value, of. No region makes them.
   std::vector<std::pair<ValueId, ValueId>> views;
 };
+
+// The region's statements as index expressions, inlined values substituted (src/ops/build_region.cpp).
+Result<Region> build_region(const Graph& graph, const RegionPlan& region);
 
 std::string print(const Plan& plan, const Graph& graph);
 Result<Plan> parse_plan(std::string_view text, const Graph& graph);

@@ -124,6 +124,11 @@ Expr ExprPool::symbol(std::string_view name) {
   return it->second;
 }
 
+Expr ExprPool::symbol_named(const std::string& name) const {
+  auto it = symbols_.find(name);
+  return it == symbols_.end() ? Expr{} : it->second;
+}
+
 Expr ExprPool::axis(std::string name, Expr extent) {
   auto [lo, hi] = bounds(extent);
   int64_t last = hi >= kIndexMax ? kIndexMax : std::max<int64_t>(hi - 1, 0);

@@ -1,0 +1,404 @@
+// Region + knobs -> kernels. Each statement becomes a nest: accesses flattened through the layouts, axes
+// merged, operands packed, then tiled. With `attach` leading axes shared, all statements stand in one
+// kernel under the shared loops and the temporaries between them are folded into scratch.
+#include <algorithm>
+
+#include "nest.h"
+
+namespace tenon {
+
+namespace {
+
+class RegionLowering {
+ public:
+  RegionLowering(const Region& region, const Graph& graph, const Knobs& knobs, const Target& target)
+      : region_(region), graph_(graph), knobs_(knobs), target_(target), attach_(static_cast<size_t>(knobs[Knob::attach])) {}
+
+  Result<std::vector<BuiltKernel>> lower() {
+    for (const RegionBuffer& b : region_.buffers)
+      places_.push({b.value.valid() ? graph_.values[b.value].layout : Layout{}, 0});
+    for (Statement& s : region_.statements) drop_unit_axes_beyond(s);
+    if (attach_ == 0) {
+      for (size_t i = 0; i < region_.statements.size(); ++i)
+        i += prepare_operands(region_, i, places_, [&](BufferId b) { return is_constant(b); });
+      for (const Statement& s : region_.statements) {
+        begin_kernel(built_.size());
+        add_statement(s, kernel().body);
+        make_tasks(kernel().pool, kernel().body);
+        finish_kernel();
+      }
+    } else {
+      TENON_DO(lower_attached());
+    }
+    return std::move(built_);
+  }
+
+ private:
+  Kernel& kernel() { return built_.back().kernel; }
+  bool is_constant(BufferId b) const {
+    return region_.buffers[b].value.valid() && graph_.constant(region_.buffers[b].value) != nullptr;
+  }
+
+  // The shared axes keep their places.
+  void drop_unit_axes_beyond(Statement& s) {
+    std::vector<Expr> shared(s.axes.begin(), s.axes.begin() + static_cast<ptrdiff_t>(std::min(attach_, s.axes.size())));
+    s.axes.erase(s.axes.begin(), s.axes.begin() + static_cast<ptrdiff_t>(shared.size()));
+    drop_unit_axes(region_.pool, s);
+    s.axes.insert(s.axes.begin(), shared.begin(), shared.end());
+  }
+
+  Result<void> lower_attached() {
+    begin_kernel(0);
+    ExprPool& pool = region_.pool;
+    const Statement& last = region_.statements.back();
+    if (last.axes.size() < attach_) return misfit("has fewer axes than attach asks for");
+    std::vector<Expr> shared(last.axes.begin(), last.axes.begin() + static_cast<ptrdiff_t>(attach_));
+    for (Statement& s : region_.statements) {
+      if (s.axes.size() < attach_ || !s.routine.empty()) return misfit("has a statement that shares no axes");
+      ExprPool::Substitution rename;
+      for (size_t k = 0; k < attach_; ++k) {
+        if (pool.var(s.axes[k]).extent != pool.var(shared[k]).extent) return misfit("has statements of unequal extents");
+        rename[s.axes[k]] = shared[k];
+        s.axes[k] = shared[k];
+      }
+      for (Expr& e : s.indices) e = pool.substitute(e, rename);
+      s.value = pool.substitute(s.value, rename);
+      if (s.condition.valid()) s.condition = pool.substitute(s.condition, rename);
+      for (Accumulator& a : s.accumulators) {
+        a.init = pool.substitute(a.init, rename);
+        a.update = pool.substitute(a.update, rename);
+      }
+    }
+    for (size_t b = 0; b < region_.buffers.size(); ++b)
+      if (!is_param(BufferId(b))) {
+        if (!folds(BufferId(b), shared)) return misfit("has a temporary that is read across the shared axes");
+        places_[BufferId(b)].dropped = attach_;
+      }
+    // Copies made for one statement share the loops too: their axes are the shared ones plus their own.
+    kernel().pool = region_.pool;
+    std::vector<Stmt> inside;
+    for (Statement s : region_.statements) {
+      s.axes.erase(s.axes.begin(), s.axes.begin() + static_cast<ptrdiff_t>(attach_));
+      add_statement(s, inside);
+    }
+    for (size_t k = attach_; k-- > 0;) {
+      Stmt loop{.kind = StmtKind::For, .var = shared[k], .extent = kernel().pool.var(shared[k]).extent};
+      loop.body = std::move(inside);
+      inside.clear();
+      inside.push_back(std::move(loop));
+    }
+    kernel().body = std::move(inside);
+    make_tasks(kernel().pool, kernel().body);
+    finish_kernel();
+    return {};
+  }
+
+  bool is_param(BufferId b) const {
+    const RegionBuffer& buffer = region_.buffers[b];
+    return buffer.value.valid() && (buffer.is_input || buffer.is_output);
+  }
+
+  // Every access is at the shared axes themselves.
+  bool folds(BufferId b, const std::vector<Expr>& shared) {
+    for (Statement& s : region_.statements) {
+      std::vector<Expr> loads, exprs = s.indices;
+      exprs.push_back(s.value);
+      if (s.condition.valid()) exprs.push_back(s.condition);
+      for (const Accumulator& a : s.accumulators) exprs.insert(exprs.end(), {a.init, a.update});
+      for (Expr e : exprs) region_.pool.collect_loads(e, loads);
+      auto leads = [&](std::span<const Expr> indices) {
+        return indices.size() >= shared.size() && std::equal(shared.begin(), shared.end(), indices.begin());
+      };
+      for (Expr load : loads)
+        if (region_.pool.buffer(load) == b && !leads(region_.pool.operands(load))) return false;
+      if (s.out == b && !leads(s.indices)) return false;
+    }
+    return true;
+  }
+
+  std::unexpected<Diags> misfit(const char* why) {
+    return fail(Code::E0403, "region " + region_.name + " " + why, "choose a smaller `attach` for it");
+  }
+
+  // --- one statement --------------------------------------------------------------------------------
+
+  void add_statement(const Statement& statement, std::vector<Stmt>& into) {
+    if (!statement.routine.empty()) {
+      Stmt call{.kind = StmtKind::Call, .routine = statement.routine};
+      call.buffers = statement.operands;
+      call.buffers.insert(call.buffers.begin(), statement.out);
+      call.scalars = statement.scalars;
+      into.push_back(std::move(call));
+      return;
+    }
+    ExprPool& pool = kernel().pool;
+    Nest nest = flatten(region_, pool, statement, places_);
+    if (nest.scan) {
+      for (Stmt& s : scan_nest(kernel(), std::move(nest))) into.push_back(std::move(s));
+      return;
+    }
+    bool ordered = std::ranges::any_of(nest.accumulators, [](const Accumulator& a) { return a.monoid == Monoid::Custom; });
+    if (!ordered) order_reduction(pool, nest);
+    TileShape shape = choose_shape(pool, nest, ordered);
+    if (pack_constants(pool, statement, nest, shape)) {
+      std::vector<Expr> reduce_axes = nest.reduce_axes;
+      nest = flatten(region_, pool, statement, places_);
+      nest.reduce_axes = reduce_axes;
+    }
+    if (shape.atom_k == 1) merge_axes(pool, nest, nest.reduces() ? shape.lane : Expr{});
+    else merge_outputs(pool, nest, shape.lane);
+    if (!nest.reduces()) shape.lane = shape.lane.valid() ? unit_stride_axis(pool, nest.offset, nest.axes) : Expr{};
+    for (Stmt& s : tile_nest(pool, std::move(nest), shape)) into.push_back(std::move(s));
+  }
+
+  static void merge_outputs(ExprPool& pool, Nest& nest, Expr lane) {
+    std::vector<Expr> reduce_axes = std::move(nest.reduce_axes);
+    nest.reduce_axes.clear();
+    merge_axes(pool, nest, lane);
+    nest.reduce_axes = std::move(reduce_axes);
+  }
+
+  // Innermost where the reduced operand is contiguous.
+  void order_reduction(ExprPool& pool, Nest& nest) {
+    if (nest.reduce_axes.size() < 2) return;
+    std::vector<Expr> loads;
+    for (const Accumulator& a : nest.accumulators) pool.collect_loads(a.update, loads);
+    auto guide = std::ranges::find_if(loads, [&](Expr load) {
+      return !is_constant(pool.buffer(load)) &&
+             std::ranges::all_of(nest.reduce_axes, [&](Expr axis) { return pool.depends_on(load, axis); });
+    });
+    if (guide != loads.end()) sort_by_stride(pool, nest.reduce_axes, pool.operands(*guide)[0]);
+  }
+
+  TileShape choose_shape(ExprPool& pool, Nest& nest, bool ordered) {
+    TileShape shape{.order = static_cast<int>(knobs_[Knob::order])};
+    shape.lane = unit_stride_axis(pool, nest.offset, nest.axes);
+    if (nest.condition.valid() && nest.reduces()) shape.lane = {};
+    DType type = nest.reduces() ? pool.type(nest.accumulators[0].var) : pool.type(nest.value);
+    int64_t width = knobs_[Knob::width] ? knobs_[Knob::width] : target_.lanes(bits(type) < 8 ? DType::U8 : type);
+    int64_t vectors = knobs_[Knob::vectors] ? knobs_[Knob::vectors] : 4;
+    if (nest.reduces() && !ordered && prefers_reduction_lanes(pool, nest, shape.lane)) {
+      shape.lane = nest.reduce_axes.back();
+      shape.lanes_reduce = true;
+    }
+    if (!shape.lane.valid()) return shape;
+    shape.lanes = width * vectors;
+    shape.rows = nest.reduces() ? (knobs_[Knob::rows] ? knobs_[Knob::rows] : (shape.lanes_reduce ? 1 : 4)) : 1;
+    shape.atom_k = atom_steps(pool, nest, shape);
+    return shape;
+  }
+
+  // Where an operand is contiguous along the reduction and strided along the output's axis.
+  bool prefers_reduction_lanes(ExprPool& pool, Nest& nest, Expr lane) {
+    if (knobs_[Knob::lanes] == 1) return true;
+    Expr inner = nest.reduce_axes.back();
+    bool contiguous = false, strided = !lane.valid();
+    std::vector<Expr> loads;
+    for (const Accumulator& a : nest.accumulators) pool.collect_loads(a.update, loads);
+    for (Expr load : loads) {
+      auto along = coefficient(pool, pool.operands(load)[0], inner);
+      contiguous |= along && pool.is_index(*along, 1);
+      if (!lane.valid() || is_constant(pool.buffer(load))) continue;
+      auto across = coefficient(pool, pool.operands(load)[0], lane);
+      strided |= !across || !(pool.is_index(*across, 0) || pool.is_index(*across, 1));
+    }
+    return contiguous && strided;
+  }
+
+  // An integer dot product whose innermost reduction an instruction can sum in groups.
+  int64_t atom_steps(ExprPool& pool, Nest& nest, const TileShape& shape) {
+    if (!nest.reduces() || shape.lanes_reduce || pool.type(nest.accumulators[0].var) != DType::I32) return 1;
+    auto product = match_product(pool, nest.accumulators);
+    if (!product) return 1;
+    Expr a = strip_casts(pool, product->a), b = strip_casts(pool, product->b);
+    if (pool.op(a) != SOp::Load || pool.op(b) != SOp::Load) return 1;
+    if (!pool.depends_on(b, shape.lane)) std::swap(a, b);
+    if (pool.depends_on(a, shape.lane) || !is_constant(pool.buffer(b))) return 1;
+    Expr inner = nest.reduce_axes.back();
+    auto extent = pool.as_int(pool.var(inner).extent);
+    auto step = coefficient(pool, pool.operands(a)[0], inner);
+    for (const Atom& atom : target_.atoms)
+      if (atom.k > 1 && atom.a == pool.type(a) && atom.b == pool.type(b) && atom.acc == DType::I32 && extent &&
+          *extent % atom.k == 0 && step && pool.is_index(*step, 1))
+        return atom.k;
+    return 1;
+  }
+
+  // The vector operand of a product, if it is a constant, is stored as panels of `lanes` columns with the
+  // reduction in the order of the loops inside: [batch..., N/lanes, K..., lanes, atom].
+  bool pack_constants(ExprPool& pool, const Statement& s, const Nest& nest, const TileShape& shape) {
+    if (!nest.reduces() || !shape.lane.valid() || shape.lanes_reduce || !match_product(pool, nest.accumulators)) return false;
+    std::vector<Expr> loads;
+    region_.pool.collect_loads(s.accumulators[0].update, loads);
+    bool packed = false;
+    for (Expr load : loads) {
+      BufferId b = region_.pool.buffer(load);
+      if (!is_constant(b) || !places_[b].layout.row_major() || !region_.pool.depends_on(load, shape.lane)) continue;
+      if (std::ranges::none_of(nest.reduce_axes, [&](Expr r) { return region_.pool.depends_on(load, r); })) continue;
+      places_[b].layout = panel_layout(load, nest, shape);
+      packed = true;
+    }
+    return packed;
+  }
+
+  Layout panel_layout(Expr load, const Nest& nest, const TileShape& shape) {
+    const ExprPool& pool = region_.pool;
+    auto indices = pool.operands(load);
+    auto rank_of = [&](int d) -> size_t {  // position in the loop order: output axes, then reductions
+      for (size_t r = 0; r < nest.reduce_axes.size(); ++r)
+        if (pool.depends_on(indices[static_cast<size_t>(d)], nest.reduce_axes[r])) return r + 1;
+      return 0;
+    };
+    std::vector<int> order;
+    int lane_dim = -1, atom_dim = -1;
+    for (int d = 0; d < static_cast<int>(indices.size()); ++d) {
+      Expr index = indices[static_cast<size_t>(d)];
+      if (pool.depends_on(index, shape.lane)) lane_dim = d;
+      else order.push_back(d);
+      if (shape.atom_k > 1 && index == nest.reduce_axes.back()) atom_dim = d;
+    }
+    std::ranges::stable_sort(order, {}, rank_of);
+    bool whole = indices[static_cast<size_t>(lane_dim)] == shape.lane;
+    Layout layout;
+    auto first_reduced = std::ranges::find_if(order, [&](int d) { return rank_of(d) > 0; });
+    for (auto it = order.begin(); it != first_reduced; ++it) layout.parts.push_back({*it, 1, 0});
+    if (whole) layout.parts.push_back({lane_dim, shape.lanes, 0});
+    for (auto it = first_reduced; it != order.end(); ++it)
+      layout.parts.push_back({*it, *it == atom_dim ? shape.atom_k : 1, 0});
+    layout.parts.push_back({lane_dim, 1, whole ? shape.lanes : 0});
+    if (atom_dim >= 0) layout.parts.push_back({atom_dim, 1, shape.atom_k});
+    return layout;
+  }
+
+  // --- kernels --------------------------------------------------------------------------------------
+
+  void begin_kernel(size_t index) {
+    built_.push_back({});
+    kernel().name = region_.name + (index ? "_" + std::to_string(index) : "");
+    kernel().pool = region_.pool;
+    kernel().origins = region_.origins;
+  }
+
+  // Renumbers: the kernel's buffers are those it uses, params first. Until now the statements named the
+  // region's buffers, and scratch made on the way came after them.
+  void finish_kernel() {
+    Kernel& k = kernel();
+    Store<BufferId, LoopBuffer> extra = std::move(k.buffers);
+    k.buffers = {};
+    std::vector<bool> read(region_.buffers.size()), written(region_.buffers.size());
+    visit(k.body, read, written);
+    std::unordered_map<int64_t, int64_t> renumber;
+    for (int pass = 0; pass < 2; ++pass)  // params, then folded temporaries
+      for (size_t i = 0; i < region_.buffers.size(); ++i) {
+        BufferId b(i);
+        bool param = attach_ == 0 || is_param(b);
+        if (!(read[i] || written[i]) || param != (pass == 0)) continue;
+        const RegionBuffer& source = region_.buffers[b];
+        std::vector<Expr> dims(source.dims.begin() + static_cast<ptrdiff_t>(places_[b].dropped), source.dims.end());
+        Expr size = physical_size(k.pool, places_[b].layout, dims);
+        BufferId made = k.buffers.push({source.name, source.type, size, param ? Space::Param : Space::Scratch, written[i], 0});
+        renumber[static_cast<int64_t>(i)] = made.index;
+        if (!param) continue;
+        KernelParam p{source.value, source.value.valid() ? -1 : static_cast<int>(i), {}};
+        if (is_constant(b)) p.packed = places_[b].layout;
+        built_.back().params.push_back(std::move(p));
+      }
+    for (size_t i = 0; i < extra.size(); ++i) {
+      BufferId made = k.buffers.push(extra[BufferId(i)]);
+      renumber[static_cast<int64_t>(region_.buffers.size() + i)] = made.index;
+    }
+    rename(k, k.body, renumber);
+    collect_symbols(k);
+  }
+
+  template <class F>
+  static void each_expr(Stmt& s, F&& f) {
+    for (Expr* e : {&s.extent, &s.value, &s.lane_limit})
+      if (e->valid()) f(*e);
+    for (TileReduce& r : s.reduce) f(r.extent);
+    for (Accumulator& a : s.accumulators) {
+      f(a.init);
+      f(a.update);
+    }
+    for (TileStore& t : s.stores) {
+      f(t.offset);
+      f(t.value);
+      if (t.condition.valid()) f(t.condition);
+    }
+    for (Expr& e : s.scalars) f(e);
+  }
+
+  void visit(std::vector<Stmt>& body, std::vector<bool>& read, std::vector<bool>& written) {
+    for (Stmt& s : body) {
+      std::vector<Expr> loads;
+      each_expr(s, [&](Expr e) { kernel().pool.collect_loads(e, loads); });
+      for (Expr load : loads)
+        if (size_t b = static_cast<size_t>(kernel().pool.buffer(load).index); b < read.size()) read[b] = true;
+      for (const TileStore& t : s.stores)
+        if (static_cast<size_t>(t.buffer.index) < written.size()) written[static_cast<size_t>(t.buffer.index)] = true;
+      for (size_t i = 0; i < s.buffers.size(); ++i)
+        (s.buffers[i] == s.buffers[0] ? written : read)[static_cast<size_t>(s.buffers[i].index)] = true;
+      visit(s.body, read, written);
+      visit(s.otherwise, read, written);
+    }
+  }
+
+  void rename(Kernel& k, std::vector<Stmt>& body, const std::unordered_map<int64_t, int64_t>& map) {
+    for (Stmt& s : body) {
+      each_expr(s, [&](Expr& e) {
+        ExprPool::Substitution loads;
+        substitute_loads(k.pool, e, map);
+      });
+      for (TileStore& t : s.stores) t.buffer = BufferId(static_cast<size_t>(map.at(t.buffer.index)));
+      for (BufferId& b : s.buffers) b = BufferId(static_cast<size_t>(map.at(b.index)));
+      rename(k, s.body, map);
+      rename(k, s.otherwise, map);
+    }
+  }
+
+  static void substitute_loads(ExprPool& pool, Expr& e, const std::unordered_map<int64_t, int64_t>& map) {
+    std::vector<Expr> loads;
+    pool.collect_loads(e, loads);
+    // An index may hold a load itself: rebuild from the inside out, by a private name space of ids.
+    ExprPool::Substitution done;
+    for (size_t i = loads.size(); i-- > 0;) {
+      std::vector<Expr> indices(pool.operands(loads[i]).begin(), pool.operands(loads[i]).end());
+      for (Expr& index : indices) index = pool.substitute(index, done);
+      done[loads[i]] = pool.load(BufferId(static_cast<size_t>(map.at(pool.buffer(loads[i]).index))), pool.type(loads[i]), indices);
+    }
+    if (!done.empty()) e = pool.substitute(e, done);
+  }
+
+  void collect_symbols(Kernel& k) {
+    std::vector<Expr> vars;
+    auto scan = [&](auto&& self, std::vector<Stmt>& body) -> void {
+      for (Stmt& s : body) {
+        each_expr(s, [&](Expr e) { k.pool.collect_vars(e, vars); });
+        self(self, s.body);
+        self(self, s.otherwise);
+      }
+    };
+    scan(scan, k.body);
+    for (const LoopBuffer& b : k.buffers) k.pool.collect_vars(b.size, vars);
+    for (Expr v : vars)
+      if (k.pool.symbol_named(k.pool.var(v).name) == v) k.symbols.push_back(v);
+    std::ranges::sort(k.symbols, {}, [&](Expr v) { return k.pool.var(v).name; });
+  }
+
+  Region region_;
+  const Graph& graph_;
+  const Knobs& knobs_;
+  const Target& target_;
+  size_t attach_;
+  Store<BufferId, BufferPlace> places_;
+  std::vector<BuiltKernel> built_;
+};
+
+}  // namespace
+
+Result<std::vector<BuiltKernel>> lower_region(const Region& region, const Graph& graph, const Knobs& knobs,
+                                              const Target& target) {
+  return RegionLowering(region, graph, knobs, target).lower();
+}
+
+}  // namespace tenon

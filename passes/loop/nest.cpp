@@ -1,0 +1,179 @@
+#include "nest.h"
+
+#include <algorithm>
+
+namespace tenon {
+
+void Nest::substitute(ExprPool& pool, const ExprPool::Substitution& map) {
+  if (!map.empty()) each_expr([&](Expr& e) { e = pool.substitute(e, map); });
+}
+
+std::vector<Expr> Nest::loads(ExprPool& pool) {
+  std::vector<Expr> found;
+  each_expr([&](Expr e) { pool.collect_loads(e, found); });
+  return found;
+}
+
+void drop_unit_axes(ExprPool& pool, Statement& s) {
+  ExprPool::Substitution map;
+  auto unit = [&](Expr axis) {
+    if (!pool.is_index(pool.var(axis).extent, 1)) return false;
+    map[axis] = pool.index(0);
+    return true;
+  };
+  std::erase_if(s.axes, unit);
+  std::erase_if(s.reduce_axes, unit);
+  if (map.empty()) return;
+  for (Expr& e : s.indices) e = pool.substitute(e, map);
+  s.value = pool.substitute(s.value, map);
+  if (s.condition.valid()) s.condition = pool.substitute(s.condition, map);
+  for (Accumulator& a : s.accumulators) {
+    a.init = pool.substitute(a.init, map);
+    a.update = pool.substitute(a.update, map);
+  }
+  // A reduction over one element is no reduction.
+  if (s.reduce_axes.empty() && !s.accumulators.empty() && !s.scan) {
+    ExprPool::Substitution init, result;
+    for (const Accumulator& a : s.accumulators) init[a.var] = a.init;
+    for (const Accumulator& a : s.accumulators) result[a.var] = pool.substitute(a.update, init);
+    s.value = pool.substitute(s.value, result);
+    s.accumulators.clear();
+  }
+}
+
+namespace {
+
+Expr flat_offset(const Region& region, ExprPool& pool, const Store<BufferId, BufferPlace>& places, BufferId b,
+                 std::vector<Expr> indices) {
+  const BufferPlace& place = places[b];
+  std::vector<Expr> dims = region.buffers[b].dims;
+  dims.erase(dims.begin(), dims.begin() + static_cast<ptrdiff_t>(place.dropped));
+  indices.erase(indices.begin(), indices.begin() + static_cast<ptrdiff_t>(place.dropped));
+  return physical_offset(pool, place.layout, dims, indices);
+}
+
+// Loads nest (a gather's index is a load): innermost first.
+Expr flatten_loads(const Region& region, ExprPool& pool, const Store<BufferId, BufferPlace>& places, Expr e,
+                   std::unordered_map<Expr, Expr>& done) {
+  std::vector<Expr> loads;
+  pool.collect_loads(e, loads);
+  ExprPool::Substitution map;
+  for (Expr load : loads) {
+    if (auto it = done.find(load); it != done.end()) {
+      map[load] = it->second;
+      continue;
+    }
+    std::vector<Expr> indices(pool.operands(load).begin(), pool.operands(load).end());
+    for (Expr& index : indices) index = flatten_loads(region, pool, places, index, done);
+    BufferId b = pool.buffer(load);
+    Expr offset = flat_offset(region, pool, places, b, std::move(indices));
+    Expr flat = pool.load(b, pool.type(load), std::array{offset});
+    done[load] = flat;
+    map[load] = flat;
+  }
+  return map.empty() ? e : pool.substitute(e, map);
+}
+
+}  // namespace
+
+Nest flatten(const Region& region, ExprPool& pool, const Statement& s, const Store<BufferId, BufferPlace>& places) {
+  std::unordered_map<Expr, Expr> done;
+  auto flat = [&](Expr e) { return e.valid() ? flatten_loads(region, pool, places, e, done) : e; };
+  Nest nest{.axes = s.axes, .reduce_axes = s.reduce_axes, .accumulators = s.accumulators, .out = s.out,
+            .offset = {}, .value = flat(s.value), .condition = flat(s.condition), .scan = s.scan};
+  for (Accumulator& a : nest.accumulators) {
+    a.init = flat(a.init);
+    a.update = flat(a.update);
+  }
+  std::vector<Expr> indices = s.indices;
+  for (Expr& e : indices) e = flat(e);
+  nest.offset = flat_offset(region, pool, places, s.out, std::move(indices));
+  return nest;
+}
+
+std::optional<Expr> coefficient(ExprPool& pool, Expr e, Expr axis) {
+  auto split = pool.affine(e, axis);
+  return split ? std::optional(split->first) : std::nullopt;
+}
+
+namespace {
+
+// Every place where `e` depends on outer or inner is an offset in which outer steps as inner's extent times
+// inner's step does.
+bool mergeable(ExprPool& pool, Expr e, Expr outer, Expr inner, Expr extent) {
+  if (!pool.depends_on(e, outer) && !pool.depends_on(e, inner)) return true;
+  if (pool.type(e) == DType::Index && pool.op(e) != SOp::Var) {
+    auto co = coefficient(pool, e, outer), ci = coefficient(pool, e, inner);
+    if (co && ci && !pool.depends_on(*co, inner) && *co == pool.mul(*ci, extent)) return true;
+  }
+  if (pool.type(e) == DType::Index || pool.op(e) == SOp::Var) return false;
+  return std::ranges::all_of(std::vector<Expr>(pool.operands(e).begin(), pool.operands(e).end()),
+                             [&](Expr child) { return mergeable(pool, child, outer, inner, extent); });
+}
+
+void merge_list(ExprPool& pool, Nest& nest, std::vector<Expr>& axes, Expr keep) {
+  // Pairs by adjacency in memory order, not in logical order: try every ordered pair.
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (size_t i = 0; i < axes.size() && !changed; ++i)
+      for (size_t j = 0; j < axes.size() && !changed; ++j) {
+        if (i == j || axes[i] == keep || axes[j] == keep) continue;
+        Expr outer = axes[i], inner = axes[j], extent = pool.var(inner).extent;
+        bool ok = true;
+        nest.each_expr([&](Expr e) { ok = ok && mergeable(pool, e, outer, inner, extent); });
+        if (!ok) continue;
+        Expr merged = pool.axis(pool.var(outer).name + pool.var(inner).name, pool.mul(pool.var(outer).extent, extent));
+        nest.substitute(pool, {{outer, pool.index(0)}, {inner, merged}});
+        axes[std::min(i, j)] = merged;
+        axes.erase(axes.begin() + static_cast<ptrdiff_t>(std::max(i, j)));
+        changed = true;
+      }
+  }
+}
+
+}  // namespace
+
+void merge_axes(ExprPool& pool, Nest& nest, Expr keep) {
+  if (nest.scan) return;
+  merge_list(pool, nest, nest.axes, keep);
+  merge_list(pool, nest, nest.reduce_axes, keep);
+}
+
+std::optional<Product> match_product(const ExprPool& pool, std::span<const Accumulator> accumulators) {
+  if (accumulators.size() != 1 || accumulators[0].monoid != Monoid::Sum) return std::nullopt;
+  const Accumulator& acc = accumulators[0];
+  if (pool.op(acc.update) != SOp::Add) return std::nullopt;
+  auto sum = pool.operands(acc.update);
+  Expr term = sum[0] == acc.var ? sum[1] : sum[1] == acc.var ? sum[0] : Expr{};
+  if (!term.valid() || pool.op(term) != SOp::Mul || pool.operands(term).size() != 2) return std::nullopt;
+  return Product{pool.operands(term)[0], pool.operands(term)[1]};
+}
+
+Expr unit_stride_axis(ExprPool& pool, Expr offset, const std::vector<Expr>& axes) {
+  Expr found = {};
+  for (Expr axis : axes)
+    if (auto c = coefficient(pool, offset, axis); c && pool.is_index(*c, 1) && !pool.is_index(pool.var(axis).extent, 1))
+      found = axis;
+  return found;
+}
+
+Expr strip_casts(const ExprPool& pool, Expr e) {
+  while (pool.op(e) == SOp::Cast) e = pool.operands(e)[0];
+  return e;
+}
+
+void sort_by_stride(ExprPool& pool, std::vector<Expr>& axes, Expr offset) {
+  ExprPool::Bindings large;
+  std::vector<Expr> vars;
+  pool.collect_vars(offset, vars);
+  for (Expr v : vars)
+    if (!pool.var(v).extent.valid()) large[v] = 1 << 10;
+  auto stride = [&](Expr axis) -> int64_t {
+    auto c = coefficient(pool, offset, axis);
+    auto value = c ? pool.evaluate(*c, large) : std::nullopt;
+    return value ? std::abs(*value) : kIndexMax;
+  };
+  std::ranges::stable_sort(axes, std::greater<>{}, stride);
+}
+
+}  // namespace tenon

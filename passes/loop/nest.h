@@ -1,0 +1,94 @@
+// A statement on its way to loops: flat buffers, one offset per access, axes still unordered.
+#pragma once
+
+#include <functional>
+
+#include "tenon/passes.h"
+
+namespace tenon {
+
+// Where the region's buffers lie while a kernel is built.
+struct BufferPlace {
+  Layout layout;         // of the logical dims
+  size_t dropped = 0;    // leading dims that are shared loops, for folded temporaries
+};
+
+struct Nest {
+  std::vector<Expr> axes;         // of the output, logical order
+  std::vector<Expr> reduce_axes;
+  std::vector<Accumulator> accumulators;
+  BufferId out;
+  Expr offset;                    // of the store
+  Expr value;
+  Expr condition = {};
+  bool scan = false;
+
+  // Applies f to every expression.
+  template <class F>
+  void each_expr(F&& f) {
+    f(offset);
+    f(value);
+    if (condition.valid()) f(condition);
+    for (Accumulator& a : accumulators) {
+      f(a.init);
+      f(a.update);
+    }
+  }
+  void substitute(ExprPool& pool, const ExprPool::Substitution& map);
+  std::vector<Expr> loads(ExprPool& pool);
+  bool reduces() const { return !reduce_axes.empty(); }
+};
+
+// Replaces axes of extent 1 by 0.
+void drop_unit_axes(ExprPool& pool, Statement& statement);
+
+// The statement with every access as one offset.
+Nest flatten(const Region& region, ExprPool& pool, const Statement& statement, const Store<BufferId, BufferPlace>& places);
+
+// Joins neighbouring axes (and neighbouring reduce axes) whose accesses all step as one loop would, except `keep`.
+void merge_axes(ExprPool& pool, Nest& nest, Expr keep);
+
+// coefficient of `axis` in an affine expression; nothing if it is not affine in it.
+std::optional<Expr> coefficient(ExprPool& pool, Expr e, Expr axis);
+
+// The sum of products at the heart of a contraction: update = acc + a * b, up to casts.
+struct Product {
+  Expr a, b;  // factors, casts included
+};
+std::optional<Product> match_product(const ExprPool& pool, std::span<const Accumulator> accumulators);
+
+// A factor or operand without the casts around it.
+Expr strip_casts(const ExprPool& pool, Expr e);
+
+// The axis that the store walks with stride 1 (the last such of extent above 1); invalid: none.
+Expr unit_stride_axis(ExprPool& pool, Expr offset, const std::vector<Expr>& axes);
+
+// Outermost first by the step that each axis makes in `offset`, symbols taken as large.
+void sort_by_stride(ExprPool& pool, std::vector<Expr>& axes, Expr offset);
+
+// Puts what a contraction reads into the form that its tile wants, as statements before it: padding
+// guards become a padded copy, a strided vector operand a packed copy. Returns how many were inserted.
+size_t prepare_operands(Region& region, size_t statement, Store<BufferId, BufferPlace>& places,
+                        const std::function<bool(BufferId)>& is_constant);
+
+// What a tile is made of, once knobs and target have been looked at.
+struct TileShape {
+  Expr lane = {};               // the vector axis: of the output, or of the reduction; invalid: scalar
+  bool lanes_reduce = false;
+  int64_t lanes = 1;            // elements per tile along the lane axis
+  int64_t rows = 1;
+  int order = 0;                // Knob::order
+  int64_t atom_k = 1;           // steps that one instruction sums
+};
+
+// Loops for one nest, tiles at the bottom: one statement, a For where there is anything to iterate.
+std::vector<Stmt> tile_nest(ExprPool& pool, Nest nest, const TileShape& shape);
+
+// A nest that cannot be tiled because each step of its reduction is stored: loops in order, the state in
+// scratch buffers of one element.
+std::vector<Stmt> scan_nest(Kernel& kernel, Nest nest);
+
+// Marks the outermost loop as tasks, joined with the loop inside it where that gives more of them.
+void make_tasks(ExprPool& pool, std::vector<Stmt>& body);
+
+}  // namespace tenon

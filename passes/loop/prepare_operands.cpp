@@ -1,0 +1,170 @@
+// Operands of a contraction that its tile could not read well: padding guards become a copy with margins,
+// a vector operand that is strided becomes a copy with the lane axis innermost. Constants are never
+// copied: they are packed at compile time (lower_region.cpp).
+#include <algorithm>
+
+#include "nest.h"
+
+namespace tenon {
+
+namespace {
+
+// Smallest and largest value of an index that is affine, with constant steps, in axes of known extents.
+std::optional<std::pair<Expr, Expr>> range_over(ExprPool& pool, Expr e, const std::vector<Expr>& axes) {
+  Expr low = e, high = e;
+  for (Expr axis : axes) {
+    auto split = pool.affine(e, axis);
+    if (!split) return std::nullopt;
+    auto step = pool.as_int(split->first);
+    if (!step) return std::nullopt;
+    Expr last = pool.sub(pool.var(axis).extent, pool.index(1));
+    low = pool.substitute(low, {{axis, *step >= 0 ? pool.index(0) : last}});
+    high = pool.substitute(high, {{axis, *step >= 0 ? last : pool.index(0)}});
+  }
+  return std::pair{low, high};
+}
+
+class Preparer {
+ public:
+  Preparer(Region& region, size_t statement, Store<BufferId, BufferPlace>& places)
+      : region_(region), pool_(region.pool), index_(statement), first_(statement), places_(places) {}
+
+  Statement& statement() { return region_.statements[index_]; }
+  size_t inserted() const { return index_ - first_; }
+
+  void materialise_padding(Expr factor) {
+    Expr select = strip_casts(pool_, factor);
+    if (pool_.op(select) != SOp::Select) return;
+    Expr load = strip_casts(pool_, pool_.operands(select)[1]), fill = pool_.operands(select)[2];
+    Expr condition = pool_.operands(select)[0];
+    if (pool_.op(load) != SOp::Load) return;
+    const Statement& s = region_.statements[index_];
+    auto varies = [&](Expr e) {
+      return std::ranges::any_of(s.axes, [&](Expr a) { return pool_.depends_on(e, a); }) ||
+             std::ranges::any_of(s.reduce_axes, [&](Expr a) { return pool_.depends_on(e, a); });
+    };
+    if (varies(fill) || !varies(condition)) return;
+    BufferId source = pool_.buffer(load);
+    std::vector<Expr> all = s.axes;
+    all.insert(all.end(), s.reduce_axes.begin(), s.reduce_axes.end());
+
+    std::vector<Expr> indices(pool_.operands(load).begin(), pool_.operands(load).end());
+    std::vector<Expr> dims = region_.buffers[source].dims, shift(dims.size(), pool_.index(0));
+    for (size_t d = 0; d < dims.size(); ++d) {
+      if (pool_.provably_nonnegative(indices[d]) && pool_.provably_less(indices[d], dims[d])) continue;
+      auto range = range_over(pool_, indices[d], all);
+      if (!range) return;
+      shift[d] = range->first;
+      dims[d] = pool_.add(pool_.sub(range->second, range->first), pool_.index(1));
+    }
+    BufferId padded = temporary(source, "_padded", dims);
+    places_[padded].layout = permutation_of(places_[source].layout);
+
+    Statement copy{.out = padded};
+    Expr inside = {};
+    std::vector<Expr> from;
+    for (size_t d = 0; d < dims.size(); ++d) {
+      copy.axes.push_back(pool_.axis("p" + std::to_string(d), dims[d]));
+      from.push_back(pool_.add(copy.axes[d], shift[d]));
+      Expr extent = region_.buffers[source].dims[d];
+      if (!pool_.provably_nonnegative(from[d]))
+        inside = pool_.all_of(inside, pool_.binary(SOp::Le, pool_.index(0), from[d]));
+      if (!pool_.provably_less(from[d], extent))
+        inside = pool_.all_of(inside, pool_.binary(SOp::Lt, from[d], extent));
+    }
+    copy.indices = copy.axes;
+    DType type = region_.buffers[source].type;
+    Expr element = pool_.load(source, type, from);
+    copy.value = inside.valid() ? pool_.select(inside, element, pool_.cast(fill, type)) : element;
+    for (size_t d = 0; d < indices.size(); ++d) indices[d] = pool_.sub(indices[d], shift[d]);
+    replace(select, pool_.cast(pool_.load(padded, type, indices), pool_.type(select)));
+    insert(std::move(copy));
+  }
+
+  // T[axes the load varies with, lane innermost] = load.
+  void materialise_packed(Expr factor, Expr lane) {
+    Expr load = strip_casts(pool_, factor);
+    if (pool_.op(load) != SOp::Load) return;
+    const Statement& s = region_.statements[index_];
+    std::vector<Expr> axes;
+    for (const auto* list : {&s.axes, &s.reduce_axes})
+      for (Expr axis : *list)
+        if (axis != lane && pool_.depends_on(load, axis)) axes.push_back(axis);
+    axes.push_back(lane);
+    std::vector<Expr> dims;
+    ExprPool::Substitution fresh;
+    Statement copy{};
+    for (Expr axis : axes) {
+      dims.push_back(pool_.var(axis).extent);
+      copy.axes.push_back(pool_.axis("t" + pool_.var(axis).name, dims.back()));
+      fresh[axis] = copy.axes.back();
+    }
+    copy.out = temporary(pool_.buffer(load), "_packed", dims);
+    copy.indices = copy.axes;
+    copy.value = pool_.substitute(load, fresh);
+    replace(load, pool_.load(copy.out, pool_.type(load), axes));
+    insert(std::move(copy));
+  }
+
+ private:
+  BufferId temporary(BufferId of, const char* suffix, std::vector<Expr> dims) {
+    const RegionBuffer& b = region_.buffers[of];
+    RegionBuffer made{b.name + suffix, {}, b.type, std::move(dims), false, false};
+    BufferId id = region_.buffers.push(std::move(made));
+    places_.push({});
+    return id;
+  }
+
+  static Layout permutation_of(const Layout& layout) {
+    Layout plain;
+    for (const LayoutPart& part : layout.parts)
+      if (part.modulo == 0) plain.parts.push_back({part.dim, 1, 0});
+    return plain;
+  }
+
+  void replace(Expr from, Expr to) {
+    for (Accumulator& a : region_.statements[index_].accumulators) a.update = pool_.substitute(a.update, {{from, to}});
+  }
+
+  void insert(Statement copy) {
+    region_.statements.insert(region_.statements.begin() + static_cast<ptrdiff_t>(index_), std::move(copy));
+    ++index_;
+  }
+
+  Region& region_;
+  ExprPool& pool_;
+  size_t index_, first_;
+  Store<BufferId, BufferPlace>& places_;
+
+};
+
+}  // namespace
+
+size_t prepare_operands(Region& region, size_t index, Store<BufferId, BufferPlace>& places,
+                        const std::function<bool(BufferId)>& is_constant) {
+  ExprPool& pool = region.pool;
+  Preparer prepare(region, index, places);
+  auto product = [&] { return match_product(pool, prepare.statement().accumulators); };
+  auto factor = [](const Product& p, int i) { return i == 0 ? p.a : p.b; };
+  if (!product() || prepare.statement().scan) return 0;
+  for (int i = 0; i < 2; ++i)
+    if (auto p = product()) prepare.materialise_padding(factor(*p, i));
+
+  // The lane axis is where the store has unit stride; a factor that varies with it must have it too.
+  Nest nest = flatten(region, pool, prepare.statement(), places);
+  Expr lane = unit_stride_axis(pool, nest.offset, nest.axes);
+  // Without rows to share a packed copy the product is as cheap as the copy.
+  bool shared = std::ranges::any_of(nest.axes, [&](Expr axis) { return axis != lane; });
+  for (int i = 0; lane.valid() && shared && i < 2; ++i) {
+    auto flat = match_product(pool, flatten(region, pool, prepare.statement(), places).accumulators);
+    auto logical = product();
+    if (!flat || !logical) break;
+    Expr load = strip_casts(pool, factor(*flat, i));
+    if (pool.op(load) != SOp::Load || is_constant(pool.buffer(load)) || !pool.depends_on(load, lane)) continue;
+    auto step = coefficient(pool, pool.operands(load)[0], lane);
+    if (!step || !pool.is_index(*step, 1)) prepare.materialise_packed(factor(*logical, i), lane);
+  }
+  return prepare.inserted();
+}
+
+}  // namespace tenon

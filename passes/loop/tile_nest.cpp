@@ -1,0 +1,277 @@
+// Nest -> loops with tiles at the bottom. Every output axis becomes one loop: a plain one, one over row
+// blocks or one over lane blocks. A block that does not divide its extent leaves a tail, which is the
+// other branch of an `if` in the same loop, so that the outermost loop alone can be the tasks.
+#include <algorithm>
+
+#include "nest.h"
+
+namespace tenon {
+
+namespace {
+
+// Largest number of multiply-adds that unrolled reduction steps may put into one loop body.
+constexpr int64_t kMaxUnrolledOps = 288;
+
+struct Loop {
+  enum Kind { Plain, Row, Lane } kind = Plain;
+  Expr axis;
+  int64_t block = 1;
+};
+
+class Tiler {
+ public:
+  Tiler(ExprPool& pool, const TileShape& shape) : pool_(pool), shape_(shape) {}
+
+  std::vector<Stmt> build(Nest nest) {
+    order_loops(nest);
+    std::vector<Stmt> out;
+    out.push_back(emit(0, nest, Stmt{.kind = StmtKind::Tile}));
+    return out;
+  }
+
+ private:
+  // Row blocks come from the innermost axes along which some vector operand is the same, so that it is
+  // loaded once for all rows; any axis will do where there is no such reuse to be had.
+  bool shares_vector_operand(Nest& nest, Expr axis) {
+    for (Expr load : nest.loads(pool_))
+      if (pool_.depends_on(load, shape_.lane) && !pool_.depends_on(load, axis)) return true;
+    return false;
+  }
+
+  void order_loops(Nest& nest) {
+    std::vector<Expr> outer;
+    for (Expr axis : nest.axes)
+      if (shape_.lanes_reduce || axis != shape_.lane) outer.push_back(axis);
+    sort_by_stride(pool_, outer, nest.offset);
+
+    std::vector<Loop> rows, plain;
+    int64_t left = nest.reduces() ? shape_.rows : 1;
+    bool reuse = shape_.lane.valid() &&
+                 std::ranges::any_of(outer, [&](Expr a) { return shares_vector_operand(nest, a); });
+    for (size_t i = outer.size(); i-- > 0;) {
+      auto extent = pool_.as_int(pool_.var(outer[i]).extent);
+      if (left > 1 && (!reuse || shares_vector_operand(nest, outer[i]))) {
+        int64_t block = extent ? std::min(*extent, left) : left;
+        rows.insert(rows.begin(), {Loop::Row, outer[i], block});
+        left = extent && *extent <= left ? left / block : 1;
+      } else {
+        plain.insert(plain.begin(), {Loop::Plain, outer[i], 1});
+      }
+    }
+    // Loops that the vector operand varies with stay outside the lane loop; the others reuse its panel.
+    bool lane_loop = shape_.lane.valid() && !shape_.lanes_reduce;
+    Loop lane{Loop::Lane, shape_.lane, shape_.lanes};
+    if (lane_loop && nest.reduces() && shape_.order == 0) {
+      auto split = std::ranges::stable_partition(
+          plain, [&](const Loop& l) { return !shares_vector_operand(nest, l.axis); });
+      loops_.assign(plain.begin(), split.begin());
+      loops_.push_back(lane);
+      loops_.insert(loops_.end(), split.begin(), plain.end());
+      loops_.insert(loops_.end(), rows.begin(), rows.end());
+    } else {
+      loops_ = plain;
+      loops_.insert(loops_.end(), rows.begin(), rows.end());
+      if (lane_loop) loops_.push_back(lane);
+    }
+  }
+
+  Stmt emit(size_t depth, Nest nest, Stmt tile) {
+    if (depth == loops_.size()) return finish(std::move(nest), std::move(tile));
+    const Loop& loop = loops_[depth];
+    Expr extent = pool_.var(loop.axis).extent;
+    if (loop.kind == Loop::Plain) return make_for(loop.axis, extent, emit(depth + 1, nest, tile));
+    if (loop.kind == Loop::Lane && !pool_.as_int(extent)) return symbolic_lanes(depth, loop, nest, tile);
+
+    Expr block = pool_.index(loop.block);
+    Expr full = pool_.floordiv(extent, block), rest = pool_.mod(extent, block);
+    auto full_count = pool_.as_int(full), rest_count = pool_.as_int(rest);
+    if (full_count == 1 && rest_count == 0) return blocked(depth, loop, pool_.index(0), loop.block, nest, tile);
+    if (full_count == 0 && rest_count) return blocked(depth, loop, pool_.index(0), *rest_count, nest, tile);
+    // One tail block of a known size, or single rows where the size is not known.
+    Expr tails = rest_count ? pool_.index(*rest_count > 0) : rest;
+    Expr v = pool_.axis(pool_.var(loop.axis).name + "_block", pool_.add(full, tails));
+    Expr begin = pool_.mul(v, block);
+    Stmt body = blocked(depth, loop, begin, loop.block, nest, tile);
+    if (rest_count == 0) return make_for(v, full, std::move(body));
+    Expr tail_begin = rest_count ? begin : pool_.add(pool_.mul(full, block), pool_.sub(v, full));
+    Stmt tail = blocked(depth, loop, tail_begin, rest_count.value_or(1), nest, tile);
+    Stmt choose{.kind = StmtKind::If, .value = pool_.binary(SOp::Lt, v, full)};
+    choose.body.push_back(std::move(body));
+    choose.otherwise.push_back(std::move(tail));
+    return make_for(v, pool_.add(full, tails), std::move(choose));
+  }
+
+  // axis = begin + inner, inner < block.
+  Stmt blocked(size_t depth, const Loop& loop, Expr begin, int64_t block, Nest nest, Stmt tile) {
+    Expr inner = pool_.index(0);
+    if (block > 1 || loop.kind == Loop::Lane) {
+      inner = pool_.axis(pool_.var(loop.axis).name + (loop.kind == Loop::Lane ? "_lane" : "_row"), pool_.index(block));
+      if (loop.kind == Loop::Lane) tile.lanes = {inner, block};
+      else tile.rows.push_back({inner, block});
+    }
+    nest.substitute(pool_, {{loop.axis, pool_.add(begin, inner)}});
+    return emit(depth + 1, std::move(nest), std::move(tile));
+  }
+
+  Stmt symbolic_lanes(size_t depth, const Loop& loop, Nest nest, Stmt tile) {
+    Expr extent = pool_.var(loop.axis).extent, block = pool_.index(loop.block);
+    Expr v = pool_.axis(pool_.var(loop.axis).name + "_block", pool_.ceildiv(extent, block));
+    Expr begin = pool_.mul(v, block);
+    tile.lane_limit = pool_.sub(extent, begin);
+    return make_for(v, pool_.ceildiv(extent, block), blocked(depth, loop, begin, loop.block, std::move(nest), std::move(tile)));
+  }
+
+  Stmt make_for(Expr var, Expr extent, Stmt body) {
+    Stmt loop{.kind = StmtKind::For, .var = var, .extent = extent};
+    loop.body.push_back(std::move(body));
+    return loop;
+  }
+
+  Stmt finish(Nest nest, Stmt tile) {
+    int64_t ops = std::max<int64_t>(1, tile.lanes.extent / 16);
+    for (const TileAxis& row : tile.rows) ops *= row.extent;
+    for (Expr axis : nest.reduce_axes) {
+      Expr extent = pool_.var(axis).extent;
+      if (shape_.lanes_reduce && axis == shape_.lane) {
+        tile.lanes = {axis, shape_.lanes};
+        tile.lane_limit = extent;
+        tile.lanes_reduce = true;
+      } else if (shape_.atom_k > 1 && axis == nest.reduce_axes.back()) {
+        Expr k = pool_.index(shape_.atom_k);
+        Expr step = pool_.axis(pool_.var(axis).name, pool_.floordiv(extent, k));
+        Expr inner = pool_.axis(pool_.var(axis).name + "_atom", k);
+        nest.substitute(pool_, {{axis, pool_.add(pool_.mul(step, k), inner)}});
+        tile.reduce.push_back({step, pool_.var(step).extent});
+        tile.reduce.push_back({inner, k, ReduceKind::Atom});
+      } else {
+        tile.reduce.push_back({axis, extent});
+      }
+    }
+    // Short innermost reductions are unrolled.
+    for (size_t i = tile.reduce.size(); i-- > 0;) {
+      TileReduce& r = tile.reduce[i];
+      if (r.kind == ReduceKind::Atom) continue;
+      auto extent = pool_.as_int(r.extent);
+      if (!extent || tile.lanes_reduce || ops * *extent > kMaxUnrolledOps) break;
+      ops *= *extent;
+      r.kind = ReduceKind::Unroll;
+    }
+    tile.accumulators = nest.accumulators;
+    tile.stores.push_back({nest.out, nest.offset, nest.value, nest.condition});
+    return tile;
+  }
+
+  ExprPool& pool_;
+  TileShape shape_;
+  std::vector<Loop> loops_;
+};
+
+}  // namespace
+
+std::vector<Stmt> tile_nest(ExprPool& pool, Nest nest, const TileShape& shape) {
+  return Tiler(pool, shape).build(std::move(nest));
+}
+
+std::vector<Stmt> scan_nest(Kernel& kernel, Nest nest) {
+  ExprPool& pool = kernel.pool;
+  std::vector<Stmt> outside, inside;
+  ExprPool::Substitution state;
+  std::vector<BufferId> cells;
+  auto store = [](BufferId b, Expr offset, Expr value, Expr condition = {}) {
+    Stmt s{.kind = StmtKind::Store};
+    s.stores.push_back({b, offset, value, condition});
+    return s;
+  };
+  Expr zero = pool.index(0);
+  for (const Accumulator& a : nest.accumulators) {
+    DType type = pool.type(a.var);
+    BufferId cell = kernel.buffers.push({pool.var(a.var).name + "_state", type, pool.index(1), Space::Scratch, true, 0});
+    cells.push_back(cell);
+    state[a.var] = pool.load(cell, type, std::array{zero});
+    outside.push_back(store(cell, zero, a.init));
+  }
+  // All updates read the state before any of them is stored.
+  std::vector<Expr> next;
+  for (const Accumulator& a : nest.accumulators) {
+    next.push_back(pool.new_var({.name = pool.var(a.var).name + "_next", .type = pool.type(a.var), .lo = -kIndexMax}));
+    inside.push_back({.kind = StmtKind::Let, .var = next.back(), .value = pool.substitute(a.update, state)});
+  }
+  for (size_t i = 0; i < cells.size(); ++i) inside.push_back(store(cells[i], zero, next[i]));
+  Expr condition = nest.condition.valid() ? pool.substitute(nest.condition, state) : nest.condition;
+  inside.push_back(store(nest.out, nest.offset, pool.substitute(nest.value, state), condition));
+  auto wrap = [](const std::vector<Expr>& axes, std::vector<Stmt> body, const ExprPool& p) {
+    for (size_t i = axes.size(); i-- > 0;) {
+      Stmt loop{.kind = StmtKind::For, .var = axes[i], .extent = p.var(axes[i]).extent};
+      loop.body = std::move(body);
+      body.clear();
+      body.push_back(std::move(loop));
+    }
+    return body;
+  };
+  for (Stmt& s : wrap(nest.reduce_axes, std::move(inside), pool)) outside.push_back(std::move(s));
+  std::vector<Expr> axes = nest.axes;
+  std::erase_if(axes, [&](Expr a) { return std::ranges::find(nest.reduce_axes, a) != nest.reduce_axes.end(); });
+  return wrap(axes, std::move(outside), pool);
+}
+
+namespace {
+
+// Least work of a task and most outer iterations that are worth joining with the loop inside.
+constexpr double kTaskOps = 20000;
+constexpr int64_t kFewTasks = 64;
+
+// Element operations, roughly; unknown extents count as 64.
+double work(const ExprPool& pool, const Stmt& s) {
+  auto extent = [&](Expr e) { return static_cast<double>(pool.as_int(e).value_or(64)); };
+  double inside = s.kind == StmtKind::Tile || s.kind == StmtKind::Store || s.kind == StmtKind::Call ? 1 : 0;
+  for (const Stmt& child : s.body) inside += work(pool, child);
+  if (s.kind == StmtKind::For) return inside * extent(s.extent);
+  for (const TileAxis& row : s.rows) inside *= static_cast<double>(row.extent);
+  if (s.kind == StmtKind::Tile) inside *= static_cast<double>(s.lanes.extent);
+  for (const TileReduce& r : s.reduce) inside *= extent(r.extent);
+  return inside;
+}
+
+// t: the joined loop of outer and inner.
+void join(ExprPool& pool, Stmt& outer) {
+  Stmt inner = std::move(outer.body[0]);
+  Expr task = pool.axis("task", pool.mul(outer.extent, inner.extent));
+  std::vector<Stmt> joined;
+  joined.push_back({.kind = StmtKind::Let, .var = outer.var, .value = pool.floordiv(task, inner.extent)});
+  joined.push_back({.kind = StmtKind::Let, .var = inner.var, .value = pool.mod(task, inner.extent)});
+  for (Stmt& s : inner.body) joined.push_back(std::move(s));
+  outer.var = task;
+  outer.extent = pool.var(task).extent;
+  outer.body = std::move(joined);
+}
+
+// Several iterations per task.
+void strip(ExprPool& pool, Stmt& outer, int64_t grain) {
+  Expr g = pool.index(grain);
+  Expr task = pool.axis("task", pool.ceildiv(outer.extent, g));
+  Expr left = pool.sub(outer.extent, pool.mul(task, g));
+  Stmt inner{.kind = StmtKind::For, .extent = pool.min(g, left)};
+  inner.var = pool.axis(pool.var(outer.var).name + "_in_task", inner.extent);
+  inner.body.push_back({.kind = StmtKind::Let, .var = outer.var, .value = pool.add(pool.mul(task, g), inner.var)});
+  for (Stmt& s : outer.body) inner.body.push_back(std::move(s));
+  outer.var = task;
+  outer.extent = pool.var(task).extent;
+  outer.body.clear();
+  outer.body.push_back(std::move(inner));
+}
+
+}  // namespace
+
+void make_tasks(ExprPool& pool, std::vector<Stmt>& body) {
+  if (body.size() != 1 || body[0].kind != StmtKind::For) return;
+  Stmt& outer = body[0];
+  outer.parallel = true;
+  bool nested = outer.body.size() == 1 && outer.body[0].kind == StmtKind::For &&
+                !pool.depends_on(outer.body[0].extent, outer.var);
+  if (nested && pool.as_int(outer.extent).value_or(1) < kFewTasks) join(pool, outer);
+  double iteration = 0;
+  for (const Stmt& s : outer.body) iteration += work(pool, s);
+  if (iteration < kTaskOps) strip(pool, outer, static_cast<int64_t>(kTaskOps / std::max(iteration, 1.0)) + 1);
+}
+
+}  // namespace tenon

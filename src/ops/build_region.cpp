@@ -1,0 +1,187 @@
+// RegionPlan -> Region: each node's own lowering, in order, then the values that the plan places inline
+// are substituted into their readers. A reduction that is inlined lends its axes to its one reader, which
+// becomes its epilogue.
+#include <algorithm>
+
+#include "tenon/ops.h"
+#include "tenon/plan.h"
+#include "tenon/tensor.h"
+
+namespace tenon {
+
+namespace {
+
+class RegionBuilder {
+ public:
+  RegionBuilder(const Graph& graph, const RegionPlan& plan) : graph_(graph), plan_(plan), importer_{graph.pool} {
+    region_.name = plan.name;
+  }
+
+  Result<Region> build() {
+    for (int n : plan_.nodes) lower(graph_.nodes[static_cast<size_t>(n)]);
+    for (auto [value, placement] : plan_.placed)
+      if (placement == Placement::Root) region_.buffers[region_.buffer_of(value)].is_output = true;
+    // Producers first, so that chains collapse from the front.
+    for (auto [value, placement] : plan_.placed)
+      if (placement == Placement::Inline) TENON_DO(inline_value(region_.buffer_of(value)));
+    return std::move(region_);
+  }
+
+ private:
+  BufferId buffer(ValueId v, bool input) {
+    if (!v.valid()) return {};
+    if (BufferId known = region_.buffer_of(v); known.valid()) return known;
+    const Value& value = graph_.values[v];
+    std::vector<Expr> dims;
+    for (Expr d : value.dims) dims.push_back(region_.pool.import(importer_, d));
+    return region_.buffers.push({value.name, v, value.type, std::move(dims), input, false});
+  }
+
+  void lower(const Node& node) {
+    const OpDef& def = definition(node.op);
+    TENON_CHECK(def.lower, "a composite reached region building");
+    std::vector<BufferId> inputs, outputs;
+    for (ValueId v : node.inputs) inputs.push_back(buffer(v, true));
+    for (ValueId v : node.outputs) outputs.push_back(buffer(v, false));
+    LowerInput in{region_, graph_, node, inputs, outputs,
+                  [&](Expr dim) { return region_.pool.import(importer_, dim); }};
+    size_t first = region_.statements.size();
+    def.lower(in);
+    for (size_t s = first; s < region_.statements.size(); ++s) inline_constants(region_.statements[s]);
+    region_.origins.push_back(node.origin);
+  }
+
+  // Constants of one element become numbers in the code.
+  void inline_constants(Statement& s) {
+    ExprPool& p = region_.pool;
+    ExprPool::Substitution map;
+    auto scan = [&](Expr e) {
+      std::vector<Expr> loads;
+      if (e.valid()) p.collect_loads(e, loads);
+      for (Expr load : loads) {
+        const RegionBuffer& b = region_.buffers[p.buffer(load)];
+        const Constant* c = b.value.valid() ? graph_.constant(b.value) : nullptr;
+        if (!c || !(c->splat || c->count() == 1) || c->type == DType::String || is_complex(c->type)) continue;
+        Constant one{.type = c->type, .dims = {1}, .bytes = c->bytes, .splat = false};
+        Tensor t = decode(c->type, {1}, one.bytes.data, static_cast<size_t>(byte_size(c->type, 1)));
+        map[load] = is_float(c->type) ? p.constant(c->type, t.f[0]) : p.constant_int(c->type, t.i[0]);
+      }
+    };
+    each_expr(s, [&](Expr& e) { scan(e); });
+    if (!map.empty()) each_expr(s, [&](Expr& e) { e = p.substitute(e, map); });
+  }
+
+  template <class F>
+  static void each_expr(Statement& s, F&& f) {
+    if (s.value.valid()) f(s.value);
+    if (s.condition.valid()) f(s.condition);
+    for (Expr& e : s.indices) f(e);
+    for (Accumulator& a : s.accumulators) {
+      f(a.init);
+      f(a.update);
+    }
+  }
+
+  bool reads(Statement& s, BufferId b) {
+    bool found = std::ranges::find(s.operands, b) != s.operands.end();
+    each_expr(s, [&](Expr e) {
+      std::vector<Expr> loads;
+      region_.pool.collect_loads(e, loads);
+      for (Expr load : loads) found |= region_.pool.buffer(load) == b;
+    });
+    return found;
+  }
+
+  Result<void> inline_value(BufferId b) {
+    auto& statements = region_.statements;
+    auto def = std::ranges::find_if(statements, [&](const Statement& s) { return s.out == b; });
+    TENON_CHECK(def != statements.end(), "inlined value has no statement");
+    Statement producer = *def;
+    bool plain = producer.routine.empty() && !producer.condition.valid() && !producer.scan &&
+                 producer.indices == producer.axes &&
+                 std::ranges::count_if(statements, [&](const Statement& s) { return s.out == b; }) == 1;
+    if (!plain) return refuse(b, "its definition is not one plain statement");
+    statements.erase(def);
+    for (Statement& s : statements) {
+      if (!reads(s, b)) continue;
+      if (std::ranges::find(s.operands, b) != s.operands.end()) return refuse(b, "a routine reads it");
+      if (producer.reduce_axes.empty()) substitute_loads(s, b, producer);
+      else TENON_DO(make_epilogue(s, b, producer));
+    }
+    return {};
+  }
+
+  void substitute_loads(Statement& s, BufferId b, const Statement& producer) {
+    ExprPool& p = region_.pool;
+    each_expr(s, [&](Expr& e) {
+      // Innermost loads first: an index may itself read the value.
+      for (;;) {
+        std::vector<Expr> loads;
+        p.collect_loads(e, loads);
+        auto it = std::ranges::find_if(loads, [&](Expr load) { return p.buffer(load) == b; });
+        if (it == loads.end()) break;
+        ExprPool::Substitution axes;
+        for (size_t k = 0; k < producer.axes.size(); ++k) axes[producer.axes[k]] = p.operands(*it)[k];
+        Expr replacement = p.substitute(producer.value, axes);
+        e = p.substitute(e, {{*it, replacement}});
+      }
+    });
+  }
+
+  // reader[axes] = f(b[permutation of axes], ...) takes over the producer's reduction.
+  Result<void> make_epilogue(Statement& s, BufferId b, const Statement& producer) {
+    ExprPool& p = region_.pool;
+    if (!s.reduce_axes.empty() || s.scan) return refuse(b, "its reader reduces too");
+    std::vector<Expr> loads, own;
+    p.collect_loads(s.value, loads);
+    for (Expr load : loads)
+      if (p.buffer(load) == b) own.push_back(load);
+    if (own.size() != 1) return refuse(b, "its reader reads it at several places");
+    ExprPool::Substitution rename;
+    for (size_t k = 0; k < producer.axes.size(); ++k) {
+      Expr index = p.operands(own[0])[k];
+      bool axis = std::ranges::find(s.axes, index) != s.axes.end();
+      if (!axis && !p.is_index(index, 0)) return refuse(b, "its reader does not read it element by element");
+      rename[producer.axes[k]] = index;
+    }
+    // Every axis of the reader must come from the producer, else the reduction would be repeated.
+    for (Expr axis : s.axes) {
+      bool covered = p.is_index(p.var(axis).extent, 1) ||
+                     std::ranges::any_of(rename, [&](const auto& kv) { return kv.second == axis; });
+      if (!covered) return refuse(b, "its reader broadcasts it");
+    }
+    s.reduce_axes = producer.reduce_axes;
+    s.accumulators = producer.accumulators;
+    for (Accumulator& a : s.accumulators) {
+      a.init = p.substitute(a.init, rename);
+      a.update = p.substitute(a.update, rename);
+    }
+    Expr result = p.substitute(producer.value, rename);
+    s.value = p.substitute(s.value, {{own[0], result}});
+    return {};
+  }
+
+  std::unexpected<Diags> refuse(BufferId b, const char* why) {
+    return fail(Code::E0403, "region " + region_.name + ": value " + region_.buffers[b].name +
+                                 " cannot be computed inline: " + why);
+  }
+
+  const Graph& graph_;
+  const RegionPlan& plan_;
+  Region region_;
+  ExprPool::Importer importer_;
+};
+
+}  // namespace
+
+BufferId Region::buffer_of(ValueId value) const {
+  for (size_t b = 0; b < buffers.size(); ++b)
+    if (buffers[BufferId(b)].value == value) return BufferId(b);
+  return {};
+}
+
+Result<Region> build_region(const Graph& graph, const RegionPlan& region) {
+  return RegionBuilder(graph, region).build();
+}
+
+}  // namespace tenon
