@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -119,6 +120,9 @@ class ExprPool {
   // Rewriting.
   using Substitution = std::unordered_map<Expr, Expr>;  // variables (or any node) -> replacement
   Expr substitute(Expr e, const Substitution& map);
+  // Replaces every load by f(load, its indices after replacement), innermost first.
+  using LoadMap = std::function<Expr(Expr load, std::span<const Expr> indices)>;
+  Expr map_loads(Expr e, const LoadMap& f);
   // Copies e out of another pool; vars map by name through `vars` (made on demand), buffers by `buffers`.
   struct Importer {
     const ExprPool& from;

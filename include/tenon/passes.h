@@ -41,6 +41,8 @@ struct BuiltKernel {
 Result<std::vector<BuiltKernel>> lower_region(const Region& region, const Graph& graph, const Knobs& knobs,
                                               const Target& target);
 
+Result<Module> run_loop_passes(Module module, const Target& target, const PassOptions& options);
+
 // All regions, equal kernels shared, plus the host program. Runs the loop passes.
 Result<Module> build_module(const Graph& graph, const Plan& plan, const Target& target, const PassOptions& options);
 

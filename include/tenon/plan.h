@@ -63,6 +63,20 @@ struct Plan {
 // The region's statements as index expressions, inlined values substituted (src/ops/build_region.cpp).
 Result<Region> build_region(const Graph& graph, const RegionPlan& region);
 
+// What a policy may know of a region before it is lowered (src/ops/space.cpp).
+struct ContractionAxes {
+  std::vector<Expr> batch, m, n, k;  // by which of the two factors they appear in; n: the vector operand's
+  bool vector_both = false;          // both factors vary along the vector axis (depthwise, elementwise products)
+};
+// The largest legal Knob::attach: leading axes that all statements share, with every temporary read where it
+// was made.
+int64_t max_attach(const Region& region);
+// The statement's sum of products, its vector axis being the innermost dim of `out`'s layout.
+std::optional<ContractionAxes> classify(const Region& region, const Statement& statement, const Layout& out);
+// A value computed only by moving elements, in the order in which they already lie: the value whose memory
+// it is. `layouts` are those of the plan.
+std::optional<ValueId> view_source(const Graph& graph, const Region& region);
+
 std::string print(const Plan& plan, const Graph& graph);
 Result<Plan> parse_plan(std::string_view text, const Graph& graph);
 std::string hash(const Graph& graph);

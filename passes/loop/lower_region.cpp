@@ -277,13 +277,14 @@ class RegionLowering {
     kernel().name = region_.name + (index ? "_" + std::to_string(index) : "");
     kernel().pool = region_.pool;
     kernel().origins = region_.origins;
+    // While it is built a kernel names the region's buffers; scratch made on the way comes after them.
+    for (size_t i = 0; i < region_.buffers.size(); ++i) kernel().buffers.push({});
   }
 
-  // Renumbers: the kernel's buffers are those it uses, params first. Until now the statements named the
-  // region's buffers, and scratch made on the way came after them.
+  // Renumbers: the kernel's buffers are those it uses, params first.
   void finish_kernel() {
     Kernel& k = kernel();
-    Store<BufferId, LoopBuffer> extra = std::move(k.buffers);
+    Store<BufferId, LoopBuffer> old = std::move(k.buffers);
     k.buffers = {};
     std::vector<bool> read(region_.buffers.size()), written(region_.buffers.size());
     visit(k.body, read, written);
@@ -303,10 +304,8 @@ class RegionLowering {
         if (is_constant(b)) p.packed = places_[b].layout;
         built_.back().params.push_back(std::move(p));
       }
-    for (size_t i = 0; i < extra.size(); ++i) {
-      BufferId made = k.buffers.push(extra[BufferId(i)]);
-      renumber[static_cast<int64_t>(region_.buffers.size() + i)] = made.index;
-    }
+    for (size_t i = region_.buffers.size(); i < old.size(); ++i)
+      renumber[static_cast<int64_t>(i)] = k.buffers.push(old[BufferId(i)]).index;
     rename(k, k.body, renumber);
     collect_symbols(k);
   }
@@ -336,8 +335,8 @@ class RegionLowering {
         if (size_t b = static_cast<size_t>(kernel().pool.buffer(load).index); b < read.size()) read[b] = true;
       for (const TileStore& t : s.stores)
         if (static_cast<size_t>(t.buffer.index) < written.size()) written[static_cast<size_t>(t.buffer.index)] = true;
-      for (size_t i = 0; i < s.buffers.size(); ++i)
-        (s.buffers[i] == s.buffers[0] ? written : read)[static_cast<size_t>(s.buffers[i].index)] = true;
+      for (BufferId b : s.buffers)  // a routine writes what the region makes
+        (region_.buffers[b].is_input ? read : written)[static_cast<size_t>(b.index)] = true;
       visit(s.body, read, written);
       visit(s.otherwise, read, written);
     }
@@ -346,27 +345,15 @@ class RegionLowering {
   void rename(Kernel& k, std::vector<Stmt>& body, const std::unordered_map<int64_t, int64_t>& map) {
     for (Stmt& s : body) {
       each_expr(s, [&](Expr& e) {
-        ExprPool::Substitution loads;
-        substitute_loads(k.pool, e, map);
+        e = k.pool.map_loads(e, [&](Expr load, std::span<const Expr> indices) {
+          return k.pool.load(BufferId(static_cast<size_t>(map.at(k.pool.buffer(load).index))), k.pool.type(load), indices);
+        });
       });
       for (TileStore& t : s.stores) t.buffer = BufferId(static_cast<size_t>(map.at(t.buffer.index)));
       for (BufferId& b : s.buffers) b = BufferId(static_cast<size_t>(map.at(b.index)));
       rename(k, s.body, map);
       rename(k, s.otherwise, map);
     }
-  }
-
-  static void substitute_loads(ExprPool& pool, Expr& e, const std::unordered_map<int64_t, int64_t>& map) {
-    std::vector<Expr> loads;
-    pool.collect_loads(e, loads);
-    // An index may hold a load itself: rebuild from the inside out, by a private name space of ids.
-    ExprPool::Substitution done;
-    for (size_t i = loads.size(); i-- > 0;) {
-      std::vector<Expr> indices(pool.operands(loads[i]).begin(), pool.operands(loads[i]).end());
-      for (Expr& index : indices) index = pool.substitute(index, done);
-      done[loads[i]] = pool.load(BufferId(static_cast<size_t>(map.at(pool.buffer(loads[i]).index))), pool.type(loads[i]), indices);
-    }
-    if (!done.empty()) e = pool.substitute(e, done);
   }
 
   void collect_symbols(Kernel& k) {

@@ -52,33 +52,15 @@ Expr flat_offset(const Region& region, ExprPool& pool, const Store<BufferId, Buf
   return physical_offset(pool, place.layout, dims, indices);
 }
 
-// Loads nest (a gather's index is a load): innermost first.
-Expr flatten_loads(const Region& region, ExprPool& pool, const Store<BufferId, BufferPlace>& places, Expr e,
-                   std::unordered_map<Expr, Expr>& done) {
-  std::vector<Expr> loads;
-  pool.collect_loads(e, loads);
-  ExprPool::Substitution map;
-  for (Expr load : loads) {
-    if (auto it = done.find(load); it != done.end()) {
-      map[load] = it->second;
-      continue;
-    }
-    std::vector<Expr> indices(pool.operands(load).begin(), pool.operands(load).end());
-    for (Expr& index : indices) index = flatten_loads(region, pool, places, index, done);
-    BufferId b = pool.buffer(load);
-    Expr offset = flat_offset(region, pool, places, b, std::move(indices));
-    Expr flat = pool.load(b, pool.type(load), std::array{offset});
-    done[load] = flat;
-    map[load] = flat;
-  }
-  return map.empty() ? e : pool.substitute(e, map);
-}
-
 }  // namespace
 
 Nest flatten(const Region& region, ExprPool& pool, const Statement& s, const Store<BufferId, BufferPlace>& places) {
-  std::unordered_map<Expr, Expr> done;
-  auto flat = [&](Expr e) { return e.valid() ? flatten_loads(region, pool, places, e, done) : e; };
+  auto flat_load = [&](Expr load, std::span<const Expr> indices) {
+    BufferId b = pool.buffer(load);
+    Expr offset = flat_offset(region, pool, places, b, {indices.begin(), indices.end()});
+    return pool.load(b, pool.type(load), std::array{offset});
+  };
+  auto flat = [&](Expr e) { return e.valid() ? pool.map_loads(e, flat_load) : e; };
   Nest nest{.axes = s.axes, .reduce_axes = s.reduce_axes, .accumulators = s.accumulators, .out = s.out,
             .offset = {}, .value = flat(s.value), .condition = flat(s.condition), .scan = s.scan};
   for (Accumulator& a : nest.accumulators) {

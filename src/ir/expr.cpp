@@ -247,9 +247,9 @@ void ExprPool::collect_loads(Expr e, std::vector<Expr>& out) const {
 
 namespace {
 
-// Post-order rewriting with memoisation; `leaf` returns a replacement or an invalid id.
-template <class Leaf>
-Expr rewrite(ExprPool& pool, Expr e, std::unordered_map<Expr, Expr>& done, const Leaf& leaf) {
+// Post-order rewriting with memoisation; `leaf` returns a replacement or an invalid id, `load` builds loads.
+template <class Leaf, class Load>
+Expr rewrite(ExprPool& pool, Expr e, std::unordered_map<Expr, Expr>& done, const Leaf& leaf, const Load& load) {
   if (auto it = done.find(e); it != done.end()) return it->second;
   Expr result = leaf(e);
   if (!result.valid()) {
@@ -257,12 +257,12 @@ Expr rewrite(ExprPool& pool, Expr e, std::unordered_map<Expr, Expr>& done, const
     std::vector<Expr> operands(pool.operands(e).begin(), pool.operands(e).end());
     bool changed = false;
     for (Expr& child : operands) {
-      Expr next = rewrite(pool, child, done, leaf);
+      Expr next = rewrite(pool, child, done, leaf, load);
       changed |= next != child;
       child = next;
     }
-    if (!changed) result = e;
-    else if (node.op == SOp::Load) result = pool.load(BufferId(static_cast<size_t>(node.imm)), node.type, operands);
+    if (node.op == SOp::Load) result = load(e, std::span<const Expr>(operands));
+    else if (!changed) result = e;
     else if (node.type == DType::Index && node.count > 2) {
       result = operands[0];  // n-ary canonical sums and products
       for (size_t i = 1; i < operands.size(); ++i)
@@ -282,7 +282,12 @@ Expr ExprPool::substitute(Expr e, const Substitution& map) {
   return rewrite(*this, e, done, [&](Expr x) {
     auto it = map.find(x);
     return it == map.end() ? Expr{} : it->second;
-  });
+  }, [&](Expr load, std::span<const Expr> indices) { return this->load(buffer(load), type(load), indices); });
+}
+
+Expr ExprPool::map_loads(Expr e, const LoadMap& f) {
+  std::unordered_map<Expr, Expr> done;
+  return rewrite(*this, e, done, [](Expr) { return Expr{}; }, f);
 }
 
 Expr ExprPool::import(Importer& importer, Expr e) {

@@ -1,0 +1,185 @@
+#include "partition.h"
+
+#include <algorithm>
+
+namespace tenon {
+
+namespace {
+
+class Partitioner {
+ public:
+  explicit Partitioner(const Graph& graph) : graph_(graph), users_(graph.users()), region_of_(graph.nodes.size(), -1) {}
+
+  std::vector<RegionPlan> run() {
+    for (int n = static_cast<int>(graph_.nodes.size()); n-- > 0;) place(n);
+    std::vector<RegionPlan> plans;
+    // A region runs where its last node stood.
+    std::ranges::sort(regions_, {}, [](const Region& r) { return r.nodes.front(); });
+    for (Region& r : regions_) plans.push_back(describe(r));
+    return plans;
+  }
+
+ private:
+  struct Region {
+    std::vector<int> nodes;  // last first
+    bool heavy = false;      // holds a node that is not elementwise or movement
+    bool composite = false;  // ... one of several statements
+    bool keeps_dims = true;  // every node so far has the dims of the output
+  };
+
+  const OpDef& def(int n) const { return definition(graph_.nodes[static_cast<size_t>(n)].op); }
+  bool is_output(ValueId v) const { return std::ranges::find(graph_.outputs, v) != graph_.outputs.end(); }
+  static bool light(const OpDef& d) { return d.kind == OpKind::Elementwise || d.kind == OpKind::Movement; }
+  bool composite(int n) const {
+    Op op = graph_.nodes[static_cast<size_t>(n)].op;
+    return op == Op::softmax || op == Op::log_softmax || op == Op::layer_norm;
+  }
+  // Movement that stays one load with affine indices: no guards, no choice between operands.
+  bool plain_movement(int n) const {
+    Op op = graph_.nodes[static_cast<size_t>(n)].op;
+    return op == Op::reshape || op == Op::transpose || op == Op::broadcast || op == Op::slice;
+  }
+  bool substitutable(int n) const {
+    Op op = graph_.nodes[static_cast<size_t>(n)].op;
+    return def(n).kind == OpKind::Elementwise || plain_movement(n) || op == Op::pad || op == Op::iota;
+  }
+
+  void place(int n) {
+    const Node& node = graph_.nodes[static_cast<size_t>(n)];
+    int joined = node.outputs.size() == 1 ? region_to_join(n, node.outputs[0]) : -1;
+    if (joined < 0) {
+      joined = static_cast<int>(regions_.size());
+      regions_.push_back({});
+    }
+    Region& r = regions_[static_cast<size_t>(joined)];
+    if (!r.nodes.empty()) r.keeps_dims &= dims_of(n) == dims_of(r.nodes.front());
+    r.nodes.push_back(n);
+    r.heavy |= !light(def(n));
+    r.composite |= composite(n);
+    region_of_[static_cast<size_t>(n)] = joined;
+  }
+
+  const std::vector<Expr>& dims_of(int n) const {
+    return graph_.values[graph_.nodes[static_cast<size_t>(n)].outputs[0]].dims;
+  }
+
+  int region_to_join(int n, ValueId v) const {
+    const auto& readers = users_[static_cast<size_t>(v.index)];
+    if (is_output(v) || readers.empty()) return -1;
+    int region = region_of_[static_cast<size_t>(readers[0])];
+    for (int reader : readers)
+      if (region_of_[static_cast<size_t>(reader)] != region) return -1;
+    const Region& r = regions_[static_cast<size_t>(region)];
+    constexpr size_t kMaxNodes = 48;
+    if (r.nodes.size() >= kMaxNodes) return -1;
+    bool fits = light(def(n)) ? substitutable(n) && std::ranges::all_of(readers, [&](int u) { return reads_inline(n, u); })
+                              : becomes_epilogue(n, r, readers);
+    return fits ? region : -1;
+  }
+
+  // The reader can take the producer's expression in place of its load.
+  bool reads_inline(int n, int reader) const {
+    const OpDef& r = def(reader);
+    if (graph_.nodes[static_cast<size_t>(reader)].outputs.size() != 1) return false;
+    bool same_dims = dims_of(n) == dims_of(reader);
+    switch (r.kind) {
+      case OpKind::Elementwise: return plain_movement(n) || same_dims;
+      case OpKind::Movement: return substitutable(reader) || plain_movement(n);
+      case OpKind::Contraction: return plain_movement(n) && graph_.nodes[static_cast<size_t>(reader)].op == Op::dot;
+      case OpKind::Reduction:
+        return composite(reader) || graph_.nodes[static_cast<size_t>(reader)].op == Op::reduce_sum ||
+               graph_.nodes[static_cast<size_t>(reader)].op == Op::reduce_max;
+      default: return composite(reader);
+    }
+  }
+
+  // Elementwise readers of the same dims finish a reduction in registers.
+  bool becomes_epilogue(int n, const Region& r, const std::vector<int>& readers) const {
+    OpKind kind = def(n).kind;
+    if (r.heavy || !r.keeps_dims || !(kind == OpKind::Contraction || kind == OpKind::Reduction || composite(n))) return false;
+    if (graph_.nodes[static_cast<size_t>(n)].op == Op::cumulate) return false;
+    if (dims_of(n) != dims_of(r.nodes.front())) return false;
+    return std::ranges::all_of(readers, [&](int u) { return def(u).kind == OpKind::Elementwise && dims_of(u) == dims_of(n); }) &&
+           std::ranges::all_of(r.nodes, [&](int u) { return def(u).kind == OpKind::Elementwise; });
+  }
+
+  RegionPlan describe(Region& r) const {
+    std::ranges::sort(r.nodes);
+    RegionPlan plan;
+    plan.nodes = r.nodes;
+    const Node& last = graph_.nodes[static_cast<size_t>(r.nodes.back())];
+    plan.name = graph_.values[last.outputs[0]].name;
+    for (int n : r.nodes) {
+      const Node& node = graph_.nodes[static_cast<size_t>(n)];
+      for (ValueId v : node.outputs) {
+        if (n == r.nodes.back()) plan.placed.emplace_back(v, Placement::Root);
+        else plan.placed.emplace_back(v, attached(r, n, v) ? Placement::Attached : Placement::Inline);
+      }
+    }
+    return plan;
+  }
+
+  // Several statements of a composite read it: computed once per row, not at each of them.
+  bool attached(const Region& r, int n, ValueId v) const {
+    if (!r.composite || composite(n) || def(n).kind == OpKind::Movement) return false;
+    return std::ranges::any_of(users_[static_cast<size_t>(v.index)], [&](int u) { return composite(u); });
+  }
+
+  const Graph& graph_;
+  std::vector<std::vector<int>> users_;
+  std::vector<int> region_of_;
+  std::vector<Region> regions_;
+};
+
+}  // namespace
+
+std::vector<RegionPlan> partition(const Graph& graph) { return Partitioner(graph).run(); }
+
+std::vector<std::pair<ValueId, Layout>> channels_last(const Graph& graph) {
+  std::vector<bool> chosen(graph.values.size()), fixed(graph.values.size());
+  for (ValueId v : graph.inputs) fixed[static_cast<size_t>(v.index)] = true;
+  for (ValueId v : graph.outputs) fixed[static_cast<size_t>(v.index)] = true;
+  for (size_t v = 0; v < graph.values.size(); ++v)
+    if (graph.constant(ValueId(v)) || graph.values[ValueId(v)].dims.size() < 3) fixed[v] = true;
+  auto choose = [&](ValueId v) {
+    if (!v.valid() || fixed[static_cast<size_t>(v.index)] || chosen[static_cast<size_t>(v.index)]) return false;
+    chosen[static_cast<size_t>(v.index)] = true;
+    return true;
+  };
+  auto is_chosen = [&](ValueId v) { return v.valid() && chosen[static_cast<size_t>(v.index)]; };
+  for (const Node& n : graph.nodes) {
+    bool spatial = n.op == Op::conv || n.op == Op::conv_transpose || n.op == Op::window_max || n.op == Op::window_sum || n.op == Op::resize;
+    if (!spatial) continue;
+    choose(n.inputs[0]);
+    choose(n.outputs[0]);
+  }
+  // Through what works element by element, in both directions, until nothing changes.
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (const Node& n : graph.nodes) {
+      bool carries = definition(n.op).kind == OpKind::Elementwise || n.op == Op::concat || n.op == Op::pad ||
+                     n.op == Op::slice || n.op == Op::reduce_sum || n.op == Op::reduce_max;
+      if (!carries) continue;
+      size_t rank = graph.values[n.outputs[0]].dims.size();
+      auto same_rank = [&](ValueId v) { return v.valid() && graph.values[v].dims.size() == rank; };
+      bool any = is_chosen(n.outputs[0]);
+      for (ValueId v : n.inputs) any |= same_rank(v) && is_chosen(v);
+      if (!any) continue;
+      changed |= choose(n.outputs[0]);
+      for (ValueId v : n.inputs)
+        if (same_rank(v)) changed |= choose(v);
+    }
+  }
+  std::vector<std::pair<ValueId, Layout>> layouts;
+  for (size_t v = 0; v < graph.values.size(); ++v) {
+    if (!chosen[v]) continue;
+    int rank = static_cast<int>(graph.values[ValueId(v)].dims.size());
+    std::vector<int> order = {0};
+    for (int d = 2; d < rank; ++d) order.push_back(d);
+    order.push_back(1);
+    layouts.emplace_back(ValueId(v), permuted(std::move(order)));
+  }
+  return layouts;
+}
+
+}  // namespace tenon

@@ -1,0 +1,16 @@
+// Which nodes are compiled together.
+#pragma once
+
+#include "tenon/ops.h"
+#include "tenon/plan.h"
+
+namespace tenon {
+
+// Greedy, from the outputs back: a node joins its readers' region when all of its readers are there and
+// what it makes can be substituted into them, or when it is the reduction that they finish.
+std::vector<RegionPlan> partition(const Graph& graph);
+
+// Channels innermost for everything around convolutions; graph inputs and outputs stay row-major.
+std::vector<std::pair<ValueId, Layout>> channels_last(const Graph& graph);
+
+}  // namespace tenon

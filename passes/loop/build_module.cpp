@@ -1,0 +1,197 @@
+// Plan -> Module: the kernels of every region and variant, and the host program that calls them. Values
+// become host buffers; a view shares its source's buffer; constants are listed in the layout in which the
+// kernels read them, each (constant, layout) once.
+#include <algorithm>
+#include <map>
+
+#include "tenon/passes.h"
+
+namespace tenon {
+
+namespace {
+
+constexpr int64_t kAlign = 64;
+
+// A C identifier.
+std::string identifier(const std::string& name) {
+  std::string out;
+  for (char c : name) out += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+  while (out.size() > 1 && out[0] == '_') out.erase(0, 1);
+  if (out.empty() || std::isdigit(static_cast<unsigned char>(out[0]))) out.insert(0, "k_");
+  return out.substr(0, 80);
+}
+
+class ModuleBuilder {
+ public:
+  ModuleBuilder(Graph graph, const Plan& plan, const Target& target)
+      : graph_(std::move(graph)), plan_(plan), target_(target), importer_{graph_.pool} {}
+
+  Result<Module> build() {
+    m_.name = identifier(graph_.name);
+    for (const auto& [value, layout] : plan_.layouts) graph_.values[value].layout = layout;
+    for (const auto& [value, of] : plan_.views) view_of_[value] = of;
+    add_ports();
+    for (const RegionPlan& region : plan_.regions) TENON_DO(add_region(region));
+    copy_aliased_outputs();
+    return std::move(m_);
+  }
+
+ private:
+  Expr host(Expr dim) { return m_.pool.import(importer_, dim); }
+
+  Port port(ValueId v) {
+    Port p{graph_.values[v].name, graph_.values[v].type, {}};
+    for (Expr d : graph_.values[v].dims) p.dims.push_back(host(d));
+    return p;
+  }
+
+  Expr bytes(ValueId v) {
+    const Value& value = graph_.values[v];
+    Expr size = physical_size(graph_.pool, value.layout, value.dims);
+    return storage_bytes(host(size), value.type);
+  }
+  Expr storage_bytes(Expr elements, DType type) {
+    return m_.pool.ceildiv(m_.pool.mul(elements, m_.pool.index(bits(type))), m_.pool.index(8));
+  }
+
+  void add_ports() {
+    for (size_t i = 0; i < graph_.inputs.size(); ++i) {
+      ValueId v = graph_.inputs[i];
+      m_.inputs.push_back(port(v));
+      buffers_[v] = m_.buffers.push({graph_.values[v].name, HostBufferKind::Input, graph_.values[v].type, bytes(v), static_cast<int>(i)});
+      for (Expr d : m_.inputs.back().dims) collect_symbols(d);
+    }
+    for (size_t i = 0; i < graph_.outputs.size(); ++i) {
+      ValueId v = graph_.outputs[i];
+      m_.outputs.push_back(port(v));
+      for (Expr d : m_.outputs.back().dims) collect_symbols(d);
+      // The value itself, or what it is a view of, is made in the caller's memory; the first name wins.
+      ValueId source = root(v);
+      BufferId out = m_.buffers.push({graph_.values[v].name, HostBufferKind::Output, graph_.values[v].type, bytes(v), static_cast<int>(i)});
+      outputs_.push_back(out);
+      if (!buffers_.contains(source) && !graph_.constant(source)) buffers_[source] = out;
+    }
+  }
+
+  void collect_symbols(Expr e) {
+    std::vector<Expr> vars;
+    m_.pool.collect_vars(e, vars);
+    for (Expr v : vars)
+      if (std::ranges::find(m_.symbols, v) == m_.symbols.end()) m_.symbols.push_back(v);
+  }
+
+  ValueId root(ValueId v) const {
+    for (auto it = view_of_.find(v); it != view_of_.end(); it = view_of_.find(v)) v = it->second;
+    return v;
+  }
+
+  BufferId buffer(ValueId v, const Layout& packed) {
+    ValueId source = root(v);
+    if (graph_.constant(source)) return constant(source, packed);
+    auto [it, fresh] = buffers_.try_emplace(source);
+    if (fresh)
+      it->second = m_.buffers.push({graph_.values[source].name, HostBufferKind::Workspace, graph_.values[source].type, bytes(source)});
+    return it->second;
+  }
+
+  BufferId constant(ValueId v, const Layout& layout) {
+    const Value& value = graph_.values[v];
+    auto [it, fresh] = constants_.try_emplace({value.constant, print(layout)});
+    if (!fresh) return it->second;
+    const Constant& c = graph_.constants[value.constant];
+    PackedConstant packed{value.name, value.constant, c.dims, layout};
+    Expr elements = physical_size(graph_.pool, layout, value.dims);
+    packed.bytes = byte_size(c.type, *graph_.pool.as_int(elements));
+    packed.offset = weights_;
+    weights_ += (packed.bytes + 2 * kAlign - 1) / kAlign * kAlign;  // slack that vector loads may touch
+    it->second = m_.buffers.push({value.name, HostBufferKind::Constant, c.type, m_.pool.index(packed.bytes), static_cast<int>(m_.constants.size())});
+    m_.constants.push_back(std::move(packed));
+    return it->second;
+  }
+
+  Result<void> add_region(const RegionPlan& plan) {
+    TENON_TRY(Region region, build_region(graph_, plan));
+    std::vector<HostStmt> otherwise;
+    // From the last variant, which has no predicate, to the first.
+    for (size_t i = plan.schedule.variants.size(); i-- > 0;) {
+      const Variant& variant = plan.schedule.variants[i];
+      TENON_TRY(std::vector<HostStmt> calls, add_variant(region, variant));
+      if (variant.predicate.empty()) {
+        otherwise = std::move(calls);
+        continue;
+      }
+      TENON_TRY(Expr condition, parse_expr(m_.pool, variant.predicate));
+      HostStmt choose{.kind = HostStmt::Kind::If, .value = condition};
+      choose.body = std::move(calls);
+      choose.otherwise = std::move(otherwise);
+      otherwise.clear();
+      otherwise.push_back(std::move(choose));
+    }
+    for (HostStmt& s : otherwise) m_.host.push_back(std::move(s));
+    return {};
+  }
+
+  Result<std::vector<HostStmt>> add_variant(const Region& region, const Variant& variant) {
+    TENON_TRY(std::vector<BuiltKernel> built, lower_region(region, graph_, variant.knobs, target_));
+    std::map<int, BufferId> temporaries;
+    std::vector<HostStmt> calls;
+    for (BuiltKernel& b : built) {
+      HostStmt call{.kind = HostStmt::Kind::Call};
+      for (size_t i = 0; i < b.params.size(); ++i) {
+        const KernelParam& p = b.params[i];
+        if (p.temporary < 0) {
+          call.buffers.push_back(buffer(p.value, p.packed));
+          continue;
+        }
+        auto [it, fresh] = temporaries.try_emplace(p.temporary);
+        if (fresh) {
+          const LoopBuffer& lb = b.kernel.buffers[BufferId(i)];
+          ExprPool::Importer importer{b.kernel.pool};
+          Expr size = storage_bytes(m_.pool.import(importer, lb.size), lb.type);
+          it->second = m_.buffers.push({lb.name, HostBufferKind::Workspace, lb.type, size});
+        }
+        call.buffers.push_back(it->second);
+      }
+      ExprPool::Importer importer{b.kernel.pool};
+      for (Expr s : b.kernel.symbols) call.symbols.push_back(m_.pool.import(importer, s));
+      b.kernel.name = unique(identifier(b.kernel.name));
+      call.kernel = m_.kernels.push(std::move(b.kernel));
+      calls.push_back(std::move(call));
+    }
+    return calls;
+  }
+
+  std::string unique(std::string name) {
+    int& uses = names_[name];
+    return uses++ ? name + "_v" + std::to_string(uses) : name;
+  }
+
+  // An output that is an input, a constant, another output, or a view of one.
+  void copy_aliased_outputs() {
+    for (size_t i = 0; i < graph_.outputs.size(); ++i) {
+      BufferId from = buffer(graph_.outputs[i], {});
+      if (from != outputs_[i]) m_.host.push_back({.kind = HostStmt::Kind::Copy, .buffers = {outputs_[i], from}});
+    }
+  }
+
+  Graph graph_;
+  const Plan& plan_;
+  const Target& target_;
+  ExprPool::Importer importer_;
+  Module m_;
+  std::map<ValueId, ValueId> view_of_;
+  std::map<ValueId, BufferId> buffers_;
+  std::map<std::pair<ConstantId, std::string>, BufferId> constants_;
+  std::vector<BufferId> outputs_;
+  std::map<std::string, int> names_;
+  int64_t weights_ = 0;
+};
+
+}  // namespace
+
+Result<Module> build_module(const Graph& graph, const Plan& plan, const Target& target, const PassOptions& options) {
+  TENON_TRY(Module module, ModuleBuilder(graph, plan, target).build());
+  return run_loop_passes(std::move(module), target, options);
+}
+
+}  // namespace tenon
