@@ -31,9 +31,10 @@ class Partitioner {
   bool is_output(ValueId v) const { return std::ranges::find(graph_.outputs, v) != graph_.outputs.end(); }
   static bool light(const OpDef& d) { return d.kind == OpKind::Elementwise || d.kind == OpKind::Movement; }
   bool composite(int n) const {
-    Op op = graph_.nodes[static_cast<size_t>(n)].op;
-    return op == Op::softmax || op == Op::log_softmax || op == Op::layer_norm;
+    return def(n).kind == OpKind::Composite;
   }
+  // Reads an element more than once.
+  bool windowed(int n) const { return graph_.nodes[static_cast<size_t>(n)].attrs.has(Attr::kernel); }
   // Movement that stays one load with affine indices: no guards, no choice between operands.
   bool plain_movement(int n) const {
     Op op = graph_.nodes[static_cast<size_t>(n)].op;
@@ -86,10 +87,9 @@ class Partitioner {
       case OpKind::Elementwise: return plain_movement(n) || same_dims;
       case OpKind::Movement: return substitutable(reader) || plain_movement(n);
       case OpKind::Contraction: return plain_movement(n) && graph_.nodes[static_cast<size_t>(reader)].op == Op::dot;
-      case OpKind::Reduction:
-        return composite(reader) || graph_.nodes[static_cast<size_t>(reader)].op == Op::reduce_sum ||
-               graph_.nodes[static_cast<size_t>(reader)].op == Op::reduce_max;
-      default: return composite(reader);
+      case OpKind::Reduction: return !windowed(reader);
+      case OpKind::Composite: return true;
+      default: return false;
     }
   }
 
@@ -97,7 +97,6 @@ class Partitioner {
   bool becomes_epilogue(int n, const Region& r, const std::vector<int>& readers) const {
     OpKind kind = def(n).kind;
     if (r.heavy || !r.keeps_dims || !(kind == OpKind::Contraction || kind == OpKind::Reduction || composite(n))) return false;
-    if (graph_.nodes[static_cast<size_t>(n)].op == Op::cumulate) return false;
     if (dims_of(n) != dims_of(r.nodes.front())) return false;
     return std::ranges::all_of(readers, [&](int u) { return def(u).kind == OpKind::Elementwise && dims_of(u) == dims_of(n); }) &&
            std::ranges::all_of(r.nodes, [&](int u) { return def(u).kind == OpKind::Elementwise; });
@@ -157,8 +156,9 @@ std::vector<std::pair<ValueId, Layout>> channels_last(const Graph& graph) {
   for (bool changed = true; changed;) {
     changed = false;
     for (const Node& n : graph.nodes) {
-      bool carries = definition(n.op).kind == OpKind::Elementwise || n.op == Op::concat || n.op == Op::pad ||
-                     n.op == Op::slice || n.op == Op::reduce_sum || n.op == Op::reduce_max;
+      OpKind kind = definition(n.op).kind;
+      bool carries = kind == OpKind::Elementwise || kind == OpKind::Reduction || n.op == Op::concat || n.op == Op::pad ||
+                     n.op == Op::slice;
       if (!carries) continue;
       size_t rank = graph.values[n.outputs[0]].dims.size();
       auto same_rank = [&](ValueId v) { return v.valid() && graph.values[v].dims.size() == rank; };

@@ -49,11 +49,12 @@ enum class OpKind : uint8_t {
   Elementwise,  // out[i] = f(in[i]...) with broadcasting: `scalar` says which f
   Movement,     // every output element is one input element (or a constant): inlined into consumers
   Reduction,
+  Scan,         // every step of the reduction is stored
   Contraction,
   Gather,       // indirect loads
   Scatter,
   Routine,      // calls the C11 runtime
-  Composite,    // has a decomposition
+  Composite,    // several statements over shared rows, or a decomposition
 };
 
 struct OpDef {
