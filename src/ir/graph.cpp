@@ -99,4 +99,15 @@ std::vector<std::vector<int>> Graph::users() const {
   return users;
 }
 
+std::string type_text(const Graph& graph, ValueId value) {
+  const Value& v = graph.values[value];
+  std::string text(spelling(v.type));
+  const char* separator = "[";
+  for (Expr d : v.dims) {
+    text += separator + graph.pool.text(d);
+    separator = ",";
+  }
+  return text + (v.dims.empty() ? "[]" : "]");
+}
+
 }  // namespace tenon
