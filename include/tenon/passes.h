@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 
 #include "tenon/graph.h"
 #include "tenon/loops.h"
@@ -24,6 +25,12 @@ struct PassOptions {
   std::function<void(std::string_view pass, double seconds)> timing = {};
   int level = 2;  // -O
 };
+
+struct GraphPass {
+  std::string_view name, description;
+  Result<Graph> (*run)(Graph graph);
+};
+std::span<const GraphPass> graph_passes();  // the rows, in order
 
 Result<Graph> run_graph_passes(Graph graph, const PassOptions& options);
 
