@@ -17,6 +17,7 @@ class RegionLowering {
   Result<std::vector<BuiltKernel>> lower() {
     for (const RegionBuffer& b : region_.buffers)
       places_.push({b.value.valid() ? graph_.values[b.value].layout : Layout{}, 0});
+    if (attach_ == 0) split_pieces(region_);
     for (Statement& s : region_.statements) drop_unit_axes_beyond(s);
     if (attach_ == 0) {
       for (size_t i = 0; i < region_.statements.size(); ++i)
@@ -205,23 +206,21 @@ class RegionLowering {
     return contiguous && strided;
   }
 
-  // An integer dot product whose innermost reduction an instruction can sum in groups.
+  // Products of bytes are summed four at a time: every backend has an instruction or a short sequence for it.
   int64_t atom_steps(ExprPool& pool, Nest& nest, const TileShape& shape) {
+    constexpr int64_t kBytesPerWord = 4;
     if (!nest.reduces() || shape.lanes_reduce || pool.type(nest.accumulators[0].var) != DType::I32) return 1;
     auto product = match_product(pool, nest.accumulators);
     if (!product) return 1;
     Expr a = strip_casts(pool, product->a), b = strip_casts(pool, product->b);
-    if (pool.op(a) != SOp::Load || pool.op(b) != SOp::Load) return 1;
+    if (pool.op(a) != SOp::Load || pool.op(b) != SOp::Load || bits(pool.type(a)) != 8 || bits(pool.type(b)) != 8) return 1;
     if (!pool.depends_on(b, shape.lane)) std::swap(a, b);
     if (pool.depends_on(a, shape.lane) || !is_constant(pool.buffer(b))) return 1;
     Expr inner = nest.reduce_axes.back();
     auto extent = pool.as_int(pool.var(inner).extent);
     auto step = coefficient(pool, pool.operands(a)[0], inner);
-    for (const Atom& atom : target_.atoms)
-      if (atom.k > 1 && atom.a == pool.type(a) && atom.b == pool.type(b) && atom.acc == DType::I32 && extent &&
-          *extent % atom.k == 0 && step && pool.is_index(*step, 1))
-        return atom.k;
-    return 1;
+    bool words = extent && *extent % kBytesPerWord == 0 && step && pool.is_index(*step, 1);
+    return words ? kBytesPerWord : 1;
   }
 
   // The vector operand of a product, if it is a constant, is stored as panels of `lanes` columns with the

@@ -39,6 +39,9 @@ struct Nest {
   bool reduces() const { return !reduce_axes.empty(); }
 };
 
+// One statement per piece where a statement chooses between expressions by range of an axis.
+void split_pieces(Region& region);
+
 // Replaces axes of extent 1 by 0.
 void drop_unit_axes(ExprPool& pool, Statement& statement);
 

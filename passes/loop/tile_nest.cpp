@@ -265,6 +265,7 @@ void strip(ExprPool& pool, Stmt& outer, int64_t grain) {
 void make_tasks(ExprPool& pool, std::vector<Stmt>& body) {
   if (body.size() != 1 || body[0].kind != StmtKind::For) return;
   Stmt& outer = body[0];
+  if (pool.as_int(outer.extent) && work(pool, outer) < kTaskOps) return;
   outer.parallel = true;
   bool nested = outer.body.size() == 1 && outer.body[0].kind == StmtKind::For &&
                 !pool.depends_on(outer.body[0].extent, outer.var);
