@@ -77,18 +77,11 @@ static int64_t elements(const tn_port* port, const int64_t* dims) {
   return __builtin_mul_overflow(count, (int64_t)port->bits, &bytes) ? -1 : count;
 }
 
-tn_status tn_model_output_shapes(const tn_dims* dims, int64_t* shapes) {
-  const tn_descriptor* d = &tn_model_descriptor;
+tn_status tn_model_port_shapes(const tn_dims* dims, int64_t* shapes) {
   tn_status status = check_dims(dims);
   if (status != TN_OK) return status;
   if (!shapes) return TN_E_ARGUMENT;
-  int64_t all[d->dims + 1];
-  tn_model_shapes(values_of(dims), all);
-  const tn_port* port = tn_ports();
-  const int64_t* from = all;
-  for (uint32_t i = 0; i < d->inputs; ++i) from += port++->rank;
-  for (uint32_t i = 0; i < d->outputs; ++i, ++port)
-    for (uint32_t k = 0; k < port->rank; ++k) *shapes++ = *from++;
+  tn_model_shapes(values_of(dims), shapes);
   return TN_OK;
 }
 
@@ -142,6 +135,11 @@ tn_status tn_model_run(const tn_model* model, const tn_dims* dims, tn_io* io, vo
   if (!model || !io) return TN_E_ARGUMENT;
   if (!model->weights) return TN_E_WEIGHTS;
   if (io->size < io_bytes() || (env && env->size < sizeof *env)) return TN_E_ABI;
+  tn_env alone;
+  if (env && tn_model_descriptor.serial) {
+    alone = (tn_env){.size = sizeof alone, .width = 1, .user = env->user, .event = env->event};
+    env = &alone;
+  }
   unsigned width = env && env->parallel_for ? env->width : 1;
   if (width == 0) return TN_E_ARGUMENT;
   size_t needed = 0;

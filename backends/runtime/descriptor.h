@@ -24,13 +24,14 @@ typedef struct tn_port {
   uint32_t name;
   uint32_t rank;
   uint32_t bits;   /* per element */
-  char descr[4];   /* NumPy's, "<f4" */
+  char descr[8];   /* NumPy's, "<f4" */
 } tn_port;
 
 typedef struct tn_descriptor {
   uint8_t build_id[TN_BUILD_ID_BYTES];
   uint64_t weights_bytes;                 /* without the header */
   uint32_t embedded;                      /* the weights are part of the artifact */
+  uint32_t serial;                        /* the caller's parallel_for is not used */
   uint32_t inputs, outputs, symbols, features;  /* counts */
   uint32_t dims;                          /* sum of the ports' ranks */
   uint32_t ports_at, symbols_at, features_at;   /* tn_port[inputs + outputs], tn_symbol[], uint32_t[] */

@@ -10,7 +10,6 @@ typedef struct tn_model {
 
 typedef struct tn_dims {
   uint32_t size;
-  uint32_t padding;
   int64_t values[];
 } tn_dims;
 
@@ -18,7 +17,6 @@ typedef struct tn_dims {
  * of outputs. */
 typedef struct tn_io {
   uint32_t size;
-  uint32_t padding;
   void* pointers[];
 } tn_io;
 
@@ -38,7 +36,7 @@ const char* tn_model_describe(void);
 const char* tn_model_status_str(tn_status status);
 tn_status tn_model_check(void);
 tn_status tn_model_bind(tn_model* model, const void* weights, size_t bytes);
-tn_status tn_model_output_shapes(const tn_dims* dims, int64_t* shapes);
+tn_status tn_model_port_shapes(const tn_dims* dims, int64_t* shapes);
 tn_status tn_model_workspace(const tn_dims* dims, unsigned width, size_t* bytes);
 tn_status tn_model_run(const tn_model* model, const tn_dims* dims, tn_io* io, void* workspace,
                        size_t workspace_bytes, const tn_env* env);

@@ -44,6 +44,13 @@ Result<std::string> specialize_bitcode(std::string_view bitcode, const std::stri
 // Leaves only the symbols of default visibility global; errors where one is defined nowhere. In place.
 Result<void> localize_hidden(const std::filesystem::path& object, std::span<const std::string> defined_elsewhere);
 
+// An object file around `size` bytes of read-only data under a hidden symbol, without the data: the file is
+// head, data, tail. So data of any size is written in place, never held.
+struct DataObject {
+  std::vector<char> head, tail;
+};
+Result<DataObject> data_object(const std::string& symbol, uint64_t size, const Target& target);
+
 using Paths = std::span<const std::filesystem::path>;
 
 // lld in process; objects and archives. Nothing of the host's libraries is linked: what is undefined is an

@@ -83,13 +83,16 @@ Result<CheckReport> check(const CompileOptions& options);
 
 struct PortInfo {
   std::string name;
+  std::string field;              // in the generated C structures
   DType type{};
   std::vector<std::string> dims;  // "N", "P + S", "224"
 };
 
 struct SymbolInfo {
   std::string name;
+  std::string field;
   int64_t lo = 0, hi = kIndexMax;
+  int input = -1, axis = -1;      // an input dim that is this symbol
 };
 
 struct Signature {

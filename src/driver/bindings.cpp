@@ -1,0 +1,259 @@
+#include "bindings.h"
+
+#include <algorithm>
+
+#include "text_template.h"
+
+namespace tenon {
+
+namespace {
+
+constexpr std::string_view kCpp = R"(// @name@ for C++11: owns the workspace and the outputs. One object per thread.
+#ifndef TENON_@name@_HPP
+#define TENON_@name@_HPP
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <vector>
+
+#include "@name@.h"
+
+namespace @name@ {
+
+struct Error : std::runtime_error {
+  explicit Error(@name@_status s) : std::runtime_error(@name@_status_str(s)), status(s) {}
+  @name@_status status;
+};
+
+struct Outputs {
+@outputs@};
+
+class Model {
+ public:
+  explicit Model(const void* weights = nullptr, std::size_t bytes = 0) {
+    check(@name@_bind(&model_, weights, bytes));
+  }
+
+  Outputs run(@parameters@const @name@_env* env = nullptr) {
+@dims@    std::int64_t shapes[@shape_words@] = {};
+    check(@name@_port_shapes(dims, shapes));
+    Outputs out;
+    @name@_io io = @name@_io();
+    io.size = sizeof io;
+@fill@    std::size_t bytes = 0;
+    const unsigned width = env != nullptr && env->parallel_for != nullptr ? env->width : 1;
+    check(@name@_workspace(dims, width, &bytes));
+    if (memory_.size() < bytes + kAlign) memory_.resize(bytes + kAlign);
+    const std::size_t skip = (kAlign - reinterpret_cast<std::uintptr_t>(memory_.data()) % kAlign) % kAlign;
+    check(@name@_run(&model_, dims, &io, memory_.data() + skip, bytes, env));
+    return out;
+  }
+
+ private:
+  static constexpr std::size_t kAlign = @align@;
+  static void check(@name@_status status) {
+    if (status != 0) throw Error(status);
+  }
+
+  @name@_model model_;
+  std::vector<unsigned char> memory_;
+};
+
+}  // namespace @name@
+
+#endif
+)";
+
+constexpr std::string_view kPython = R"(# @name@ with ctypes and NumPy:  outputs = @name@.Model()(input=array, ...)
+import ctypes
+import json
+import mmap
+import os
+
+import numpy as np
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_NUMPY = {"f16": "f2", "f32": "f4", "f64": "f8", "c64": "c8", "c128": "c16", "bool": "b1", "i8": "i1", "i16": "i2",
+          "i32": "i4", "i64": "i8", "u8": "u1", "u16": "u2", "u32": "u4", "u64": "u8", "bf16": "u2"}
+
+
+def _struct(name, fields):
+    return type(name, (ctypes.Structure,), {"_fields_": [("size", ctypes.c_uint32), *fields]})
+
+
+def _aligned(count, dtype, align=64):
+    """An array that starts at a multiple of `align` bytes."""
+    raw = np.empty(count * dtype.itemsize + align, np.uint8)
+    skip = -raw.ctypes.data % align
+    return raw[skip:skip + count * dtype.itemsize].view(dtype)
+
+
+class Error(RuntimeError):
+    pass
+
+
+class Model:
+    """Calls may not run at the same time on one object; objects are independent."""
+
+    def __init__(self, library=os.path.join(_HERE, "lib@name@.so"), weights=os.path.join(_HERE, "@name@.weights")):
+        self._lib = ctypes.CDLL(library)
+        for text in ("describe", "build_id", "status_str"):
+            self._function(text).restype = ctypes.c_char_p
+        self.signature = json.loads(self._function("describe")())
+        if self._function("build_id")().decode() != "@build_id@":
+            raise Error(library + " is not of the build of this module")
+        inputs, outputs, symbols = (self.signature[k] for k in ("inputs", "outputs", "symbols"))
+        self._Dims = _struct("Dims", [(s["field"], ctypes.c_int64) for s in symbols])
+        self._Io = _struct("Io", [
+            *((p["field"], ctypes.c_void_p) for p in inputs + outputs),
+            *((p["field"] + "_capacity", ctypes.c_size_t) for p in outputs),
+            *((p["field"] + "_shape", ctypes.c_int64 * len(p["dims"])) for p in outputs if p["dims"])])
+        self._model = ctypes.c_void_p()
+        if @file@:
+            with open(weights, "rb") as file:
+                self._weights = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+            self._call("bind", ctypes.byref(self._model), ctypes.c_void_p(self._weights.ctypes.data),
+                       ctypes.c_size_t(self._weights.size))
+        else:
+            self._call("bind", ctypes.byref(self._model), None, ctypes.c_size_t(0))
+        self._workspace = _aligned(0, np.dtype(np.uint8))
+
+    def _function(self, name):
+        return getattr(self._lib, "@name@_" + name)
+
+    def _call(self, name, *arguments):
+        status = self._function(name)(*arguments)
+        if status != 0:
+            raise Error(self._function("status_str")(status).decode())
+
+    def _bind_dims(self, arrays, dims):
+        bound = self._Dims(ctypes.sizeof(self._Dims))
+        for s in self.signature["symbols"]:
+            if s["name"] in dims:
+                value = dims[s["name"]]
+            elif s["input"] >= 0:
+                value = arrays[s["input"]].shape[s["axis"]]
+            else:
+                raise Error("dims={'%s': ...} is needed" % s["name"])
+            setattr(bound, s["field"], value)
+        return bound
+
+    def __call__(self, dims={}, **inputs):
+        """Inputs by name (`a.b` through ** of a dict); returns {name: array}."""
+        ports = self.signature["inputs"] + self.signature["outputs"]
+        count = len(self.signature["inputs"])
+        arrays = []
+        for p in ports[:count]:
+            array = np.ascontiguousarray(inputs.pop(p["name"]))
+            if array.dtype != np.dtype(_NUMPY[p["type"]]) or array.ndim != len(p["dims"]):
+                raise Error("%s: %s%s is not %s%s" % (p["name"], array.dtype, array.shape, p["type"], p["dims"]))
+            arrays.append(array)
+        if inputs:
+            raise Error("no such input: " + ", ".join(inputs))
+        bound = self._bind_dims(arrays, dims)
+        flat = (ctypes.c_int64 * max(1, sum(len(p["dims"]) for p in ports)))()
+        self._call("port_shapes", ctypes.byref(bound), flat)
+        io, at = self._Io(ctypes.sizeof(self._Io)), 0
+        for k, p in enumerate(ports):
+            shape = tuple(flat[at:at + len(p["dims"])])
+            at += len(p["dims"])
+            if k >= count:
+                size = int(np.prod(shape, dtype=np.int64))
+                arrays.append(_aligned(size, np.dtype(_NUMPY[p["type"]])).reshape(shape))
+                setattr(io, p["field"] + "_capacity", size)
+            elif arrays[k].shape != shape:
+                raise Error("%s: shape %s is not %s" % (p["name"], arrays[k].shape, shape))
+            setattr(io, p["field"], arrays[k].ctypes.data)
+        size = ctypes.c_size_t()
+        self._call("workspace", ctypes.byref(bound), 1, ctypes.byref(size))
+        if self._workspace.size < size.value:
+            self._workspace = _aligned(size.value, np.dtype(np.uint8))
+        self._call("run", ctypes.byref(self._model), ctypes.byref(bound), ctypes.byref(io),
+                   ctypes.c_void_p(self._workspace.ctypes.data), ctypes.c_size_t(self._workspace.size), None)
+        return {p["name"]: a for p, a in zip(ports[count:], arrays[count:])}
+)";
+
+constexpr std::string_view kCMake = R"(# find_package(@name@ PATHS <this folder>) gives @targets@.
+get_filename_component(_@name@_folder "${CMAKE_CURRENT_LIST_FILE}" PATH)
+)";
+
+constexpr std::string_view kImported = R"(if(NOT TARGET @name@::@target@)
+  add_library(@name@::@target@ @kind@ IMPORTED)
+  set_target_properties(@name@::@target@ PROPERTIES
+    IMPORTED_LOCATION "${_@name@_folder}/@file@"
+    INTERFACE_INCLUDE_DIRECTORIES "${_@name@_folder}")
+endif()
+)";
+
+std::string c_type(const PortInfo& port) { return std::string(info(port.type).c_type); }
+
+}  // namespace
+
+std::string cpp_header(const BindingInfo& info) {
+  const Signature& s = info.signature;
+  std::string outputs, parameters, dims, fill_io;
+  for (const SymbolInfo& symbol : s.symbols) parameters += "std::int64_t dim_" + symbol.field + ", ";
+  for (const PortInfo& port : s.inputs) parameters += "const " + c_type(port) + "* in_" + port.field + ", ";
+  if (s.symbols.empty()) {
+    dims = "    const " + s.name + "_dims* dims = nullptr;\n";
+  } else {
+    dims = "    " + s.name + "_dims bound = " + s.name + "_dims();\n    bound.size = sizeof bound;\n";
+    for (const SymbolInfo& symbol : s.symbols) dims += "    bound." + symbol.field + " = dim_" + symbol.field + ";\n";
+    dims += "    const " + s.name + "_dims* dims = &bound;\n";
+  }
+  size_t at = 0;
+  for (const PortInfo& port : s.inputs) {
+    fill_io += "    io." + port.field + " = in_" + port.field + ";\n";
+    at += port.dims.size();
+  }
+  for (const PortInfo& port : s.outputs) {
+    const std::string& f = port.field;
+    outputs += "  std::vector<" + c_type(port) + "> " + f + ";\n";
+    if (!port.dims.empty())
+      outputs += "  std::array<std::int64_t, " + std::to_string(port.dims.size()) + "> " + f + "_shape;\n";
+    std::string size = "1";
+    for (size_t k = 0; k < port.dims.size(); ++k) {
+      std::string extent = "shapes[" + std::to_string(at + k) + "]";
+      fill_io += "    out." + f + "_shape[" + std::to_string(k) + "] = " + extent + ";\n";
+      size += " * static_cast<std::size_t>(" + extent + ")";
+    }
+    at += port.dims.size();
+    fill_io += "    out." + f + ".resize(" + size + ");\n    io." + f + " = out." + f + ".data();\n    io." + f +
+               "_capacity = out." + f + ".size();\n";
+  }
+  return fill(kCpp, {{"name", s.name},
+                     {"outputs", outputs},
+                     {"parameters", parameters},
+                     {"dims", dims},
+                     {"fill", fill_io},
+                     {"align", "64"},
+                     {"shape_words", std::to_string(std::max<size_t>(at, 1))}});
+}
+
+std::string python_module(const BindingInfo& info) {
+  return fill(kPython, {{"name", info.signature.name},
+                        {"build_id", info.build_id},
+                        {"file", info.weights_file_bytes > 0 ? "True" : "False"}});
+}
+
+std::string cmake_config(const BindingInfo& info) {
+  const std::string& name = info.signature.name;
+  std::string targets, imported;
+  auto add = [&](const std::string& target, const char* kind, const std::string& file) {
+    targets += (targets.empty() ? "" : " and ") + name + "::" + target;
+    imported += fill(kImported, {{"name", name}, {"target", target}, {"kind", kind}, {"file", file}});
+  };
+  if (info.shared) add(name, "SHARED", "lib" + name + ".so");
+  if (info.archive) add(info.shared ? name + "_static" : name, "STATIC", "lib" + name + ".a");
+  return fill(kCMake, {{"name", name}, {"targets", targets}}) + imported;
+}
+
+std::string pkg_config(const BindingInfo& info) {
+  const std::string& name = info.signature.name;
+  return "prefix=${pcfiledir}\n\nName: " + name + "\nDescription: " + name + ", compiled by Tenon for " + info.target +
+         "\nVersion: " + version() + "\nCflags: -I${prefix}\nLibs: -L${prefix} -l" + name + "\n";
+}
+
+}  // namespace tenon

@@ -1,0 +1,189 @@
+// The spine: model -> graph -> plan -> loops -> code -> artifact.
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "files.h"
+#include "package.h"
+#include "signature.h"
+#include "tenon/policy.h"
+#include "tenon/runtime.h"
+
+namespace tenon {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+int worker_count(int jobs) { return jobs > 0 ? jobs : std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
+
+// Reports of several threads, one at a time.
+class Progress {
+ public:
+  Progress(const CompileOptions& options, int total) : options_(options), total_(total) {}
+  template <class Body>
+  auto stage(std::string_view name, Body body) {
+    {
+      std::scoped_lock lock(mutex_);
+      if (options_.progress) options_.progress(name, done_++, total_);
+    }
+    const Clock::time_point start = Clock::now();
+    auto result = body();
+    std::scoped_lock lock(mutex_);
+    if (options_.passes.timing) options_.passes.timing(name, seconds_since(start));
+    return result;
+  }
+  // The caller's hooks behind the same lock.
+  PassOptions passes() {
+    PassOptions out = options_.passes;
+    out.level = options_.level;
+    guard(out.after_graph);
+    guard(out.after_loops);
+    guard(out.timing);
+    return out;
+  }
+
+ private:
+  template <class... Arguments>
+  void guard(std::function<void(Arguments...)>& hook) {
+    if (hook) hook = [this, inner = std::move(hook)](Arguments... arguments) {
+      std::scoped_lock lock(mutex_);
+      inner(arguments...);
+    };
+  }
+  const CompileOptions& options_;
+  int done_ = 0, total_;
+  std::mutex mutex_;
+};
+
+// The host's architecture, but no more of it than every such machine has: `native` must be asked for.
+std::string default_target() {
+#if defined(__aarch64__)
+  return "aarch64";
+#elif defined(__riscv)
+  return "rv64gcv";
+#else
+  return "x86-64-v2";
+#endif
+}
+
+Result<std::vector<Target>> load_targets(const CompileOptions& options) {
+  std::vector<std::string> names = options.targets;
+  if (names.empty()) names.push_back(default_target());
+  std::vector<Target> targets;
+  Diags problems;
+  for (const std::string& name : names) {
+    if (Result<Target> target = load_target(name)) targets.push_back(std::move(*target));
+    else problems.insert(problems.end(), target.error().begin(), target.error().end());
+  }
+  if (!problems.empty()) return std::unexpected(std::move(problems));
+  return targets;
+}
+
+Result<std::string> model_name(const CompileOptions& options) {
+  if (options.name.empty()) return c_identifier(fs::path(options.model).stem().string());
+  if (!is_c_identifier(options.name))
+    return fail(Code::E0601, "--name " + options.name + " is not a C identifier");
+  return options.name;
+}
+
+Result<Graph> load_graph(const CompileOptions& options, Progress& progress) {
+  TENON_TRY(std::string name, model_name(options));
+  TENON_TRY(Graph graph, progress.stage("import", [&] { return import_onnx(options.model, options.import); }));
+  graph.name = std::move(name);
+  return run_graph_passes(std::move(graph), progress.passes());
+}
+
+Result<Plan> make_plan(const Graph& graph, const Target& target, const CompileOptions& options) {
+  if (!options.schedule.empty()) {
+    TENON_TRY(const std::string text, read_file(options.schedule));
+    return parse_plan(text, graph);
+  }
+  if (options.policy == "rules") return rules_policy(graph, target);
+  return fail(Code::E0601, "--policy " + options.policy + " is not known", "the policies are: rules");
+}
+
+Result<ArtifactSummary> compile_target(const Graph& graph, const Target& target, const std::string& folder,
+                                       const CompileOptions& options, Progress& progress) {
+  const Clock::time_point start = Clock::now();
+  TENON_TRY(const Plan plan, progress.stage("plan", [&] { return make_plan(graph, target, options); }));
+  TENON_TRY(const Module module,
+            progress.stage("loops", [&] { return build_module(graph, plan, target, progress.passes()); }));
+  TENON_TRY(const CodeResult code, progress.stage("code", [&] {
+    const std::string arch = target.triple.substr(0, target.triple.find('-'));
+    auto wanted = [&](Emit emit) { return std::ranges::find(options.emit, emit) != options.emit.end(); };
+    return generate_code(module, target,
+                         {.level = options.level, .jobs = options.jobs, .keep_llvm = wanted(Emit::Llvm),
+                          .keep_assembly = wanted(Emit::Assembly),
+                          .runtime_bitcode = runtime_bitcode(RuntimePart::Model, arch)});
+  }));
+  TENON_TRY(ArtifactSummary summary, progress.stage("package", [&] {
+    return package({.graph = graph, .plan = plan, .module = module, .target = target, .code = code, .options = options},
+                   folder);
+  }));
+  summary.nodes = graph.nodes.size();
+  summary.seconds = seconds_since(start);
+  return summary;
+}
+
+// body(i) for all i, on up to `workers` threads.
+void for_each(size_t count, int workers, const std::function<void(size_t)>& body) {
+  std::atomic<size_t> next = 0;
+  auto work = [&] {
+    for (size_t i; (i = next++) < count;) body(i);
+  };
+  std::vector<std::jthread> threads;
+  for (int k = 1; k < std::min(workers, static_cast<int>(count)); ++k) threads.emplace_back(work);
+  work();
+}
+
+}  // namespace
+
+Result<std::vector<CompileOutcome>> compile(const CompileOptions& given) {
+  CompileOptions options = given;
+  const int workers = worker_count(given.jobs);
+  TENON_TRY(const std::vector<Target> targets, load_targets(options));
+  options.jobs = std::max(1, workers / static_cast<int>(targets.size()));
+  Progress progress(options, 1 + 4 * static_cast<int>(targets.size()));
+  TENON_TRY(const Graph graph, load_graph(options, progress));
+
+  std::vector<CompileOutcome> outcomes(targets.size());
+  for_each(targets.size(), workers, [&](size_t i) {
+    const std::string folder = targets.size() == 1 ? options.output : (fs::path(options.output) / targets[i].name).string();
+    outcomes[i] = {targets[i].name, compile_target(graph, targets[i], folder, options, progress)};
+  });
+  return outcomes;
+}
+
+Result<CheckReport> check(const CompileOptions& options) {
+  CheckReport report;
+  TENON_TRY(const std::vector<Target> targets, load_targets(options));
+  Progress progress(options, 1);
+  TENON_TRY(const Graph graph, load_graph(options, progress));
+  std::map<std::string, int> operators;
+  std::map<int, std::string> nodes;
+  for (const Node& node : graph.nodes)
+    if (node.origin.index >= 0) nodes[node.origin.index] = node.origin.op;
+  for (const auto& [index, op] : nodes) ++operators[op];
+  report.nodes = nodes.size();
+  report.operators.assign(operators.begin(), operators.end());
+  for (const Target& target : targets) {
+    auto lowered = [&]() -> Result<Module> {
+      TENON_TRY(const Plan plan, make_plan(graph, target, options));
+      return build_module(graph, plan, target, progress.passes());
+    }();
+    report.targets.emplace_back(target.name, lowered ? Diags{} : std::move(lowered).error());
+  }
+  return report;
+}
+
+std::string version() { return "0.1.0"; }
+
+}  // namespace tenon

@@ -1,0 +1,119 @@
+#include "files.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "tenon/hash.h"
+
+namespace tenon {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::unexpected<Diags> unwritable(const fs::path& path, const std::string& why) {
+  return fail(Diag{.code = Code::E0505, .message = path.string() + ": " + why, .file = path.string()});
+}
+
+struct Descriptor {
+  int fd;
+  ~Descriptor() {
+    if (fd >= 0) close(fd);
+  }
+};
+
+}  // namespace
+
+Result<MappedOutput> MappedOutput::create(const fs::path& path, size_t size) {
+  Descriptor file{open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
+  if (file.fd < 0) return unwritable(path, std::strerror(errno));
+  // Reserved now, so that a full disk is an error here and not a signal later.
+  if (int error = size > 0 ? posix_fallocate(file.fd, 0, static_cast<off_t>(size)) : 0; error != 0)
+    return unwritable(path, std::strerror(error));
+  MappedOutput out;
+  out.size_ = size;
+  if (size == 0) return out;
+  void* data = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file.fd, 0);
+  if (data == MAP_FAILED) return unwritable(path, std::strerror(errno));
+  out.data_ = {static_cast<std::byte*>(data), [size](std::byte* p) { munmap(p, size); }};
+  return out;
+}
+
+Result<void> write_file(const fs::path& path, std::string_view contents) {
+  std::ofstream file(path, std::ios::binary);
+  file.write(contents.data(), static_cast<std::streamsize>(contents.size()));
+  file.close();
+  if (!file) return unwritable(path, std::strerror(errno));
+  return {};
+}
+
+Result<std::string> read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file || fs::is_directory(path))
+    return fail(Diag{.code = Code::E0101, .message = path.string() + " cannot be read", .file = path.string()});
+  return std::move(text).str();
+}
+
+Result<OutputFile> output_file(const fs::path& folder, const std::string& name) {
+  const fs::path path = folder / name;
+  Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  struct stat status {};
+  if (file.fd < 0 || fstat(file.fd, &status) != 0) return unwritable(path, std::strerror(errno));
+  const auto size = static_cast<size_t>(status.st_size);
+  OutputFile out{.path = name, .bytes = status.st_size, .blake3 = hex(blake3(std::string_view{}))};
+  if (size == 0) return out;
+  void* data = mmap(nullptr, size, PROT_READ, MAP_SHARED, file.fd, 0);
+  if (data == MAP_FAILED) return unwritable(path, std::strerror(errno));
+  out.blake3 = hex(blake3(std::span(static_cast<const std::byte*>(data), size)));
+  munmap(data, size);
+  return out;
+}
+
+Result<StagedFolder> StagedFolder::beside(const fs::path& wanted) {
+  std::error_code error;
+  fs::path final = fs::absolute(wanted, error).lexically_normal();
+  if (!final.has_filename()) final = final.parent_path();
+  fs::create_directories(final.parent_path(), error);
+  std::string staged = (final.parent_path() / ("." + final.filename().string() + ".XXXXXX")).string();
+  // Inside an existing folder: the parent may not be writable, or on another file system.
+  if (fs::is_directory(final)) staged = (final / ".tenon.XXXXXX").string();
+  if (!mkdtemp(staged.data())) return unwritable(wanted, std::strerror(errno));
+  fs::permissions(staged, fs::perms::others_read | fs::perms::others_exec | fs::perms::group_read | fs::perms::group_exec,
+                  fs::perm_options::add, error);
+  return StagedFolder(std::move(final), std::move(staged));
+}
+
+StagedFolder::~StagedFolder() {
+  std::error_code ignored;
+  if (!staged_.empty()) fs::remove_all(staged_, ignored);
+}
+
+Result<void> StagedFolder::commit() {
+  std::error_code error;
+  if (!fs::exists(final_)) {
+    fs::rename(staged_, final_, error);
+    if (!error) staged_.clear();
+    return error ? unwritable(final_, error.message()) : Result<void>{};
+  }
+  const char* manifest = "manifest.json";
+  fs::remove(final_ / manifest, error);
+  std::vector<fs::path> names;
+  for (const fs::directory_entry& entry : fs::directory_iterator(staged_))
+    if (entry.path().filename() != manifest) names.push_back(entry.path().filename());
+  names.push_back(manifest);
+  for (const fs::path& name : names) {
+    fs::rename(staged_ / name, final_ / name, error);
+    if (error) return unwritable(final_ / name, error.message());
+  }
+  return {};
+}
+
+}  // namespace tenon

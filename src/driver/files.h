@@ -1,0 +1,45 @@
+// Files of an artifact: written mapped or whole, hashed, moved into place together.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <span>
+
+#include "tenon/driver.h"
+
+namespace tenon {
+
+// A new file of a known size in memory. Zero until written.
+class MappedOutput {
+ public:
+  static Result<MappedOutput> create(const std::filesystem::path& path, size_t size);
+  std::span<std::byte> bytes() const { return {data_.get(), size_}; }
+
+ private:
+  std::shared_ptr<std::byte> data_;
+  size_t size_ = 0;
+};
+
+Result<void> write_file(const std::filesystem::path& path, std::string_view contents);
+Result<std::string> read_file(const std::filesystem::path& path);
+// Size and hash of a file of the artifact.
+Result<OutputFile> output_file(const std::filesystem::path& folder, const std::string& name);
+
+// A folder beside `final` that takes its place when all is written and vanishes otherwise. Where `final`
+// exists, files move one by one, the manifest last: without one a folder is no artifact.
+class StagedFolder {
+ public:
+  static Result<StagedFolder> beside(const std::filesystem::path& final);
+  StagedFolder(StagedFolder&& other) noexcept : final_(std::move(other.final_)), staged_(std::exchange(other.staged_, {})) {}
+  StagedFolder& operator=(StagedFolder&&) = delete;
+  ~StagedFolder();
+  const std::filesystem::path& path() const { return staged_; }
+  Result<void> commit();
+
+ private:
+  StagedFolder(std::filesystem::path final, std::filesystem::path staged)
+      : final_(std::move(final)), staged_(std::move(staged)) {}
+  std::filesystem::path final_, staged_;
+};
+
+}  // namespace tenon

@@ -1,0 +1,232 @@
+#include "package.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "bindings.h"
+#include "descriptor.h"
+#include "files.h"
+#include "manifest.h"
+#include "pack.h"
+#include "runtime/descriptor.h"
+#include "signature.h"
+#include "tenon/runtime.h"
+
+namespace tenon {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// The worst case over the ranges of the symbols, or -1.
+int64_t workspace_max(const Module& module) {
+  const int64_t shared = module.pool.bounds(module.workspace_bytes).second;
+  const int64_t scratch = module.pool.bounds(module.scratch_bytes).second;
+  const bool bounded = std::ranges::all_of(module.symbols, [&](Expr s) { return module.pool.var(s).hi <= kLargestDim; });
+  return bounded && shared < kIndexMax - scratch ? shared + scratch : -1;
+}
+
+// Packed weights with their header, in their file or in the object that embeds them.
+struct WrittenWeights {
+  MappedOutput file;
+  size_t start = 0;  // of the header
+  size_t bytes = 0;  // without it
+  Digest digest{};
+
+  void seal(const Digest& build_id) const {
+    tn_weights header{.magic = "TENONW1", .bytes = bytes, .build_id = {}, .padding = {}};
+    std::ranges::copy(build_id, header.build_id);
+    std::memcpy(file.bytes().data() + start, &header, sizeof header);
+  }
+};
+
+class Packager {
+ public:
+  Packager(const PackageInput& in, const fs::path& folder)
+      : in_(in), folder_(folder), objects_(folder / ".objects"), signature_(signature_of(in.module)) {
+    summary_.name = in.module.name;
+    summary_.target = in.target.name;
+    summary_.kernels = in.module.kernels.size();
+    summary_.workspace_bytes = workspace_max(in.module);
+    summary_.weights_bytes = packed_bytes(in.module);
+    embedded_ = in.options.weights == Weights::Embed && summary_.weights_bytes > 0;
+  }
+
+  Result<ArtifactSummary> run() {
+    std::error_code error;
+    fs::create_directory(objects_, error);
+    TENON_DO(check_ports());
+    TENON_TRY(weights_, write_weights());
+    TENON_DO(write_objects());
+    TENON_DO(write_libraries());
+    TENON_DO(write_texts());
+    fs::remove_all(objects_, error);
+    std::ranges::sort(files_);
+    for (const std::string& name : files_) {
+      TENON_TRY(OutputFile file, output_file(folder_, name));
+      summary_.files.push_back(std::move(file));
+    }
+    TENON_DO(write_file(folder_ / "manifest.json",
+                        manifest_json({.module = in_.module, .target = in_.target, .signature = signature_,
+                                       .summary = summary_, .embedded = embedded_,
+                                       .weights_blake3 = hex(weights_.digest)})));
+    return summary_;
+  }
+
+ private:
+  bool emits(Emit emit) const { return std::ranges::find(in_.options.emit, emit) != in_.options.emit.end(); }
+  const std::string& name() const { return in_.module.name; }
+
+  Result<void> check_ports() const {
+    for (const auto* side : {&signature_.inputs, &signature_.outputs})
+      for (const PortInfo& port : *side)
+        if (port.type == DType::String)
+          return fail(Code::E0303, "`" + port.name + "` is a tensor of strings, which the C interface cannot pass");
+    return {};
+  }
+
+  Result<WrittenWeights> write_weights() {
+    WrittenWeights out{.bytes = static_cast<size_t>(summary_.weights_bytes)};
+    if (out.bytes == 0) return out;
+    const size_t size = sizeof(tn_weights) + out.bytes;
+    if (embedded_) {
+      TENON_TRY(DataObject frame, data_object(name() + "_weights", size, in_.target));
+      const fs::path path = objects_ / (name() + "_weights.o");
+      TENON_TRY(out.file, MappedOutput::create(path, frame.head.size() + size + frame.tail.size()));
+      std::memcpy(out.file.bytes().data(), frame.head.data(), frame.head.size());
+      std::memcpy(out.file.bytes().data() + frame.head.size() + size, frame.tail.data(), frame.tail.size());
+      out.start = frame.head.size();
+      weights_object_ = {path};
+    } else {
+      TENON_TRY(out.file, MappedOutput::create(folder_ / (name() + ".weights"), size));
+      files_.push_back(name() + ".weights");
+    }
+    std::span<std::byte> packed = out.file.bytes().subspan(out.start + sizeof(tn_weights), out.bytes);
+    pack_constants(in_.module, in_.graph, packed, in_.options.jobs);
+    out.digest = blake3(packed);
+    return out;
+  }
+
+  // Everything that a caller could tell two builds apart by.
+  Digest build_id() const {
+    std::string all = version() + '\0' + in_.target.triple + '\0' + in_.target.cpu + '\0' + in_.target.features + '\0' +
+                      to_json(signature_) + '\0' + hex(weights_.digest) + (embedded_ ? "e" : "f");
+    for (const ObjectFile& object : in_.code.objects)
+      all += hex(blake3(std::string_view(object.bytes.data(), object.bytes.size())));
+    return blake3(all);
+  }
+
+  Result<void> write_object(const ObjectFile& object, std::vector<fs::path>& list) {
+    // Numbered: kernels' names may differ in case only, and file systems may not care.
+    list.push_back(objects_ / (std::to_string(list.size()) + "_" + object.name));
+    summary_.code_bytes += static_cast<int64_t>(object.bytes.size());
+    return write_file(list.back(), {object.bytes.data(), object.bytes.size()});
+  }
+
+  Result<ObjectFile> runtime_part(RuntimePart part, std::span<const std::byte> bytes) {
+    const std::string arch = in_.target.triple.substr(0, in_.target.triple.find('-'));
+    std::string_view bitcode = runtime_bitcode(part, arch);
+    if (bitcode.empty()) return fail(Code::E0404, "there is no runtime for " + arch, "--emit graph,loops,llvm,asm works");
+    TENON_TRY(const std::string own, specialize_bitcode(bitcode, name(), bytes, embedded_));
+    return compile_bitcode(own, part == RuntimePart::Model ? "runtime.o" : "runner.o", in_.target,
+                           {.level = in_.options.level});
+  }
+
+  Result<void> write_objects() {
+    const Digest id = build_id();
+    summary_.build_id = hex(id);
+    if (weights_.bytes > 0) weights_.seal(id);
+    TENON_TRY(const std::vector<std::byte> bytes,
+              descriptor({.signature = signature_, .target = in_.target, .build_id = id,
+                          .weights_bytes = summary_.weights_bytes, .embedded = embedded_,
+                          .serial = in_.options.threads == Threads::None}));
+    for (const ObjectFile& object : in_.code.objects) TENON_DO(write_object(object, code_objects_));
+    TENON_TRY(const ObjectFile runtime, runtime_part(RuntimePart::Model, bytes));
+    return write_object(runtime, code_objects_);
+  }
+
+  // Two models may meet in one program, so the code becomes one object with public symbols only. The weights
+  // stay an object of their own: they are never held in memory.
+  Result<void> write_libraries() {
+    std::vector<fs::path> joined = {objects_ / (name() + ".o")};
+    TENON_DO(link_relocatable(joined[0], code_objects_, in_.target));
+    const std::vector<std::string> elsewhere = {name() + "_weights"};
+    TENON_DO(localize_hidden(joined[0], std::span(elsewhere).first(embedded_ ? 1 : 0)));
+    joined.insert(joined.end(), weights_object_.begin(), weights_object_.end());
+
+    if (emits(Emit::SharedLibrary)) {
+      const std::string file = "lib" + name() + ".so";
+      TENON_DO(link_shared(folder_ / file, file, joined, in_.target));
+      files_.push_back(file);
+    }
+    if (emits(Emit::Archive)) {
+      files_.push_back("lib" + name() + ".a");
+      TENON_DO(write_archive(folder_ / files_.back(), joined));
+    }
+    if (emits(Emit::Object)) {
+      files_.push_back(name() + ".o");
+      TENON_DO(link_relocatable(folder_ / files_.back(), joined, in_.target));
+    }
+    if (emits(Emit::Exe)) {
+      TENON_TRY(const ObjectFile runner, runtime_part(RuntimePart::Runner, {}));
+      std::vector<fs::path> all = code_objects_;
+      TENON_DO(write_object(runner, all));
+      all.insert(all.end(), weights_object_.begin(), weights_object_.end());
+      files_.push_back(name());
+      TENON_DO(link_executable(folder_ / files_.back(), all, in_.target));
+    }
+    return {};
+  }
+
+  Result<void> write_text(const std::string& file, const std::string& text) {
+    files_.push_back(file);
+    return write_file(folder_ / file, text);
+  }
+
+  Result<void> write_texts() {
+    const BindingInfo info{.signature = signature_,
+                           .target = in_.target.name,
+                           .build_id = summary_.build_id,
+                           .workspace_max = summary_.workspace_bytes,
+                           .weights_file_bytes = !embedded_ && weights_.bytes > 0
+                                                     ? static_cast<int64_t>(weights_.bytes + sizeof(tn_weights)) : 0,
+                           .shared = emits(Emit::SharedLibrary),
+                           .archive = emits(Emit::Archive)};
+    if (emits(Emit::Header)) {
+      TENON_DO(write_text(name() + ".h", c_header(info)));
+      TENON_DO(write_text(name() + ".hpp", cpp_header(info)));
+      if (info.shared) TENON_DO(write_text(name() + ".py", python_module(info)));
+      if (info.shared || info.archive) {
+        TENON_DO(write_text(name() + "Config.cmake", cmake_config(info)));
+        TENON_DO(write_text(name() + ".pc", pkg_config(info)));
+      }
+    }
+    if (emits(Emit::Assembly)) TENON_DO(write_text(name() + ".s", in_.code.assembly));
+    if (emits(Emit::Llvm)) TENON_DO(write_text(name() + ".ll", in_.code.llvm));
+    if (emits(Emit::GraphText)) TENON_DO(write_text(name() + ".graph", print(in_.graph)));
+    if (emits(Emit::LoopsText)) TENON_DO(write_text(name() + ".loops", print(in_.module)));
+    if (emits(Emit::Schedule)) TENON_DO(write_text(name() + ".schedule", print(in_.plan, in_.graph)));
+    return {};
+  }
+
+  const PackageInput& in_;
+  fs::path folder_, objects_;
+  Signature signature_;
+  bool embedded_ = false;
+  WrittenWeights weights_;
+  std::vector<fs::path> code_objects_, weights_object_;
+  std::vector<std::string> files_;
+  ArtifactSummary summary_;
+};
+
+}  // namespace
+
+Result<ArtifactSummary> package(const PackageInput& in, const std::string& folder) {
+  TENON_TRY(StagedFolder staged, StagedFolder::beside(folder));
+  TENON_TRY(ArtifactSummary summary, Packager(in, staged.path()).run());
+  TENON_DO(staged.commit());
+  summary.folder = folder;
+  return summary;
+}
+
+}  // namespace tenon
