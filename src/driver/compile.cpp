@@ -184,6 +184,4 @@ Result<CheckReport> check(const CompileOptions& options) {
   return report;
 }
 
-std::string version() { return "0.1.0"; }
-
 }  // namespace tenon

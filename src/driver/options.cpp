@@ -33,4 +33,6 @@ Result<std::vector<Emit>> parse_emit(std::string_view list) {
   return out;
 }
 
+std::string version() { return TENON_VERSION; }
+
 }  // namespace tenon
