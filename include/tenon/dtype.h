@@ -38,6 +38,12 @@ constexpr bool is_unsigned(DType type) { return info(type).kind == 'u'; }
 constexpr bool is_integer(DType type) { return is_signed(type) || is_unsigned(type); }
 constexpr bool is_complex(DType type) { return info(type).kind == 'c'; }
 
+// Least and greatest value of an integer type; u64's greatest as its bit pattern.
+constexpr int64_t least(DType type) { return is_signed(type) ? int64_t{-1} << (bits(type) - 1) : 0; }
+constexpr int64_t greatest(DType type) {
+  return is_signed(type) ? ~least(type) : static_cast<int64_t>(~uint64_t{0} >> (64 - bits(type)));
+}
+
 // Bytes that `count` elements take, sub-byte types packed as ONNX packs them.
 constexpr int64_t byte_size(DType type, int64_t count) { return (count * bits(type) + 7) / 8; }
 

@@ -44,12 +44,6 @@ Result<Types> infer_elementwise(Graph& graph, const Node& node) {
   return Types{{to_bool ? DType::Bool : type, std::move(dims)}};
 }
 
-template <class T>
-const T* elements(const Tensor& t) {
-  if constexpr (std::is_same_v<T, double>) return t.f.data();
-  else return reinterpret_cast<const T*>(t.i.data());
-}
-
 // out[i] = f(in[i]...), row by row of the last dim.
 template <class T, auto f, size_t... k>
 Tensor map_elements(const EvalInput& in, std::index_sequence<k...>) {

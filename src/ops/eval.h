@@ -39,6 +39,23 @@ inline int64_t offset_of(const Dims& index, const Dims& strides) {
   return offset;
 }
 
+// The widened elements as double, int64_t or uint64_t (u64 only).
+template <class T>
+const T* elements(const Tensor& t) {
+  if constexpr (std::is_same_v<T, double>) return t.f.data();
+  else return reinterpret_cast<const T*>(t.i.data());
+}
+template <class T>
+T* elements(Tensor& t) { return const_cast<T*>(elements<T>(static_cast<const Tensor&>(t))); }
+
+// f.operator()<T>() with the T in which numbers of `type` are computed.
+template <class F>
+decltype(auto) with_wide(DType type, F&& f) {
+  if (is_float(type)) return f.template operator()<double>();
+  if (type == DType::U64) return f.template operator()<uint64_t>();
+  return f.template operator()<int64_t>();
+}
+
 // The same element of any type, from one tensor to another of that type.
 inline void copy_element(const Tensor& from, int64_t k, Tensor& to, int64_t at) {
   auto source = static_cast<size_t>(k), target = static_cast<size_t>(at);
