@@ -32,9 +32,11 @@ struct Statement {
   Expr value;                        // over axes, loads, accumulator vars
   Expr condition = {};               // store only where it holds; invalid: always
   bool scan = false;                 // store at every step of the (single) reduce axis, not only at the end
-  // Not of this form: a routine of backends/runtime over whole buffers, called with `scalars`.
+  // Not of this form: a routine of backends/runtime over whole row-major buffers, called with the
+  // operands (read), `out`, `more_outs` (written), then `scalars` (int64_t).
   std::string routine = {};
   std::vector<BufferId> operands = {};
+  std::vector<BufferId> more_outs = {};
   std::vector<Expr> scalars = {};
 };
 
