@@ -7,6 +7,8 @@
 // must be guarded by Select. Nothing below this level knows op names.
 #pragma once
 
+#include <functional>
+
 #include "tenon/graph.h"
 
 namespace tenon {
@@ -60,7 +62,12 @@ struct Region {
 
 std::string print(const Region& region);
 
-// Expands the elements of `out` in terms of its axes: the helper that op definitions use.
-// See src/ops/lower.h for the builder that they are written with.
+// Runs the statements as they stand, one element at a time, in each operation's own type: what op
+// definitions and rewrites of regions are tested against. `tensors` holds one tensor per buffer, of which
+// the inputs are filled in; symbols go by name. Reads and writes outside a buffer are errors.
+using RunRoutine = std::function<void(const Statement& statement, std::vector<Tensor>& tensors,
+                                      std::span<const int64_t> scalars)>;
+Result<void> evaluate_region(const Region& region, std::vector<Tensor>& tensors,
+                             const std::unordered_map<std::string, int64_t>& symbols, const RunRoutine& routine = {});
 
 }  // namespace tenon

@@ -42,6 +42,10 @@ class Evaluator {
     std::vector<Expr> symbols;
     for (const Value& v : graph_.values)
       for (Expr d : v.dims) pool_.collect_vars(d, symbols);
+    for (const Node& n : graph_.nodes)
+      for (const auto& [key, value] : n.attrs)
+        if (auto* dims = std::get_if<attr::Dims>(&value))
+          for (Expr d : *dims) pool_.collect_vars(d, symbols);
     for (Expr s : symbols)
       if (auto it = options_.dims.find(pool_.var(s).name); it != options_.dims.end()) bindings_[s] = it->second;
     for (size_t before = ~size_t{0}; before != bindings_.size();) {

@@ -1,0 +1,117 @@
+// One node on random operands: its reference evaluation against its own index expressions, which are
+// written apart from it.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "tenon/ops.h"
+
+extern "C" void tn_topk(const void*, void*, int64_t*, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
+                        int64_t);
+
+namespace tenon::testing {
+
+inline Tensor random_tensor(std::mt19937& rng, DType type, std::vector<int64_t> dims, double lo, double hi) {
+  Tensor t = Tensor::zeros(type, std::move(dims));
+  std::uniform_real_distribution<double> real(lo, hi);
+  std::uniform_int_distribution<int64_t> whole(static_cast<int64_t>(lo), static_cast<int64_t>(hi));
+  for (double& v : t.f) v = real(rng);
+  for (int64_t& v : t.i) v = whole(rng);
+  round_elements(t);
+  return t;
+}
+
+class Rig {
+ public:
+  // With `symbolic`, every extent above 1 of an operand becomes a symbol named after it.
+  explicit Rig(unsigned seed = 1, bool symbolic = false) : rng(seed), symbolic_(symbolic) {}
+
+  Graph graph;
+  std::vector<Tensor> inputs;
+  std::mt19937 rng;
+
+  ValueId operand(Tensor t) {
+    std::vector<Expr> dims;
+    for (int64_t d : t.dims) dims.push_back(extent(d));
+    ValueId v = graph.add_value("x", t.type, std::move(dims));
+    graph.inputs.push_back(v);
+    inputs.push_back(std::move(t));
+    return v;
+  }
+  ValueId operand(DType type, std::vector<int64_t> dims, double lo = -3, double hi = 3) {
+    return operand(random_tensor(rng, type, std::move(dims), lo, hi));
+  }
+  Expr extent(int64_t d) {
+    if (!symbolic_ || d <= 1) return graph.pool.index(d);
+    Expr s = graph.pool.symbol("D" + std::to_string(d));
+    graph.pool.var(s).lo = 1;
+    symbols["D" + std::to_string(d)] = d;
+    return s;
+  }
+  std::vector<Expr> extents(std::initializer_list<int64_t> list) {
+    std::vector<Expr> dims;
+    for (int64_t d : list) dims.push_back(extent(d));
+    return dims;
+  }
+  std::vector<Expr> constants(std::initializer_list<int64_t> list) {
+    std::vector<Expr> dims;
+    for (int64_t d : list) dims.push_back(graph.pool.index(d));
+    return dims;
+  }
+
+  // Makes the node and compares; `tolerance` is relative to the larger of 1 and the expected value.
+  void check(Op op, std::vector<ValueId> operands, Attrs attrs = {}, double tolerance = 1e-5) {
+    SCOPED_TRACE(std::string(spelling(op)));
+    auto made = add_node(graph, {.op = op, .inputs = std::move(operands), .outputs = {}, .attrs = std::move(attrs)});
+    ASSERT_TRUE(made) << made.error()[0].message;
+    const Node& node = graph.nodes.back();
+    graph.outputs = node.outputs;
+    auto expected = evaluate(graph, inputs, {.dims = symbols});
+    ASSERT_TRUE(expected) << expected.error()[0].message;
+    std::vector<Tensor> actual = run_region(lower_node(graph, node));
+    for (size_t k = 0; k < expected->size() && !::testing::Test::HasFatalFailure(); ++k)
+      compare((*expected)[k], actual[k], tolerance);
+  }
+
+  std::unordered_map<std::string, int64_t> symbols;
+
+ private:
+  std::vector<Tensor> run_region(const Region& region) {
+    std::vector<Tensor> tensors(region.buffers.size()), results;
+    for (size_t b = 0; b < tensors.size(); ++b)
+      for (size_t k = 0; k < inputs.size(); ++k)
+        if (region.buffers[BufferId(b)].value == graph.inputs[k]) tensors[b] = inputs[k];
+    auto done = evaluate_region(region, tensors, symbols, run_topk);
+    EXPECT_TRUE(done) << done.error()[0].message;
+    for (ValueId v : graph.outputs)
+      for (size_t b = 0; b < tensors.size(); ++b)
+        if (region.buffers[BufferId(b)].value == v) results.push_back(tensors[b]);
+    return results;
+  }
+
+  static void run_topk(const Statement& s, std::vector<Tensor>& tensors, std::span<const int64_t> a) {
+    ASSERT_EQ(s.routine, "tn_topk");
+    auto at = [&](BufferId b) -> Tensor& { return tensors[static_cast<size_t>(b.index)]; };
+    std::vector<std::byte> x = encode(at(s.operands[0])), values = encode(at(s.out));
+    Tensor& indices = at(s.more_outs[0]);
+    tn_topk(x.data(), values.data(), indices.i.data(), a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]);
+    at(s.out) = decode(at(s.out).type, at(s.out).dims, values.data(), values.size());
+  }
+
+  static void compare(const Tensor& expected, const Tensor& actual, double tolerance) {
+    ASSERT_EQ(expected.dims, actual.dims);
+    ASSERT_EQ(expected.i, actual.i);
+    for (size_t k = 0; k < expected.f.size(); ++k) {
+      double e = expected.f[k], a = actual.f[k];
+      if (std::isnan(e) || std::isinf(e)) ASSERT_TRUE(std::isnan(e) ? std::isnan(a) : a == e) << k << ": " << e << " " << a;
+      else ASSERT_NEAR(e, a, tolerance * std::max(1.0, std::abs(e))) << "element " << k;
+    }
+  }
+
+  bool symbolic_;
+};
+
+}  // namespace tenon::testing
