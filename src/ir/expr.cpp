@@ -186,6 +186,8 @@ Expr ExprPool::fold(SOp op, DType type, std::span<const Expr> operands) {
     if (op == SOp::Lt || op == SOp::Le) {
       if (provably_nonnegative(sub(sub(b, a), index(op == SOp::Lt)))) return constant_int(DType::Bool, 1);
       if (provably_nonnegative(sub(sub(a, b), index(op == SOp::Le)))) return constant_int(DType::Bool, 0);
+    } else if (provably_less(a, b) || provably_less(b, a)) {
+      return constant_int(DType::Bool, op == SOp::Ne);
     }
     return {};
   }

@@ -34,8 +34,10 @@ const AttrValue* Attrs::find(Attr key) const {
 
 void Attrs::put(Attr key, AttrValue value) {
   auto it = std::ranges::lower_bound(items_, key, {}, &std::pair<Attr, AttrValue>::first);
-  if (it != items_.end() && it->first == key) it->second = std::move(value);
-  else items_.emplace(it, key, std::move(value));
+  if (it != items_.end() && it->first == key)
+    it->second = std::move(value);
+  else
+    items_.emplace(it, key, std::move(value));
 }
 
 void Attrs::erase(Attr key) {
@@ -57,9 +59,9 @@ std::optional<std::vector<Expr>> constant_content(ExprPool& pool, const Constant
   std::vector<Expr> content;
   for (int64_t k = 0; k < t.count(); ++k) {
     auto at = static_cast<size_t>(k);
-    content.push_back(is_float(t.type)         ? pool.constant(t.type, t.f[at])
-                      : t.type == DType::Bool  ? pool.constant_int(DType::Bool, t.i[at])
-                                               : pool.index(t.i[at]));
+    content.push_back(is_float(t.type)        ? pool.constant(t.type, t.f[at])
+                      : t.type == DType::Bool ? pool.constant_int(DType::Bool, t.i[at])
+                                              : pool.index(t.i[at]));
   }
   return content;
 }

@@ -9,8 +9,15 @@ class RegionEvaluator {
  public:
   RegionEvaluator(const Region& region, std::vector<Tensor>& tensors,
                   const std::unordered_map<std::string, int64_t>& symbols, const RunRoutine& routine)
-      : region_(region), p_(region.pool), tensors_(tensors), symbols_(symbols), routine_(routine),
-        values_(p_.size()), stamps_(p_.size(), 0), bound_(p_.size()), made_(region.buffers.size()) {}
+      : region_(region),
+        p_(region.pool),
+        tensors_(tensors),
+        symbols_(symbols),
+        routine_(routine),
+        values_(p_.size()),
+        stamps_(p_.size(), 0),
+        bound_(p_.size()),
+        made_(region.buffers.size()) {}
 
   Result<void> run() {
     for (const Statement& s : region_.statements) {
@@ -75,8 +82,8 @@ class RegionEvaluator {
     for (size_t d = 0; d < indices.size(); ++d) {
       int64_t i = index(indices[d]), extent = tensor(b).dims[d];
       if (i < 0 || i >= extent) {
-        set_error(region_.buffers[b].name + " is accessed at " + std::to_string(i) + " of " + std::to_string(extent) +
-                  " in dim " + std::to_string(d));
+        set_error(region_.buffers[b].name + " is accessed at " + std::to_string(i) + " of " +
+                  std::to_string(extent) + " in dim " + std::to_string(d));
         return std::nullopt;
       }
       linear = linear * extent + i;
@@ -90,8 +97,10 @@ class RegionEvaluator {
     if (!at) return;
     ScalarConst value = eval(s.value);
     Tensor& out = tensor(s.out);
-    if (is_float(out.type)) out.f[*at] = value.f;
-    else out.i[*at] = value.i;
+    if (is_float(out.type))
+      out.f[*at] = value.f;
+    else
+      out.i[*at] = value.i;
     ++now_;  // the statement may read what it wrote
   }
 
@@ -167,7 +176,8 @@ class RegionEvaluator {
 }  // namespace
 
 Result<void> evaluate_region(const Region& region, std::vector<Tensor>& tensors,
-                             const std::unordered_map<std::string, int64_t>& symbols, const RunRoutine& routine) {
+                             const std::unordered_map<std::string, int64_t>& symbols,
+                             const RunRoutine& routine) {
   tensors.resize(region.buffers.size());
   return RegionEvaluator(region, tensors, symbols, routine).run();
 }

@@ -20,10 +20,14 @@ int64_t Tensor::count() const { return tenon::count(dims); }
 Tensor Tensor::zeros(DType type, std::vector<int64_t> dims) {
   Tensor t{.type = type, .dims = std::move(dims), .f = {}, .i = {}, .s = {}};
   auto n = static_cast<size_t>(t.count());
-  if (is_float(type)) t.f.resize(n);
-  else if (is_complex(type)) t.f.resize(2 * n);
-  else if (type == DType::String) t.s.resize(n);
-  else t.i.resize(n);
+  if (is_float(type))
+    t.f.resize(n);
+  else if (is_complex(type))
+    t.f.resize(2 * n);
+  else if (type == DType::String)
+    t.s.resize(n);
+  else
+    t.i.resize(n);
   return t;
 }
 
@@ -58,8 +62,10 @@ uint64_t read_bits(const std::byte* bytes, size_t k, size_t width) {
 }
 
 void write_bits(std::byte* bytes, size_t k, size_t width, uint64_t raw) {
-  if (width >= 8) std::memcpy(bytes + k * (width / 8), &raw, width / 8);
-  else bytes[k * width / 8] |= static_cast<std::byte>((raw & ((1u << width) - 1)) << (k * width % 8));
+  if (width >= 8)
+    std::memcpy(bytes + k * (width / 8), &raw, width / 8);
+  else
+    bytes[k * width / 8] |= static_cast<std::byte>((raw & ((1u << width) - 1)) << (k * width % 8));
 }
 
 }  // namespace
@@ -84,7 +90,8 @@ Tensor decode(DType type, std::vector<int64_t> dims, const std::byte* bytes, siz
     case DType::I64: widen<int64_t>(bytes, t.i); break;
     default:
       for (size_t k = 0; k < t.f.size(); ++k) t.f[k] = float_value(type, read_bits(bytes, k, width));
-      for (size_t k = 0; k < t.i.size(); ++k) t.i[k] = wrap_to(type, static_cast<int64_t>(read_bits(bytes, k, width)));
+      for (size_t k = 0; k < t.i.size(); ++k)
+        t.i[k] = wrap_to(type, static_cast<int64_t>(read_bits(bytes, k, width)));
   }
   return t;
 }
@@ -105,7 +112,8 @@ std::vector<std::byte> encode(const Tensor& t) {
     case DType::I64: narrow<int64_t>(t.i, bytes.data()); break;
     default:
       for (size_t k = 0; k < t.f.size(); ++k) write_bits(bytes.data(), k, width, float_bits(t.type, t.f[k]));
-      for (size_t k = 0; k < t.i.size(); ++k) write_bits(bytes.data(), k, width, static_cast<uint64_t>(t.i[k]));
+      for (size_t k = 0; k < t.i.size(); ++k)
+        write_bits(bytes.data(), k, width, static_cast<uint64_t>(t.i[k]));
   }
   return bytes;
 }

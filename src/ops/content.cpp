@@ -156,15 +156,18 @@ class Interpreter {
     if (is_integer(from_type))
       for (Expr& v : values) v = p_.constant_int(from_type, *p_.as_int(v));
     Expr folded;
-    if (values.size() <= 2 || type != DType::Index) folded = p_.make(op, type, values);
-    else folded = chain(op, values);
+    if (values.size() <= 2 || type != DType::Index)
+      folded = p_.make(op, type, values);
+    else
+      folded = chain(op, values);
     return is_integer(type) && p_.is_const(folded) ? p_.index(*p_.as_int(folded)) : folded;
   }
 
   // Canonical sums and products have any number of operands.
   Expr chain(SOp op, const std::vector<Expr>& values) {
     Expr result = values[0];
-    for (size_t k = 1; k < values.size(); ++k) result = p_.make(op, DType::Index, std::array{result, values[k]});
+    for (size_t k = 1; k < values.size(); ++k)
+      result = p_.make(op, DType::Index, std::array{result, values[k]});
     return result;
   }
 
@@ -238,9 +241,10 @@ class Interpreter {
       case SOp::Ceil: return Quotient{p_.ceildiv(q[0].n, p_.index(q[0].d)), 1};
       case SOp::Add:
       case SOp::Sub:
-        return Quotient{p_.make(op, DType::Index, std::array{p_.mul(q[0].n, p_.index(q[1].d)),
-                                                             p_.mul(q[1].n, p_.index(q[0].d))}),
-                        q[0].d * q[1].d};
+        return Quotient{
+            p_.make(op, DType::Index,
+                    std::array{p_.mul(q[0].n, p_.index(q[1].d)), p_.mul(q[1].n, p_.index(q[0].d))}),
+            q[0].d * q[1].d};
       case SOp::Mul: return Quotient{p_.mul(q[0].n, q[1].n), q[0].d * q[1].d};
       case SOp::Div: {
         auto divisor = p_.as_int(q[1].n);
@@ -253,8 +257,8 @@ class Interpreter {
 
   ExprPool& p_;
   const Region& region_;
-  std::vector<std::vector<Expr>> memory_;   // per region buffer, elements in the graph's pool
-  std::unordered_map<Expr, Expr> bound_;    // axes and accumulators of the region -> graph's pool
+  std::vector<std::vector<Expr>> memory_;  // per region buffer, elements in the graph's pool
+  std::unordered_map<Expr, Expr> bound_;   // axes and accumulators of the region -> graph's pool
   int64_t steps_ = 0;
 };
 
@@ -267,13 +271,12 @@ bool worth_tracking(const Graph& graph, const Value& out) {
 }  // namespace
 
 std::optional<std::vector<Expr>> propagate_content(Graph& graph, const Node& node) {
-  if (!definition(node.op).lower || !worth_tracking(graph, graph.values[node.outputs[0]])) return std::nullopt;
+  if (!definition(node.op).lower || !worth_tracking(graph, graph.values[node.outputs[0]]))
+    return std::nullopt;
   for (ValueId v : node.inputs)
     if (v.valid() && !graph.values[v].content) return std::nullopt;
   Region region = lower_node(graph, node);
-  for (size_t b = 0; b < region.buffers.size(); ++b)
-    if (region.buffers[BufferId(b)].value == node.outputs[0]) return Interpreter(graph, region).run(BufferId(b));
-  return std::nullopt;
+  return Interpreter(graph, region).run(region.buffer_of(node.outputs[0]));
 }
 
 }  // namespace tenon

@@ -41,7 +41,7 @@ std::vector<Tensor> eval_cast(const EvalInput& in) {
   for (size_t k = 0; k < static_cast<size_t>(out.count()); ++k) {
     bool from_float = is_float(x.type);
     if (is_float(out.type)) {
-      double value = from_float ? x.f[k]
+      double value = from_float             ? x.f[k]
                      : x.type == DType::U64 ? static_cast<double>(static_cast<uint64_t>(x.i[k]))
                                             : static_cast<double>(x.i[k]);
       out.f[k] = round_to(out.type, value, saturate);
@@ -60,7 +60,8 @@ void lower_cast(LowerInput& in) {
   std::vector<Expr> axes = l.axes(l.dims(l.out()));
   DType to = l.buffer(l.out()).type;
   Expr x = l.load_raw(l.in(0), axes);
-  Expr value = l.p.type(x) == to ? x : l.p.make(saturates(in.node) ? SOp::CastSat : SOp::Cast, to, std::array{x});
+  Expr value =
+      l.p.type(x) == to ? x : l.p.make(saturates(in.node) ? SOp::CastSat : SOp::Cast, to, std::array{x});
   l.store(l.out(), axes, value);
 }
 
@@ -70,7 +71,8 @@ Result<Types> infer_bitcast(Graph& graph, const Node& node) {
   const ValueType x = type_of(graph, node, 0);
   DType to = node.attrs.get<Attr::to>();
   if (!castable(x.type) || !castable(to) || bits(x.type) != bits(to))
-    return type_error("no bitcast from " + std::string(spelling(x.type)) + " to " + std::string(spelling(to)));
+    return type_error("no bitcast from " + std::string(spelling(x.type)) + " to " +
+                      std::string(spelling(to)));
   return Types{{to, x.dims}};
 }
 
@@ -82,14 +84,25 @@ std::vector<Tensor> eval_bitcast(const EvalInput& in) {
 void lower_bitcast(LowerInput& in) {
   Lower l(in);
   std::vector<Expr> axes = l.axes(l.dims(l.out()));
-  l.store(l.out(), axes, l.p.make(SOp::Bitcast, l.buffer(l.out()).type, std::array{l.load_raw(l.in(0), axes)}));
+  l.store(l.out(), axes,
+          l.p.make(SOp::Bitcast, l.buffer(l.out()).type, std::array{l.load_raw(l.in(0), axes)}));
 }
 
 }  // namespace
 
-constexpr OpDef def_cast{.name = "cast", .kind = OpKind::Elementwise, .attrs = {Attr::to, Attr::saturate},
-                         .infer = infer_cast, .eval = eval_cast, .lower = lower_cast, .scalar = SOp::Cast};
-constexpr OpDef def_bitcast{.name = "bitcast", .kind = OpKind::Elementwise, .attrs = {Attr::to},
-                            .infer = infer_bitcast, .eval = eval_bitcast, .lower = lower_bitcast, .scalar = SOp::Bitcast};
+constexpr OpDef def_cast{.name = "cast",
+                         .kind = OpKind::Elementwise,
+                         .attrs = {Attr::to, Attr::saturate},
+                         .infer = infer_cast,
+                         .eval = eval_cast,
+                         .lower = lower_cast,
+                         .scalar = SOp::Cast};
+constexpr OpDef def_bitcast{.name = "bitcast",
+                            .kind = OpKind::Elementwise,
+                            .attrs = {Attr::to},
+                            .infer = infer_bitcast,
+                            .eval = eval_bitcast,
+                            .lower = lower_bitcast,
+                            .scalar = SOp::Bitcast};
 
 }  // namespace tenon

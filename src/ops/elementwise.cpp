@@ -61,8 +61,10 @@ Tensor map_elements(const EvalInput& in, std::index_sequence<k...>) {
     for (int64_t j = 0; j < n; ++j) {
       auto value = f(from[k][j * step[k]]...);
       auto at = static_cast<size_t>(row * n + j);
-      if constexpr (std::is_same_v<decltype(value), double>) out.f[at] = value;
-      else out.i[at] = static_cast<int64_t>(value);
+      if constexpr (std::is_same_v<decltype(value), double>)
+        out.f[at] = value;
+      else
+        out.i[at] = static_cast<int64_t>(value);
     }
   });
   if (!is_float(out.type)) round_elements(out);
@@ -114,26 +116,36 @@ constexpr OpDef row(std::string_view name, SOp scalar) {
 // Integers wrap around: computed unsigned.
 template <class T, class F>
 constexpr T wrapping(F f, T a, T b) {
-  if constexpr (std::is_floating_point_v<T>) return f(a, b);
-  else return static_cast<T>(f(static_cast<uint64_t>(a), static_cast<uint64_t>(b)));
+  if constexpr (std::is_floating_point_v<T>)
+    return f(a, b);
+  else
+    return static_cast<T>(f(static_cast<uint64_t>(a), static_cast<uint64_t>(b)));
 }
 
 template <class T>
-constexpr bool negative(T a) { return std::is_signed_v<T> && a < T(0); }
+constexpr bool negative(T a) {
+  return std::is_signed_v<T> && a < T(0);
+}
 
 // Quotient towards zero; by zero 0, and the one overflow wraps.
 template <class T>
 T divide(T a, T b) {
-  if constexpr (std::is_floating_point_v<T>) return a / b;
-  else if (b == 0) return 0;
-  else if (std::is_signed_v<T> && b == static_cast<T>(-1)) return wrapping(std::minus<>(), T(0), a);
-  else return a / b;
+  if constexpr (std::is_floating_point_v<T>)
+    return a / b;
+  else if (b == 0)
+    return 0;
+  else if (std::is_signed_v<T> && b == static_cast<T>(-1))
+    return wrapping(std::minus<>(), T(0), a);
+  else
+    return a / b;
 }
 
 template <class T>
 T remainder_of(T a, T b) {  // sign of the dividend
-  if constexpr (std::is_floating_point_v<T>) return std::fmod(a, b);
-  else return b == 0 ? T(0) : wrapping(std::minus<>(), a, wrapping(std::multiplies<>(), divide(a, b), b));
+  if constexpr (std::is_floating_point_v<T>)
+    return std::fmod(a, b);
+  else
+    return b == 0 ? T(0) : wrapping(std::minus<>(), a, wrapping(std::multiplies<>(), divide(a, b), b));
 }
 
 template <class T>
@@ -143,7 +155,9 @@ T modulo(T a, T b) {  // sign of the divisor
 }
 
 template <class T>
-bool unordered(T a, T b) { return a != a || b != b; }
+bool unordered(T a, T b) {
+  return a != a || b != b;
+}
 
 template <class T>
 T sign_of(T a) {
@@ -152,67 +166,80 @@ T sign_of(T a) {
   return negative(a) ? T(-1) : T(a != T(0));
 }
 
+template <class T>
+T absolute(T a) {
+  if constexpr (std::is_floating_point_v<T>)
+    return std::fabs(a);
+  else
+    return negative(a) ? wrapping(std::minus<>(), T(0), a) : a;
+}
+
+// By the width or more: everything is shifted out.
+template <class T>
+T shifted(T a, uint64_t by) {
+  return by < 64 ? static_cast<T>(static_cast<uint64_t>(a) << by) : T(0);
+}
+template <class T>
+T shifted_back(T a, uint64_t by) {
+  return by < 64 ? static_cast<T>(a >> by) : static_cast<T>(negative(a) ? -1 : 0);
+}
+
 }  // namespace
 
-constexpr OpDef def_add = row<2, Domain::Number, [](auto a, auto b) { return wrapping(std::plus<>(), a, b); }>("add", SOp::Add);
-constexpr OpDef def_sub = row<2, Domain::Number, [](auto a, auto b) { return wrapping(std::minus<>(), a, b); }>("sub", SOp::Sub);
-constexpr OpDef def_mul = row<2, Domain::Number, [](auto a, auto b) { return wrapping(std::multiplies<>(), a, b); }>("mul", SOp::Mul);
-constexpr OpDef def_div = row<2, Domain::Number, [](auto a, auto b) { return divide(a, b); }>("div", SOp::Div);
-constexpr OpDef def_mod = row<2, Domain::Number, [](auto a, auto b) { return modulo(a, b); }>("mod", SOp::Mod);
-constexpr OpDef def_rem = row<2, Domain::Number, [](auto a, auto b) { return remainder_of(a, b); }>("rem", SOp::Rem);
-constexpr OpDef def_pow = row<2, Domain::Float, [](double a, double b) { return std::pow(a, b); }>("pow", SOp::Pow);
-constexpr OpDef def_min = row<2, Domain::Number, [](auto a, auto b) { return unordered(a, b) ? a + b : std::min(a, b); }>("min", SOp::Min);
-constexpr OpDef def_max = row<2, Domain::Number, [](auto a, auto b) { return unordered(a, b) ? a + b : std::max(a, b); }>("max", SOp::Max);
-constexpr OpDef def_neg = row<1, Domain::Number, [](auto a) { return wrapping(std::multiplies<>(), a, decltype(a)(-1)); }>("neg", SOp::Neg);
-constexpr OpDef def_abs = row<1, Domain::Number, [](auto a) { return wrapping(std::multiplies<>(), a, decltype(a)(negative(a) ? -1 : 1)); }>("abs", SOp::Abs);
-constexpr OpDef def_sign = row<1, Domain::Number, [](auto a) { return sign_of(a); }>("sign", SOp::Sign);
+// A row: operands, domain, scalar op, reference.
+#define ROW(name, arity, domain, scalar, ...) \
+  constexpr OpDef def_##name = row<arity, Domain::domain, __VA_ARGS__>(#name, SOp::scalar);
 
-// The functions of <cmath>, under their own names.
-#define UNARY(name, scalar, function) \
-  constexpr OpDef def_##name = row<1, Domain::Float, [](double x) { return function(x); }>(#name, SOp::scalar);
-UNARY(sqrt, Sqrt, std::sqrt)
-UNARY(floor, Floor, std::floor)
-UNARY(ceil, Ceil, std::ceil)
-UNARY(round, Round, std::nearbyint)  // half to even
-UNARY(exp, Exp, std::exp)
-UNARY(expm1, Expm1, std::expm1)
-UNARY(log, Log, std::log)
-UNARY(log1p, Log1p, std::log1p)
-UNARY(sin, Sin, std::sin)
-UNARY(cos, Cos, std::cos)
-UNARY(tan, Tan, std::tan)
-UNARY(asin, Asin, std::asin)
-UNARY(acos, Acos, std::acos)
-UNARY(atan, Atan, std::atan)
-UNARY(sinh, Sinh, std::sinh)
-UNARY(cosh, Cosh, std::cosh)
-UNARY(tanh, Tanh, std::tanh)
-UNARY(asinh, Asinh, std::asinh)
-UNARY(acosh, Acosh, std::acosh)
-UNARY(atanh, Atanh, std::atanh)
-UNARY(erf, Erf, std::erf)
-#undef UNARY
-constexpr OpDef def_sigmoid = row<1, Domain::Float, [](double x) { return 1 / (1 + std::exp(-x)); }>("sigmoid", SOp::Sigmoid);
-
-constexpr OpDef def_logical_and = row<2, Domain::Bool, [](int64_t a, int64_t b) { return a != 0 && b != 0; }>("logical_and", SOp::And);
-constexpr OpDef def_logical_or = row<2, Domain::Bool, [](int64_t a, int64_t b) { return a != 0 || b != 0; }>("logical_or", SOp::Or);
-constexpr OpDef def_logical_xor = row<2, Domain::Bool, [](int64_t a, int64_t b) { return a != b; }>("logical_xor", SOp::Xor);
-constexpr OpDef def_logical_not = row<1, Domain::Bool, [](int64_t a) { return a == 0; }>("logical_not", SOp::Not);
-constexpr OpDef def_bit_and = row<2, Domain::Integer, [](auto a, auto b) { return a & b; }>("bit_and", SOp::And);
-constexpr OpDef def_bit_or = row<2, Domain::Integer, [](auto a, auto b) { return a | b; }>("bit_or", SOp::Or);
-constexpr OpDef def_bit_xor = row<2, Domain::Integer, [](auto a, auto b) { return a ^ b; }>("bit_xor", SOp::Xor);
-constexpr OpDef def_bit_not = row<1, Domain::Integer, [](auto a) { return ~a; }>("bit_not", SOp::Not);
-constexpr OpDef def_shift_left = row<2, Domain::Integer, [](auto a, auto b) {
-  return static_cast<uint64_t>(b) < 64 ? static_cast<decltype(a)>(static_cast<uint64_t>(a) << b) : 0;
-}>("shift_left", SOp::Shl);
-constexpr OpDef def_shift_right = row<2, Domain::Integer, [](auto a, auto b) {
-  return static_cast<uint64_t>(b) < 64 ? (a >> b) : static_cast<decltype(a)>(negative(a) ? -1 : 0);
-}>("shift_right", SOp::Shr);
-constexpr OpDef def_equal = row<2, Domain::Any, [](auto a, auto b) { return a == b; }>("equal", SOp::Eq);
-constexpr OpDef def_less = row<2, Domain::Number, [](auto a, auto b) { return a < b; }>("less", SOp::Lt);
-constexpr OpDef def_less_equal = row<2, Domain::Number, [](auto a, auto b) { return a <= b; }>("less_equal", SOp::Le);
-constexpr OpDef def_is_nan = row<1, Domain::Float, [](double x) { return std::isnan(x); }>("is_nan", SOp::IsNan);
-constexpr OpDef def_is_inf = row<1, Domain::Float, [](double x) { return std::isinf(x); }>("is_inf", SOp::IsInf);
+ROW(add, 2, Number, Add, [](auto a, auto b) { return wrapping(std::plus<>(), a, b); })
+ROW(sub, 2, Number, Sub, [](auto a, auto b) { return wrapping(std::minus<>(), a, b); })
+ROW(mul, 2, Number, Mul, [](auto a, auto b) { return wrapping(std::multiplies<>(), a, b); })
+ROW(div, 2, Number, Div, [](auto a, auto b) { return divide(a, b); })
+ROW(mod, 2, Number, Mod, [](auto a, auto b) { return modulo(a, b); })
+ROW(rem, 2, Number, Rem, [](auto a, auto b) { return remainder_of(a, b); })
+ROW(pow, 2, Float, Pow, [](double a, double b) { return std::pow(a, b); })
+ROW(min, 2, Number, Min, [](auto a, auto b) { return unordered(a, b) ? a + b : std::min(a, b); })
+ROW(max, 2, Number, Max, [](auto a, auto b) { return unordered(a, b) ? a + b : std::max(a, b); })
+ROW(neg, 1, Number, Neg, [](auto a) { return wrapping(std::multiplies<>(), a, decltype(a)(-1)); })
+ROW(abs, 1, Number, Abs, [](auto a) { return absolute(a); })
+ROW(sign, 1, Number, Sign, [](auto a) { return sign_of(a); })
+ROW(sqrt, 1, Float, Sqrt, [](double x) { return std::sqrt(x); })
+ROW(floor, 1, Float, Floor, [](double x) { return std::floor(x); })
+ROW(ceil, 1, Float, Ceil, [](double x) { return std::ceil(x); })
+ROW(round, 1, Float, Round, [](double x) { return std::nearbyint(x); })  // half to even
+ROW(exp, 1, Float, Exp, [](double x) { return std::exp(x); })
+ROW(expm1, 1, Float, Expm1, [](double x) { return std::expm1(x); })
+ROW(log, 1, Float, Log, [](double x) { return std::log(x); })
+ROW(log1p, 1, Float, Log1p, [](double x) { return std::log1p(x); })
+ROW(sin, 1, Float, Sin, [](double x) { return std::sin(x); })
+ROW(cos, 1, Float, Cos, [](double x) { return std::cos(x); })
+ROW(tan, 1, Float, Tan, [](double x) { return std::tan(x); })
+ROW(asin, 1, Float, Asin, [](double x) { return std::asin(x); })
+ROW(acos, 1, Float, Acos, [](double x) { return std::acos(x); })
+ROW(atan, 1, Float, Atan, [](double x) { return std::atan(x); })
+ROW(sinh, 1, Float, Sinh, [](double x) { return std::sinh(x); })
+ROW(cosh, 1, Float, Cosh, [](double x) { return std::cosh(x); })
+ROW(tanh, 1, Float, Tanh, [](double x) { return std::tanh(x); })
+ROW(asinh, 1, Float, Asinh, [](double x) { return std::asinh(x); })
+ROW(acosh, 1, Float, Acosh, [](double x) { return std::acosh(x); })
+ROW(atanh, 1, Float, Atanh, [](double x) { return std::atanh(x); })
+ROW(erf, 1, Float, Erf, [](double x) { return std::erf(x); })
+ROW(sigmoid, 1, Float, Sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); })
+ROW(logical_and, 2, Bool, And, [](int64_t a, int64_t b) { return a != 0 && b != 0; })
+ROW(logical_or, 2, Bool, Or, [](int64_t a, int64_t b) { return a != 0 || b != 0; })
+ROW(logical_xor, 2, Bool, Xor, [](int64_t a, int64_t b) { return a != b; })
+ROW(logical_not, 1, Bool, Not, [](int64_t a) { return a == 0; })
+ROW(bit_and, 2, Integer, And, [](auto a, auto b) { return a & b; })
+ROW(bit_or, 2, Integer, Or, [](auto a, auto b) { return a | b; })
+ROW(bit_xor, 2, Integer, Xor, [](auto a, auto b) { return a ^ b; })
+ROW(bit_not, 1, Integer, Not, [](auto a) { return ~a; })
+ROW(shift_left, 2, Integer, Shl, [](auto a, auto b) { return shifted(a, static_cast<uint64_t>(b)); })
+ROW(shift_right, 2, Integer, Shr, [](auto a, auto b) { return shifted_back(a, static_cast<uint64_t>(b)); })
+ROW(equal, 2, Any, Eq, [](auto a, auto b) { return a == b; })
+ROW(less, 2, Number, Lt, [](auto a, auto b) { return a < b; })
+ROW(less_equal, 2, Number, Le, [](auto a, auto b) { return a <= b; })
+ROW(is_nan, 1, Float, IsNan, [](double x) { return std::isnan(x); })
+ROW(is_inf, 1, Float, IsInf, [](double x) { return std::isinf(x); })
+#undef ROW
 
 namespace {
 
@@ -236,7 +263,13 @@ std::vector<Tensor> eval_select(const EvalInput& in) {
 
 }  // namespace
 
-constexpr OpDef def_select{.name = "select", .kind = OpKind::Elementwise, .min_inputs = 3, .max_inputs = 3,
-                           .infer = infer_select, .eval = eval_select, .lower = lower_elementwise, .scalar = SOp::Select};
+constexpr OpDef def_select{.name = "select",
+                           .kind = OpKind::Elementwise,
+                           .min_inputs = 3,
+                           .max_inputs = 3,
+                           .infer = infer_select,
+                           .eval = eval_select,
+                           .lower = lower_elementwise,
+                           .scalar = SOp::Select};
 
 }  // namespace tenon

@@ -42,11 +42,15 @@ inline int64_t offset_of(const Dims& index, const Dims& strides) {
 // The widened elements as double, int64_t or uint64_t (u64 only).
 template <class T>
 const T* elements(const Tensor& t) {
-  if constexpr (std::is_same_v<T, double>) return t.f.data();
-  else return reinterpret_cast<const T*>(t.i.data());
+  if constexpr (std::is_same_v<T, double>)
+    return t.f.data();
+  else
+    return reinterpret_cast<const T*>(t.i.data());
 }
 template <class T>
-T* elements(Tensor& t) { return const_cast<T*>(elements<T>(static_cast<const Tensor&>(t))); }
+T* elements(Tensor& t) {
+  return const_cast<T*>(elements<T>(static_cast<const Tensor&>(t)));
+}
 
 // f.operator()<T>() with the T in which numbers of `type` are computed.
 template <class F>
@@ -59,10 +63,14 @@ decltype(auto) with_wide(DType type, F&& f) {
 // The same element of any type, from one tensor to another of that type.
 inline void copy_element(const Tensor& from, int64_t k, Tensor& to, int64_t at) {
   auto source = static_cast<size_t>(k), target = static_cast<size_t>(at);
-  if (!from.i.empty()) to.i[target] = from.i[source];
-  else if (!from.s.empty()) to.s[target] = from.s[source];
-  else if (!is_complex(from.type)) to.f[target] = from.f[source];
-  else for (size_t part = 0; part < 2; ++part) to.f[2 * target + part] = from.f[2 * source + part];
+  if (!from.i.empty())
+    to.i[target] = from.i[source];
+  else if (!from.s.empty())
+    to.s[target] = from.s[source];
+  else if (!is_complex(from.type))
+    to.f[target] = from.f[source];
+  else
+    for (size_t part = 0; part < 2; ++part) to.f[2 * target + part] = from.f[2 * source + part];
 }
 
 inline const Tensor& input(const EvalInput& in, size_t i) { return *in.inputs[i]; }

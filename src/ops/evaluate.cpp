@@ -10,12 +10,16 @@ namespace {
 class Evaluator {
  public:
   Evaluator(const Graph& graph, const EvalOptions& options)
-      : graph_(graph), options_(options), pool_(graph.pool), tensors_(graph.values.size()),
+      : graph_(graph),
+        options_(options),
+        pool_(graph.pool),
+        tensors_(graph.values.size()),
         last_use_(graph.values.size(), -1) {
     for (size_t n = 0; n < graph.nodes.size(); ++n)
       for (ValueId v : graph.nodes[n].inputs)
         if (v.valid()) last_use_[static_cast<size_t>(v.index)] = static_cast<int>(n);
-    for (ValueId v : graph.outputs) last_use_[static_cast<size_t>(v.index)] = static_cast<int>(graph.nodes.size());
+    for (ValueId v : graph.outputs)
+      last_use_[static_cast<size_t>(v.index)] = static_cast<int>(graph.nodes.size());
   }
 
   Result<std::vector<Tensor>> run(std::span<const Tensor> inputs) {
@@ -47,15 +51,18 @@ class Evaluator {
         if (auto* dims = std::get_if<attr::Dims>(&value))
           for (Expr d : *dims) pool_.collect_vars(d, symbols);
     for (Expr s : symbols)
-      if (auto it = options_.dims.find(pool_.var(s).name); it != options_.dims.end()) bindings_[s] = it->second;
+      if (auto it = options_.dims.find(pool_.var(s).name); it != options_.dims.end())
+        bindings_[s] = it->second;
     for (size_t before = ~size_t{0}; before != bindings_.size();) {
       before = bindings_.size();
       TENON_DO(each_input_dim(inputs, [&](Expr dim, int64_t extent) { return solve(dim, extent); }));
     }
-    TENON_DO(each_input_dim(inputs, [&](Expr dim, int64_t extent) { return pool_.evaluate(dim, bindings_) == extent; }));
+    TENON_DO(each_input_dim(
+        inputs, [&](Expr dim, int64_t extent) { return pool_.evaluate(dim, bindings_) == extent; }));
     for (auto [a, b] : graph_.assumed_equal)
       if (pool_.evaluate(a, bindings_) != pool_.evaluate(b, bindings_))
-        return fail(Code::E0502, "the model needs " + pool_.text(a) + " and " + pool_.text(b) + " to be equal");
+        return fail(Code::E0502,
+                    "the model needs " + pool_.text(a) + " and " + pool_.text(b) + " to be equal");
     return {};
   }
 
@@ -66,7 +73,8 @@ class Evaluator {
       const Value& v = graph_.values[graph_.inputs[k]];
       bool fits = inputs[k].type == v.type && inputs[k].dims.size() == v.dims.size();
       for (size_t d = 0; fits && d < v.dims.size(); ++d) fits = visit(v.dims[d], inputs[k].dims[d]);
-      if (!fits) return fail(Code::E0502, "input " + v.name + " does not fit " + type_text(graph_, graph_.inputs[k]));
+      if (!fits)
+        return fail(Code::E0502, "input " + v.name + " does not fit " + type_text(graph_, graph_.inputs[k]));
     }
     return {};
   }
@@ -112,7 +120,8 @@ class Evaluator {
     std::vector<Tensor> results = definition(node.op).eval({node, inputs, types, dims, attribute_dims});
     TENON_CHECK(results.size() == node.outputs.size(), "an evaluation made the wrong number of outputs");
     for (size_t k = 0; k < results.size(); ++k)
-      TENON_CHECK(results[k].dims == dims[k] && results[k].type == types[k].type, "an evaluation made the wrong type");
+      TENON_CHECK(results[k].dims == dims[k] && results[k].type == types[k].type,
+                  "an evaluation made the wrong type");
     if (options_.observe) options_.observe(node, node.outputs, results);
     for (size_t k = 0; k < results.size(); ++k) tensor(node.outputs[k]) = std::move(results[k]);
     for (ValueId v : node.inputs) release(v, n);
@@ -134,7 +143,8 @@ class Evaluator {
 
 }  // namespace
 
-Result<std::vector<Tensor>> evaluate(const Graph& graph, std::span<const Tensor> inputs, const EvalOptions& options) {
+Result<std::vector<Tensor>> evaluate(const Graph& graph, std::span<const Tensor> inputs,
+                                     const EvalOptions& options) {
   return Evaluator(graph, options).run(inputs);
 }
 

@@ -17,7 +17,9 @@ Result<void> check_indices(const Graph& graph, const Node& node) {
 }
 
 int64_t wrapped(int64_t index, int64_t extent) { return index < 0 ? index + extent : index; }
-int64_t clamped(int64_t index, int64_t extent) { return std::clamp<int64_t>(wrapped(index, extent), 0, extent - 1); }
+int64_t clamped(int64_t index, int64_t extent) {
+  return std::clamp<int64_t>(wrapped(index, extent), 0, extent - 1);
+}
 
 // The index that is stored at `at`, counted from the front.
 Expr wrapped_index(Lower& l, BufferId indices, const std::vector<Expr>& at, Expr extent) {
@@ -34,7 +36,9 @@ std::vector<T> slice_of(const std::vector<T>& v, size_t begin, size_t end) {
   return {v.begin() + static_cast<std::ptrdiff_t>(begin), v.begin() + static_cast<std::ptrdiff_t>(end)};
 }
 template <class T>
-void append(std::vector<T>& to, const std::vector<T>& from) { to.insert(to.end(), from.begin(), from.end()); }
+void append(std::vector<T>& to, const std::vector<T>& from) {
+  to.insert(to.end(), from.begin(), from.end());
+}
 
 // --- gather: out[a..., j..., b...] = data[a..., indices[j...], b...], axis between a and b.
 
@@ -168,11 +172,13 @@ Result<void> check_scatter(Graph& graph, const Node& node) {
   if (std::ranges::find(kReductions, reduction) == std::end(kReductions))
     return attr_error("unknown scatter reduction " + reduction);
   DType type = input(graph, node, 0).type;
-  if (reduction != "none" && !is_float(type) && !is_integer(type)) return type_error("only numbers can be combined");
+  if (reduction != "none" && !is_float(type) && !is_integer(type))
+    return type_error("only numbers can be combined");
   return {};
 }
 
-void combine_element(const std::string& reduction, const Tensor& updates, int64_t from, Tensor& out, int64_t at) {
+void combine_element(const std::string& reduction, const Tensor& updates, int64_t from, Tensor& out,
+                     int64_t at) {
   if (reduction == "none") return copy_element(updates, from, out, at);
   with_wide(out.type, [&]<class T>() {
     T &a = elements<T>(out)[at], b = elements<T>(updates)[from];
@@ -192,7 +198,10 @@ void lower_scatter(Lower& l, const std::vector<Expr>& axes, const std::vector<Ex
   const std::string& reduction = l.attrs().get<Attr::reduction>();
   Expr value = l.load(l.in(2), axes);
   if (reduction != "none") {
-    SOp op = reduction == "add" ? SOp::Add : reduction == "mul" ? SOp::Mul : reduction == "min" ? SOp::Min : SOp::Max;
+    SOp op = reduction == "add"   ? SOp::Add
+             : reduction == "mul" ? SOp::Mul
+             : reduction == "min" ? SOp::Min
+                                  : SOp::Max;
     value = p.binary(op, l.load(l.out(), at), value);
   }
   Statement& s = l.store(l.out(), axes, value);
@@ -203,7 +212,8 @@ void lower_scatter(Lower& l, const std::vector<Expr>& axes, const std::vector<Ex
 Result<Types> infer_scatter_elements(Graph& graph, const Node& node) {
   TENON_DO(check_scatter(graph, node));
   size_t n = rank(graph, node, 0);
-  if (rank(graph, node, 1) != n || rank(graph, node, 2) != n) return shape_error("operands of scatter differ in rank");
+  if (rank(graph, node, 1) != n || rank(graph, node, 2) != n)
+    return shape_error("operands of scatter differ in rank");
   TENON_TRY(size_t axis, axis_of(node, n));
   (void)axis;
   for (size_t d = 0; d < n; ++d)
@@ -239,8 +249,10 @@ Result<Types> infer_scatter_nd(Graph& graph, const Node& node) {
   TENON_TRY(size_t length, tuple_length(graph, node, 0));
   std::vector<Expr> expected = slice_of(input(graph, node, 1).dims, 0, rank(graph, node, 1) - 1);
   append(expected, slice_of(input(graph, node, 0).dims, length, rank(graph, node, 0)));
-  if (expected.size() != rank(graph, node, 2)) return shape_error("the updates of scatter_nd have the wrong rank");
-  for (size_t d = 0; d < expected.size(); ++d) TENON_DO(unify_dims(graph, expected[d], input(graph, node, 2).dims[d]));
+  if (expected.size() != rank(graph, node, 2))
+    return shape_error("the updates of scatter_nd have the wrong rank");
+  for (size_t d = 0; d < expected.size(); ++d)
+    TENON_DO(unify_dims(graph, expected[d], input(graph, node, 2).dims[d]));
   return Types{type_of(graph, node, 0)};
 }
 
@@ -281,19 +293,45 @@ void lower_scatter_nd(LowerInput& in) {
 
 }  // namespace
 
-constexpr OpDef def_gather{.name = "gather", .kind = OpKind::Gather, .min_inputs = 2, .max_inputs = 2, .attrs = {Attr::axis},
-                           .infer = infer_gather, .eval = eval_gather, .lower = lower_gather};
-constexpr OpDef def_gather_elements{.name = "gather_elements", .kind = OpKind::Gather, .min_inputs = 2, .max_inputs = 2,
-                                    .attrs = {Attr::axis}, .infer = infer_gather_elements,
-                                    .eval = eval_gather_elements, .lower = lower_gather_elements};
-constexpr OpDef def_gather_nd{.name = "gather_nd", .kind = OpKind::Gather, .min_inputs = 2, .max_inputs = 2,
+constexpr OpDef def_gather{.name = "gather",
+                           .kind = OpKind::Gather,
+                           .min_inputs = 2,
+                           .max_inputs = 2,
+                           .attrs = {Attr::axis},
+                           .infer = infer_gather,
+                           .eval = eval_gather,
+                           .lower = lower_gather};
+constexpr OpDef def_gather_elements{.name = "gather_elements",
+                                    .kind = OpKind::Gather,
+                                    .min_inputs = 2,
+                                    .max_inputs = 2,
+                                    .attrs = {Attr::axis},
+                                    .infer = infer_gather_elements,
+                                    .eval = eval_gather_elements,
+                                    .lower = lower_gather_elements};
+constexpr OpDef def_gather_nd{.name = "gather_nd",
+                              .kind = OpKind::Gather,
+                              .min_inputs = 2,
+                              .max_inputs = 2,
                               .attrs = {Attr::batch_dims},
-                              .infer = infer_gather_nd, .eval = eval_gather_nd, .lower = lower_gather_nd};
-constexpr OpDef def_scatter_elements{.name = "scatter_elements", .kind = OpKind::Scatter, .min_inputs = 3, .max_inputs = 3,
-                                     .attrs = {Attr::axis, Attr::reduction}, .infer = infer_scatter_elements,
-                                     .eval = eval_scatter_elements, .lower = lower_scatter_elements};
-constexpr OpDef def_scatter_nd{.name = "scatter_nd", .kind = OpKind::Scatter, .min_inputs = 3, .max_inputs = 3,
+                              .infer = infer_gather_nd,
+                              .eval = eval_gather_nd,
+                              .lower = lower_gather_nd};
+constexpr OpDef def_scatter_elements{.name = "scatter_elements",
+                                     .kind = OpKind::Scatter,
+                                     .min_inputs = 3,
+                                     .max_inputs = 3,
+                                     .attrs = {Attr::axis, Attr::reduction},
+                                     .infer = infer_scatter_elements,
+                                     .eval = eval_scatter_elements,
+                                     .lower = lower_scatter_elements};
+constexpr OpDef def_scatter_nd{.name = "scatter_nd",
+                               .kind = OpKind::Scatter,
+                               .min_inputs = 3,
+                               .max_inputs = 3,
                                .attrs = {Attr::reduction},
-                               .infer = infer_scatter_nd, .eval = eval_scatter_nd, .lower = lower_scatter_nd};
+                               .infer = infer_scatter_nd,
+                               .eval = eval_scatter_nd,
+                               .lower = lower_scatter_nd};
 
 }  // namespace tenon

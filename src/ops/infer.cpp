@@ -46,7 +46,9 @@ std::optional<std::pair<Expr, Expr>> solve(ExprPool& pool, Expr difference) {
 
 }  // namespace
 
-Expr resolve(Graph& graph, Expr e) { return graph.replaced.empty() ? e : graph.pool.substitute(e, graph.replaced); }
+Expr resolve(Graph& graph, Expr e) {
+  return graph.replaced.empty() ? e : graph.pool.substitute(e, graph.replaced);
+}
 
 Result<Expr> unify_dims(Graph& graph, Expr a, Expr b) {
   ExprPool& pool = graph.pool;
@@ -61,7 +63,8 @@ Result<Expr> unify_dims(Graph& graph, Expr a, Expr b) {
     auto [value_lo, value_hi] = pool.bounds(value);
     Var& var = pool.var(symbol);
     if (value_lo > var.hi || value_hi < var.lo)
-      return shape_error("dims must be equal, which the range of " + var.name + " forbids: " + text_of(graph, a, b));
+      return shape_error("dims must be equal, which the range of " + var.name +
+                         " forbids: " + text_of(graph, a, b));
     if (pool.op(value) == SOp::Var) {
       Var& kept = pool.var(value);
       kept.lo = std::max(kept.lo, var.lo);
@@ -78,7 +81,8 @@ Result<Expr> unify_dims(Graph& graph, Expr a, Expr b) {
 Result<std::vector<Expr>> broadcast_dims(Graph& graph, std::span<const std::vector<Expr>> operands) {
   std::vector<Expr> result;
   for (const std::vector<Expr>& dims : operands) {
-    if (dims.size() > result.size()) result.insert(result.begin(), dims.size() - result.size(), graph.pool.index(1));
+    if (dims.size() > result.size())
+      result.insert(result.begin(), dims.size() - result.size(), graph.pool.index(1));
     size_t first = result.size() - dims.size();
     for (size_t d = 0; d < dims.size(); ++d) {
       Expr& so_far = result[first + d];
@@ -98,7 +102,8 @@ Result<std::vector<Expr>> broadcast_dims(Graph& graph, std::span<const std::vect
 Result<size_t> axis_of(const Node& node, size_t rank) {
   int64_t axis = node.attrs.get<Attr::axis>();
   if (axis < 0 || axis >= static_cast<int64_t>(rank))
-    return attr_error("axis " + std::to_string(axis) + " is outside a tensor of rank " + std::to_string(rank));
+    return attr_error("axis " + std::to_string(axis) + " is outside a tensor of rank " +
+                      std::to_string(rank));
   return static_cast<size_t>(axis);
 }
 
@@ -117,7 +122,8 @@ Result<void> check_size(const Graph& graph, const ValueType& type) {
   for (Expr d : type.dims) {
     int64_t extent = graph.pool.as_int(d).value_or(1);
     if (extent < 0) return shape_error("negative extent " + std::to_string(extent));
-    if (__builtin_mul_overflow(elements, std::max<int64_t>(extent, 1), &elements) || elements > kIndexMax / 16)
+    if (__builtin_mul_overflow(elements, std::max<int64_t>(extent, 1), &elements) ||
+        elements > kIndexMax / 16)
       return fail(Code::E0207, "the tensor's size does not fit into 63 bits");
   }
   return {};

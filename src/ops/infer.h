@@ -14,11 +14,19 @@ inline const Value& input(const Graph& graph, const Node& node, size_t i) {
 inline ValueType type_of(const Graph& graph, const Node& node, size_t i) {
   return {input(graph, node, i).type, input(graph, node, i).dims};
 }
-inline size_t rank(const Graph& graph, const Node& node, size_t i) { return input(graph, node, i).dims.size(); }
+inline size_t rank(const Graph& graph, const Node& node, size_t i) {
+  return input(graph, node, i).dims.size();
+}
 
-inline std::unexpected<Diags> shape_error(std::string message) { return fail(Code::E0204, std::move(message)); }
-inline std::unexpected<Diags> type_error(std::string message) { return fail(Code::E0205, std::move(message)); }
-inline std::unexpected<Diags> attr_error(std::string message) { return fail(Code::E0206, std::move(message)); }
+inline std::unexpected<Diags> shape_error(std::string message) {
+  return fail(Code::E0204, std::move(message));
+}
+inline std::unexpected<Diags> type_error(std::string message) {
+  return fail(Code::E0205, std::move(message));
+}
+inline std::unexpected<Diags> attr_error(std::string message) {
+  return fail(Code::E0206, std::move(message));
+}
 
 // Attribute `axis`, counted from the front, in [0, rank).
 Result<size_t> axis_of(const Node& node, size_t rank);

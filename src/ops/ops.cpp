@@ -15,15 +15,13 @@ Region lower_node(const Graph& graph, const Node& node) {
   Region region;
   ExprPool::Importer importer{graph.pool};
   auto dim = [&](Expr e) { return region.pool.import(importer, e); };
-  std::vector<BufferId> made(graph.values.size());
   auto buffer = [&](ValueId v, bool is_input) -> BufferId {
     if (!v.valid()) return {};
-    BufferId& b = made[static_cast<size_t>(v.index)];
-    if (b.valid()) return b;
+    if (BufferId known = region.buffer_of(v); known.valid()) return known;
     const Value& value = graph.values[v];
     std::vector<Expr> dims;
     for (Expr d : value.dims) dims.push_back(dim(d));
-    return b = region.buffers.push({value.name, v, value.type, std::move(dims), is_input, !is_input});
+    return region.buffers.push({value.name, v, value.type, std::move(dims), is_input, !is_input});
   };
   std::vector<BufferId> inputs, outputs;
   for (ValueId v : node.inputs) inputs.push_back(buffer(v, true));

@@ -44,9 +44,11 @@ Result<Types> infer_quantize(Graph& graph, const Node& node) {
   TENON_DO(check_parameters(graph, node));
   const ValueType x = type_of(graph, node, 0);
   DType to = has_input(node, 2) ? input(graph, node, 2).type : node.attrs.get_or<Attr::to>(DType::U8);
-  if (node.attrs.get_or<Attr::to>(to) != to) return type_error("attribute `to` differs from the zero point's type");
+  if (node.attrs.get_or<Attr::to>(to) != to)
+    return type_error("attribute `to` differs from the zero point's type");
   if (!is_float(x.type) && x.type != DType::I32) return type_error("only floats and i32 are quantized");
-  if (!is_quantized(to) || bits(to) > 16) return type_error("not a quantized type: " + std::string(spelling(to)));
+  if (!is_quantized(to) || bits(to) > 16)
+    return type_error("not a quantized type: " + std::string(spelling(to)));
   return Types{{to, x.dims}};
 }
 
@@ -83,7 +85,8 @@ std::vector<Tensor> eval_quantize(const EvalInput& in) {
   for_each_index(x.dims, [&](const Dims& index, int64_t k) {
     auto e = static_cast<size_t>(k);
     int64_t at = parameter_offset(in, scale, index);
-    double quotient = (is_float(x.type) ? x.f[e] : static_cast<double>(x.i[e])) / scale.f[static_cast<size_t>(at)];
+    double quotient =
+        (is_float(x.type) ? x.f[e] : static_cast<double>(x.i[e])) / scale.f[static_cast<size_t>(at)];
     if (is_float(out.type)) {
       out.f[e] = round_to(out.type, quotient, saturate);
     } else {
@@ -123,7 +126,9 @@ Expr load_parameter(Lower& l, size_t operand, const std::vector<Expr>& axes, DTy
   return p.cast(l.load(b, at), compute);
 }
 
-DType arithmetic_type(DType a, DType b) { return a == DType::F64 || b == DType::F64 ? DType::F64 : DType::F32; }
+DType arithmetic_type(DType a, DType b) {
+  return a == DType::F64 || b == DType::F64 ? DType::F64 : DType::F32;
+}
 
 bool has_zero_point(Lower& l) { return l.in(2).valid() && is_integer(l.buffer(l.in(2)).type); }
 
@@ -151,11 +156,21 @@ void lower_dequantize(LowerInput& in) {
 
 }  // namespace
 
-constexpr OpDef def_quantize{.name = "quantize", .kind = OpKind::Elementwise, .min_inputs = 2, .max_inputs = 3,
+constexpr OpDef def_quantize{.name = "quantize",
+                             .kind = OpKind::Elementwise,
+                             .min_inputs = 2,
+                             .max_inputs = 3,
                              .attrs = {Attr::axis, Attr::block, Attr::to, Attr::saturate},
-                             .infer = infer_quantize, .eval = eval_quantize, .lower = lower_quantize};
-constexpr OpDef def_dequantize{.name = "dequantize", .kind = OpKind::Elementwise, .min_inputs = 2, .max_inputs = 3,
+                             .infer = infer_quantize,
+                             .eval = eval_quantize,
+                             .lower = lower_quantize};
+constexpr OpDef def_dequantize{.name = "dequantize",
+                               .kind = OpKind::Elementwise,
+                               .min_inputs = 2,
+                               .max_inputs = 3,
                                .attrs = {Attr::axis, Attr::block, Attr::to},
-                               .infer = infer_dequantize, .eval = eval_dequantize, .lower = lower_dequantize};
+                               .infer = infer_dequantize,
+                               .eval = eval_dequantize,
+                               .lower = lower_dequantize};
 
 }  // namespace tenon

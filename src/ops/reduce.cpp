@@ -10,14 +10,18 @@ namespace tenon {
 
 namespace {
 
-bool reduces(const attr::Ints& axes, size_t d) { return std::ranges::find(axes, static_cast<int64_t>(d)) != axes.end(); }
+bool reduces(const attr::Ints& axes, size_t d) {
+  return std::ranges::find(axes, static_cast<int64_t>(d)) != axes.end();
+}
 
 // The dims that stay, with 1 for reduced ones under keep_dims.
 std::vector<Expr> reduced_dims(ExprPool& p, const std::vector<Expr>& x, const attr::Ints& axes, bool keep) {
   std::vector<Expr> dims;
   for (size_t d = 0; d < x.size(); ++d) {
-    if (!reduces(axes, d)) dims.push_back(x[d]);
-    else if (keep) dims.push_back(p.index(1));
+    if (!reduces(axes, d))
+      dims.push_back(x[d]);
+    else if (keep)
+      dims.push_back(p.index(1));
   }
   return dims;
 }
@@ -29,7 +33,8 @@ Result<Types> infer_reduce(Graph& graph, const Node& node) {
   const attr::Ints& axes = node.attrs.get<Attr::axes>();
   if (!is_float(x.type) && !is_integer(x.type)) return type_error("only numbers can be reduced");
   for (int64_t a : axes)
-    if (a < 0 || a >= static_cast<int64_t>(x.dims.size())) return attr_error("reduced axis outside the operand's rank");
+    if (a < 0 || a >= static_cast<int64_t>(x.dims.size()))
+      return attr_error("reduced axis outside the operand's rank");
   return Types{{x.type, reduced_dims(graph.pool, x.dims, axes, node.attrs.get_or<Attr::keep_dims>(0) != 0)}};
 }
 
@@ -49,8 +54,10 @@ Dims result_strides(const Dims& x, const attr::Ints& axes) {
 template <class T, Monoid monoid>
 T neutral(DType type) {
   if (monoid == Monoid::Sum || monoid == Monoid::Prod) return monoid == Monoid::Prod ? T(1) : T(0);
-  if constexpr (std::is_same_v<T, double>) return monoid == Monoid::Max ? -INFINITY : INFINITY;
-  else return static_cast<T>(monoid == Monoid::Max ? least(type) : greatest(type));
+  if constexpr (std::is_same_v<T, double>)
+    return monoid == Monoid::Max ? -INFINITY : INFINITY;
+  else
+    return static_cast<T>(monoid == Monoid::Max ? least(type) : greatest(type));
 }
 
 template <class T, Monoid monoid>
@@ -87,8 +94,8 @@ Expr extreme(Lower& l, DType type, bool lowest) {
 }
 
 // Axes of x: the result's where an axis stays, fresh reduce axes elsewhere.
-std::vector<Expr> split_axes(Lower& l, const attr::Ints& reduced, const std::vector<Expr>& out_axes, bool keep,
-                             std::vector<Expr>& reduce_axes) {
+std::vector<Expr> split_axes(Lower& l, const attr::Ints& reduced, const std::vector<Expr>& out_axes,
+                             bool keep, std::vector<Expr>& reduce_axes) {
   std::vector<Expr> indices;
   size_t next = 0;
   for (size_t d = 0; d < l.rank(l.in(0)); ++d) {
@@ -127,7 +134,8 @@ Result<Types> infer_arg(Graph& graph, const Node& node) {
   if (!is_float(x.type) && !is_integer(x.type)) return type_error("only numbers are ordered");
   TENON_TRY(size_t axis, axis_of(node, x.dims.size()));
   attr::Ints axes = {static_cast<int64_t>(axis)};
-  return Types{{DType::I64, reduced_dims(graph.pool, x.dims, axes, node.attrs.get_or<Attr::keep_dims>(0) != 0)}};
+  return Types{
+      {DType::I64, reduced_dims(graph.pool, x.dims, axes, node.attrs.get_or<Attr::keep_dims>(0) != 0)}};
 }
 
 template <bool largest>
@@ -204,7 +212,8 @@ std::vector<Tensor> eval_cumulate(const EvalInput& in) {
   auto axis = static_cast<size_t>(in.node.attrs.get<Attr::axis>());
   Tensor out = make_output(in);
   with_wide(x.type, [&]<class T>() {
-    cumulate(elements<T>(x), elements<T>(out), x.count(), x.dims[axis], strides_of(x.dims)[axis], in.node.attrs);
+    cumulate(elements<T>(x), elements<T>(out), x.count(), x.dims[axis], strides_of(x.dims)[axis],
+             in.node.attrs);
   });
   if (!is_float(x.type)) round_elements(out);
   return one(std::move(out));
@@ -242,26 +251,47 @@ void lower_cumulate(LowerInput& in) {
 
 }  // namespace
 
-constexpr OpDef def_reduce_sum{.name = "reduce_sum", .kind = OpKind::Reduction, .attrs = {Attr::axes, Attr::keep_dims},
-                               .infer = infer_reduce, .eval = eval_reduce<Monoid::Sum>,
+constexpr OpDef def_reduce_sum{.name = "reduce_sum",
+                               .kind = OpKind::Reduction,
+                               .attrs = {Attr::axes, Attr::keep_dims},
+                               .infer = infer_reduce,
+                               .eval = eval_reduce<Monoid::Sum>,
                                .lower = lower_reduce<SOp::Add, Monoid::Sum>};
-constexpr OpDef def_reduce_prod{.name = "reduce_prod", .kind = OpKind::Reduction, .attrs = {Attr::axes, Attr::keep_dims},
-                                .infer = infer_reduce, .eval = eval_reduce<Monoid::Prod>,
+constexpr OpDef def_reduce_prod{.name = "reduce_prod",
+                                .kind = OpKind::Reduction,
+                                .attrs = {Attr::axes, Attr::keep_dims},
+                                .infer = infer_reduce,
+                                .eval = eval_reduce<Monoid::Prod>,
                                 .lower = lower_reduce<SOp::Mul, Monoid::Prod>};
-constexpr OpDef def_reduce_max{.name = "reduce_max", .kind = OpKind::Reduction, .attrs = {Attr::axes, Attr::keep_dims},
-                               .infer = infer_reduce, .eval = eval_reduce<Monoid::Max>,
+constexpr OpDef def_reduce_max{.name = "reduce_max",
+                               .kind = OpKind::Reduction,
+                               .attrs = {Attr::axes, Attr::keep_dims},
+                               .infer = infer_reduce,
+                               .eval = eval_reduce<Monoid::Max>,
                                .lower = lower_reduce<SOp::Max, Monoid::Max>};
-constexpr OpDef def_reduce_min{.name = "reduce_min", .kind = OpKind::Reduction, .attrs = {Attr::axes, Attr::keep_dims},
-                               .infer = infer_reduce, .eval = eval_reduce<Monoid::Min>,
+constexpr OpDef def_reduce_min{.name = "reduce_min",
+                               .kind = OpKind::Reduction,
+                               .attrs = {Attr::axes, Attr::keep_dims},
+                               .infer = infer_reduce,
+                               .eval = eval_reduce<Monoid::Min>,
                                .lower = lower_reduce<SOp::Min, Monoid::Min>};
-constexpr OpDef def_argmax{.name = "argmax", .kind = OpKind::Reduction,
+constexpr OpDef def_argmax{.name = "argmax",
+                           .kind = OpKind::Reduction,
                            .attrs = {Attr::axis, Attr::keep_dims, Attr::last_index},
-                           .infer = infer_arg, .eval = eval_arg<true>, .lower = lower_arg<true>};
-constexpr OpDef def_argmin{.name = "argmin", .kind = OpKind::Reduction,
+                           .infer = infer_arg,
+                           .eval = eval_arg<true>,
+                           .lower = lower_arg<true>};
+constexpr OpDef def_argmin{.name = "argmin",
+                           .kind = OpKind::Reduction,
                            .attrs = {Attr::axis, Attr::keep_dims, Attr::last_index},
-                           .infer = infer_arg, .eval = eval_arg<false>, .lower = lower_arg<false>};
-constexpr OpDef def_cumulate{.name = "cumulate", .kind = OpKind::Reduction,
+                           .infer = infer_arg,
+                           .eval = eval_arg<false>,
+                           .lower = lower_arg<false>};
+constexpr OpDef def_cumulate{.name = "cumulate",
+                             .kind = OpKind::Reduction,
                              .attrs = {Attr::axis, Attr::mode, Attr::exclusive, Attr::reverse},
-                             .infer = infer_cumulate, .eval = eval_cumulate, .lower = lower_cumulate};
+                             .infer = infer_cumulate,
+                             .eval = eval_cumulate,
+                             .lower = lower_cumulate};
 
 }  // namespace tenon

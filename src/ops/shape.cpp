@@ -37,7 +37,8 @@ Result<Types> infer_broadcast(Graph& graph, const Node& node) {
 std::vector<Tensor> eval_broadcast(const EvalInput& in) {
   const Tensor& x = input(in, 0);
   Dims strides = broadcast_strides(x.dims, in.output_dims[0]);
-  return one(move_elements(x, make_output(in), [&](const Dims& index, int64_t) { return offset_of(index, strides); }));
+  return one(move_elements(x, make_output(in),
+                           [&](const Dims& index, int64_t) { return offset_of(index, strides); }));
 }
 
 void lower_broadcast(LowerInput& in) {
@@ -68,7 +69,8 @@ struct ReshapeGroup {
 };
 
 // The finest groups whose extents are known to agree; where that is not decidable, the rest is one group.
-std::vector<ReshapeGroup> reshape_groups(ExprPool& p, const std::vector<Expr>& in, const std::vector<Expr>& out) {
+std::vector<ReshapeGroup> reshape_groups(ExprPool& p, const std::vector<Expr>& in,
+                                         const std::vector<Expr>& out) {
   std::vector<ReshapeGroup> groups;
   size_t i = 0, o = 0;
   while (i < in.size() && o < out.size()) {
@@ -77,9 +79,12 @@ std::vector<ReshapeGroup> reshape_groups(ExprPool& p, const std::vector<Expr>& i
     while (a != b) {
       bool grow_out = p.div_exact(a, b) && g.out_end < out.size();
       bool grow_in = !grow_out && p.div_exact(b, a) && g.in_end < in.size();
-      if (grow_out) b = p.mul(b, out[g.out_end++]);
-      else if (grow_in) a = p.mul(a, in[g.in_end++]);
-      else break;
+      if (grow_out)
+        b = p.mul(b, out[g.out_end++]);
+      else if (grow_in)
+        a = p.mul(a, in[g.in_end++]);
+      else
+        break;
     }
     if (a != b) g.in_end = in.size(), g.out_end = out.size();
     groups.push_back(g);
@@ -130,7 +135,8 @@ std::vector<Tensor> eval_transpose(const EvalInput& in) {
   const Tensor& x = input(in, 0);
   Dims own = strides_of(x.dims), strides;
   for (int64_t d : in.node.attrs.get<Attr::perm>()) strides.push_back(own[static_cast<size_t>(d)]);
-  return one(move_elements(x, make_output(in), [&](const Dims& index, int64_t) { return offset_of(index, strides); }));
+  return one(move_elements(x, make_output(in),
+                           [&](const Dims& index, int64_t) { return offset_of(index, strides); }));
 }
 
 void lower_transpose(LowerInput& in) {
@@ -194,13 +200,15 @@ Result<Types> infer_pad(Graph& graph, const Node& node) {
     return attr_error("unknown pad mode " + node.attrs.get<Attr::mode>());
   if (has_input(node, 1)) {
     TENON_DO(same_type(graph, node, 0, 1));
-    TENON_TRY(Expr count, unify_dims(graph, product(graph.pool, input(graph, node, 1).dims), graph.pool.index(1)));
+    TENON_TRY(Expr count,
+              unify_dims(graph, product(graph.pool, input(graph, node, 1).dims), graph.pool.index(1)));
     (void)count;
   }
   std::vector<Expr> dims;
   for (size_t d = 0; d < x.dims.size(); ++d) {
     dims.push_back(graph.pool.add(graph.pool.add(begin[d], x.dims[d]), end[d]));
-    if (graph.pool.bounds(dims.back()).second < 0) return shape_error("pads crop more than dim " + std::to_string(d));
+    if (graph.pool.bounds(dims.back()).second < 0)
+      return shape_error("pads crop more than dim " + std::to_string(d));
   }
   return Types{{x.type, std::move(dims)}};
 }
@@ -301,7 +309,8 @@ std::vector<Tensor> eval_concat(const EvalInput& in) {
 }
 
 // The operand that holds the axis, by halving: as many decisions as the logarithm of the operands.
-Expr concat_part(Lower& l, size_t axis, std::span<const Expr> ends, size_t begin, size_t end, std::vector<Expr> indices) {
+Expr concat_part(Lower& l, size_t axis, std::span<const Expr> ends, size_t begin, size_t end,
+                 std::vector<Expr> indices) {
   ExprPool& p = l.p;
   if (end - begin == 1) {
     if (begin > 0) indices[axis] = p.sub(indices[axis], ends[begin - 1]);
@@ -339,8 +348,10 @@ std::vector<Tensor> eval_iota(const EvalInput& in) {
   auto axis = static_cast<size_t>(in.node.attrs.get<Attr::axis>());
   Tensor out = make_output(in);
   for_each_index(out.dims, [&](const Dims& index, int64_t k) {
-    if (is_float(out.type)) out.f[static_cast<size_t>(k)] = static_cast<double>(index[axis]);
-    else out.i[static_cast<size_t>(k)] = index[axis];
+    if (is_float(out.type))
+      out.f[static_cast<size_t>(k)] = static_cast<double>(index[axis]);
+    else
+      out.i[static_cast<size_t>(k)] = index[axis];
   });
   round_elements(out);
   return one(std::move(out));
@@ -378,24 +389,59 @@ void lower_extents(LowerInput& in) {
 
 }  // namespace
 
-constexpr OpDef def_broadcast{.name = "broadcast", .kind = OpKind::Movement, .attrs = {Attr::dims},
-                              .infer = infer_broadcast, .eval = eval_broadcast, .lower = lower_broadcast};
-constexpr OpDef def_reshape{.name = "reshape", .kind = OpKind::Movement, .attrs = {Attr::dims},
-                            .infer = infer_reshape, .eval = eval_reshape, .lower = lower_reshape};
-constexpr OpDef def_transpose{.name = "transpose", .kind = OpKind::Movement, .attrs = {Attr::perm},
-                              .infer = infer_transpose, .eval = eval_transpose, .lower = lower_transpose};
-constexpr OpDef def_slice{.name = "slice", .kind = OpKind::Movement, .attrs = {Attr::starts, Attr::steps, Attr::dims},
-                          .infer = infer_slice, .eval = eval_slice, .lower = lower_slice};
-constexpr OpDef def_pad{.name = "pad", .kind = OpKind::Movement, .max_inputs = 2,
-                        .attrs = {Attr::pads_begin, Attr::pads_end, Attr::mode},
-                        .infer = infer_pad, .eval = eval_pad, .lower = lower_pad};
-constexpr OpDef def_concat{.name = "concat", .kind = OpKind::Movement, .max_inputs = -1, .attrs = {Attr::axis},
-                           .infer = infer_concat, .eval = eval_concat, .lower = lower_concat};
-constexpr OpDef def_iota{.name = "iota", .kind = OpKind::Movement, .min_inputs = 0, .max_inputs = 0,
-                         .attrs = {Attr::dims, Attr::axis, Attr::to},
-                         .infer = infer_iota, .eval = eval_iota, .lower = lower_iota};
-constexpr OpDef def_extents{.name = "extents", .kind = OpKind::Movement, .min_inputs = 0, .max_inputs = 0,
+constexpr OpDef def_broadcast{.name = "broadcast",
+                              .kind = OpKind::Movement,
+                              .attrs = {Attr::dims},
+                              .infer = infer_broadcast,
+                              .eval = eval_broadcast,
+                              .lower = lower_broadcast};
+constexpr OpDef def_reshape{.name = "reshape",
+                            .kind = OpKind::Movement,
                             .attrs = {Attr::dims},
-                            .infer = infer_extents, .eval = eval_extents, .lower = lower_extents};
+                            .infer = infer_reshape,
+                            .eval = eval_reshape,
+                            .lower = lower_reshape};
+constexpr OpDef def_transpose{.name = "transpose",
+                              .kind = OpKind::Movement,
+                              .attrs = {Attr::perm},
+                              .infer = infer_transpose,
+                              .eval = eval_transpose,
+                              .lower = lower_transpose};
+constexpr OpDef def_slice{.name = "slice",
+                          .kind = OpKind::Movement,
+                          .attrs = {Attr::starts, Attr::steps, Attr::dims},
+                          .infer = infer_slice,
+                          .eval = eval_slice,
+                          .lower = lower_slice};
+constexpr OpDef def_pad{.name = "pad",
+                        .kind = OpKind::Movement,
+                        .max_inputs = 2,
+                        .attrs = {Attr::pads_begin, Attr::pads_end, Attr::mode},
+                        .infer = infer_pad,
+                        .eval = eval_pad,
+                        .lower = lower_pad};
+constexpr OpDef def_concat{.name = "concat",
+                           .kind = OpKind::Movement,
+                           .max_inputs = -1,
+                           .attrs = {Attr::axis},
+                           .infer = infer_concat,
+                           .eval = eval_concat,
+                           .lower = lower_concat};
+constexpr OpDef def_iota{.name = "iota",
+                         .kind = OpKind::Movement,
+                         .min_inputs = 0,
+                         .max_inputs = 0,
+                         .attrs = {Attr::dims, Attr::axis, Attr::to},
+                         .infer = infer_iota,
+                         .eval = eval_iota,
+                         .lower = lower_iota};
+constexpr OpDef def_extents{.name = "extents",
+                            .kind = OpKind::Movement,
+                            .min_inputs = 0,
+                            .max_inputs = 0,
+                            .attrs = {Attr::dims},
+                            .infer = infer_extents,
+                            .eval = eval_extents,
+                            .lower = lower_extents};
 
 }  // namespace tenon

@@ -75,19 +75,24 @@ void lower_top_k(LowerInput& in) {
   DType type = l.buffer(l.in(0)).type;
   auto infinity = is_float(type) ? static_cast<int64_t>(float_bits(type, INFINITY)) : 0;
   bool has_sign = is_float(type) || is_signed(type);
-  in.region.statements.push_back({.out = l.out(0),
-                                  .routine = "tn_topk",
-                                  .operands = {l.in(0)},
-                                  .more_outs = {l.out(1)},
-                                  .scalars = {outer, dims[axis], inner, l.dims(l.out(0))[axis], p.index(bits(type)),
-                                              p.index(has_sign), p.index(infinity),
-                                              p.index(l.attrs().get_or<Attr::largest>(1))}});
+  in.region.statements.push_back(
+      {.out = l.out(0),
+       .routine = "tn_topk",
+       .operands = {l.in(0)},
+       .more_outs = {l.out(1)},
+       .scalars = {outer, dims[axis], inner, l.dims(l.out(0))[axis], p.index(bits(type)), p.index(has_sign),
+                   p.index(infinity), p.index(l.attrs().get_or<Attr::largest>(1))}});
 }
 
 }  // namespace
 
-constexpr OpDef def_top_k{.name = "top_k", .kind = OpKind::Routine, .min_outputs = 2, .max_outputs = 2,
+constexpr OpDef def_top_k{.name = "top_k",
+                          .kind = OpKind::Routine,
+                          .min_outputs = 2,
+                          .max_outputs = 2,
                           .attrs = {Attr::axis, Attr::dims, Attr::largest, Attr::sorted},
-                          .infer = infer_top_k, .eval = eval_top_k, .lower = lower_top_k};
+                          .infer = infer_top_k,
+                          .eval = eval_top_k,
+                          .lower = lower_top_k};
 
 }  // namespace tenon

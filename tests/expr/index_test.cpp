@@ -54,6 +54,9 @@ TEST(Index, RangesDecideComparisons) {
   EXPECT_EQ(p.as_int(p.binary(SOp::Ge, i, p.index(0))), 1);
   EXPECT_EQ(p.as_int(p.binary(SOp::Lt, S, p.index(1))), 0);
   EXPECT_EQ(p.max(S, p.index(1)), S);
+  EXPECT_EQ(p.as_int(p.binary(SOp::Eq, S, p.index(-1))), 0);
+  EXPECT_EQ(p.as_int(p.binary(SOp::Ne, p.add(S, p.index(1)), S)), 1);
+  EXPECT_FALSE(p.as_int(p.binary(SOp::Eq, S, p.index(1))));
 }
 
 TEST(Index, AffineInOneVariable) {

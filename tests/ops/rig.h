@@ -9,8 +9,8 @@
 
 #include "tenon/ops.h"
 
-extern "C" void tn_topk(const void*, void*, int64_t*, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
-                        int64_t);
+extern "C" void tn_topk(const void*, void*, int64_t*, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
+                        int64_t, int64_t);
 
 namespace tenon::testing {
 
@@ -65,7 +65,8 @@ class Rig {
   // Makes the node and compares; `tolerance` is relative to the larger of 1 and the expected value.
   void check(Op op, std::vector<ValueId> operands, Attrs attrs = {}, double tolerance = 1e-5) {
     SCOPED_TRACE(std::string(spelling(op)));
-    auto made = add_node(graph, {.op = op, .inputs = std::move(operands), .outputs = {}, .attrs = std::move(attrs)});
+    auto made =
+        add_node(graph, {.op = op, .inputs = std::move(operands), .outputs = {}, .attrs = std::move(attrs)});
     ASSERT_TRUE(made) << made.error()[0].message;
     const Node& node = graph.nodes.back();
     graph.outputs = node.outputs;
@@ -106,8 +107,10 @@ class Rig {
     ASSERT_EQ(expected.i, actual.i);
     for (size_t k = 0; k < expected.f.size(); ++k) {
       double e = expected.f[k], a = actual.f[k];
-      if (std::isnan(e) || std::isinf(e)) ASSERT_TRUE(std::isnan(e) ? std::isnan(a) : a == e) << k << ": " << e << " " << a;
-      else ASSERT_NEAR(e, a, tolerance * std::max(1.0, std::abs(e))) << "element " << k;
+      if (std::isnan(e) || std::isinf(e))
+        ASSERT_TRUE(std::isnan(e) ? std::isnan(a) : a == e) << k << ": " << e << " " << a;
+      else
+        ASSERT_NEAR(e, a, tolerance * std::max(1.0, std::abs(e))) << "element " << k;
     }
   }
 

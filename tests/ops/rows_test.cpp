@@ -43,8 +43,8 @@ TEST(Rows, Elementwise) {
       std::vector<ValueId> operands;
       for (int k = 0; k < def.min_inputs; ++k) {
         bool condition = op == Op::select && k == 0;
-        operands.push_back(rig.operand(condition ? DType::Bool : type, dims[static_cast<size_t>(k)], condition ? 0 : lo,
-                                       condition ? 1 : hi));
+        operands.push_back(rig.operand(condition ? DType::Bool : type, dims[static_cast<size_t>(k)],
+                                       condition ? 0 : lo, condition ? 1 : hi));
       }
       if (is_float(type) && op != Op::select)
         for (double special : {0.0, -0.0, static_cast<double>(INFINITY), static_cast<double>(NAN)})
@@ -62,8 +62,8 @@ TEST(Rows, Elementwise) {
 
 TEST(Rows, CastAndBitcast) {
   std::vector<DType> types(std::begin(kTypes), std::end(kTypes));
-  types.insert(types.end(), {DType::F8E4M3FN, DType::F8E5M2, DType::F8E4M3FNUZ, DType::F8E5M2FNUZ, DType::F4E2M1,
-                             DType::I4, DType::U4, DType::I2, DType::U2});
+  types.insert(types.end(), {DType::F8E4M3FN, DType::F8E5M2, DType::F8E4M3FNUZ, DType::F8E5M2FNUZ,
+                             DType::F4E2M1, DType::I4, DType::U4, DType::I2, DType::U2});
   for (DType from : types)
     for (DType to : types) {
       Rig rig(static_cast<unsigned>(from) * 32 + static_cast<unsigned>(to));
@@ -77,12 +77,14 @@ TEST(Rows, CastAndBitcast) {
 }
 
 TEST(Rows, QuantizePerTensorAxisAndBlock) {
-  for (DType to : {DType::U8, DType::I8, DType::U16, DType::I16, DType::U4, DType::I4, DType::F8E4M3FN, DType::F8E5M2})
+  for (DType to :
+       {DType::U8, DType::I8, DType::U16, DType::I16, DType::U4, DType::I4, DType::F8E4M3FN, DType::F8E5M2})
     for (int64_t block : {-1, 0, 2}) {  // -1: per tensor
       Rig rig(static_cast<unsigned>(to), block == 0);
       ValueId x = rig.operand(DType::F32, {2, 6, 3}, -40, 40);
-      std::vector<int64_t> dims = block < 0 ? std::vector<int64_t>{} : block == 0 ? std::vector<int64_t>{6}
-                                                                                 : std::vector<int64_t>{2, 3, 3};
+      std::vector<int64_t> dims = block < 0    ? std::vector<int64_t>{}
+                                  : block == 0 ? std::vector<int64_t>{6}
+                                               : std::vector<int64_t>{2, 3, 3};
       ValueId scale = rig.operand(DType::F32, dims, 0.1, 0.9);
       double top = is_float(to) ? 0 : is_unsigned(to) ? 7 : 3;
       ValueId zero = rig.operand(to, dims, 0, top);
@@ -90,17 +92,20 @@ TEST(Rows, QuantizePerTensorAxisAndBlock) {
       rig.check(Op::quantize, {x, scale, zero}, attrs, 0);
       Rig back(7);
       ValueId q = back.operand(to, {2, 6, 3}, is_unsigned(to) ? 0 : -4, 7);
-      back.check(Op::dequantize, {q, back.operand(DType::F32, dims, 0.1, 0.9), back.operand(to, dims, 0, top)}, attrs, 2e-6);
+      back.check(Op::dequantize,
+                 {q, back.operand(DType::F32, dims, 0.1, 0.9), back.operand(to, dims, 0, top)}, attrs, 2e-6);
     }
   Rig defaults;
-  defaults.check(Op::quantize, {defaults.operand(DType::F32, {9}, -2, 300), defaults.operand(DType::F32, {}, 1, 1)}, {}, 0);
+  defaults.check(Op::quantize,
+                 {defaults.operand(DType::F32, {9}, -2, 300), defaults.operand(DType::F32, {}, 1, 1)}, {}, 0);
   EXPECT_EQ(defaults.graph.values[defaults.graph.outputs[0]].type, DType::U8);
 }
 
 TEST(Rows, QuantizeRoundsHalfToEvenAndSaturates) {
   Rig rig;
   ValueId x = rig.operand({.type = DType::F32, .dims = {6}, .f = {0.5, 1.5, 2.5, -0.5, 1000, -1000}});
-  ValueId scale = rig.operand({.type = DType::F32, .dims = {}, .f = {1}}), zero = rig.operand(Tensor::zeros(DType::I8, {}));
+  ValueId scale = rig.operand({.type = DType::F32, .dims = {}, .f = {1}}),
+          zero = rig.operand(Tensor::zeros(DType::I8, {}));
   rig.check(Op::quantize, {x, scale, zero}, {}, 0);
   auto out = evaluate(rig.graph, rig.inputs, {});
   EXPECT_EQ((*out)[0].i, (std::vector<int64_t>{0, 2, 2, 0, 127, -128}));
@@ -117,25 +122,36 @@ TEST(Rows, Movement) {
     t.check(Op::transpose, {t.operand(DType::F32, {2, 3, 4})}, Attrs().set<Attr::perm>({2, 0, 1}));
     Rig s = rig();
     s.check(Op::slice, {s.operand(DType::F32, {7, 5})},
-            Attrs().set<Attr::starts>(s.constants({5, 1})).set<Attr::steps>({-2, 1}).set<Attr::dims>(s.constants({3, 4})));
+            Attrs()
+                .set<Attr::starts>(s.constants({5, 1}))
+                .set<Attr::steps>({-2, 1})
+                .set<Attr::dims>(s.constants({3, 4})));
     for (size_t parts : {1, 2, 3, 7}) {
       Rig c = rig();
       std::vector<ValueId> operands;
-      for (size_t k = 0; k < parts; ++k) operands.push_back(c.operand(DType::I32, {2, static_cast<int64_t>(k % 3 + 1), 4}, -9, 9));
+      for (size_t k = 0; k < parts; ++k)
+        operands.push_back(c.operand(DType::I32, {2, static_cast<int64_t>(k % 3 + 1), 4}, -9, 9));
       c.check(Op::concat, operands, Attrs().set<Attr::axis>(1));
     }
     for (const char* mode : {"constant", "edge", "reflect", "wrap"}) {
       Rig p = rig();
       p.check(Op::pad, {p.operand(DType::F32, {4, 3}), p.operand(DType::F32, {})},
-              Attrs().set<Attr::mode>(mode).set<Attr::pads_begin>(p.constants({2, 1})).set<Attr::pads_end>(p.constants({3, 2})));
+              Attrs()
+                  .set<Attr::mode>(mode)
+                  .set<Attr::pads_begin>(p.constants({2, 1}))
+                  .set<Attr::pads_end>(p.constants({3, 2})));
     }
   }
   Rig far;  // longer than the operand, and a crop
   far.check(Op::pad, {far.operand(DType::F32, {3, 5})},
-            Attrs().set<Attr::mode>("reflect").set<Attr::pads_begin>(far.constants({7, -1})).set<Attr::pads_end>(far.constants({8, -2})));
+            Attrs()
+                .set<Attr::mode>("reflect")
+                .set<Attr::pads_begin>(far.constants({7, -1}))
+                .set<Attr::pads_end>(far.constants({8, -2})));
   for (DType type : {DType::I64, DType::F32, DType::F16}) {
     Rig i;
-    i.check(Op::iota, {}, Attrs().set<Attr::dims>(i.constants({2, 3, 2})).set<Attr::axis>(1).set<Attr::to>(type));
+    i.check(Op::iota, {},
+            Attrs().set<Attr::dims>(i.constants({2, 3, 2})).set<Attr::axis>(1).set<Attr::to>(type));
   }
   Rig e(1, true);
   e.check(Op::extents, {}, Attrs().set<Attr::dims>(e.extents({3, 5, 1})));
@@ -147,8 +163,15 @@ TEST(Rows, Reshape) {
     std::initializer_list<int64_t> to;
   };
   for (bool symbolic : {false, true})
-    for (const Shapes& s : {Shapes{{2, 3, 4}, {6, 4}}, {{2, 3, 4}, {2, 12}}, {{24}, {2, 3, 4}}, {{6, 4}, {4, 6}},
-                            {{1, 6, 1}, {6}}, {{6}, {1, 6, 1, 1}}, {{1}, {}}, {{}, {1, 1}}, {{3, 0, 2}, {0, 5}},
+    for (const Shapes& s : {Shapes{{2, 3, 4}, {6, 4}},
+                            {{2, 3, 4}, {2, 12}},
+                            {{24}, {2, 3, 4}},
+                            {{6, 4}, {4, 6}},
+                            {{1, 6, 1}, {6}},
+                            {{6}, {1, 6, 1, 1}},
+                            {{1}, {}},
+                            {{}, {1, 1}},
+                            {{3, 0, 2}, {0, 5}},
                             {{4, 6, 5}, {8, 3, 5}}}) {
       Rig rig(5, symbolic);
       ValueId x = rig.operand(DType::F32, s.from);
@@ -164,7 +187,8 @@ TEST(Rows, Reductions) {
         for (int64_t keep : {0, 1}) {
           Rig rig(11, keep == 1);
           ValueId x = rig.operand(type, {2, 3, 4}, 0, 1.9);
-          rig.check(op, {x}, Attrs().set<Attr::axes>(axes).set<Attr::keep_dims>(keep), 32 * tolerance_of(type));
+          rig.check(op, {x}, Attrs().set<Attr::axes>(axes).set<Attr::keep_dims>(keep),
+                    32 * tolerance_of(type));
         }
       Rig empty;
       empty.check(op, {empty.operand(type, {2, 0})}, Attrs().set<Attr::axes>({1}));
@@ -175,7 +199,9 @@ TEST(Rows, Reductions) {
         Rig rig(static_cast<unsigned>(flags), true);
         ValueId x = rig.operand(type, {4, 9, 3}, 0, 3);
         for (double& v : rig.inputs[0].f) v = std::round(v);
-        rig.check(op, {x}, Attrs().set<Attr::axis>(1).set<Attr::keep_dims>(flags & 1).set<Attr::last_index>(flags >> 1));
+        rig.check(
+            op, {x},
+            Attrs().set<Attr::axis>(1).set<Attr::keep_dims>(flags & 1).set<Attr::last_index>(flags >> 1));
       }
 }
 
@@ -186,7 +212,11 @@ TEST(Rows, Cumulate) {
         for (int64_t axis : {0, 1, 2}) {
           Rig rig(static_cast<unsigned>(axis), true);
           rig.check(Op::cumulate, {rig.operand(type, {3, 4, 2}, 0, 5)},
-                    Attrs().set<Attr::mode>(mode).set<Attr::axis>(axis).set<Attr::exclusive>(flags & 1).set<Attr::reverse>(flags >> 1));
+                    Attrs()
+                        .set<Attr::mode>(mode)
+                        .set<Attr::axis>(axis)
+                        .set<Attr::exclusive>(flags & 1)
+                        .set<Attr::reverse>(flags >> 1));
         }
 }
 
@@ -196,16 +226,20 @@ TEST(Rows, GatherFamily) {
       // Indices from far below to far above: none may leave the tensor.
       for (int64_t axis : {0, 1, 2}) {
         Rig g(9, symbolic);
-        g.check(Op::gather, {g.operand(DType::F32, {3, 4, 5}), g.operand(index, {2, 6}, -9, 9)}, Attrs().set<Attr::axis>(axis));
+        g.check(Op::gather, {g.operand(DType::F32, {3, 4, 5}), g.operand(index, {2, 6}, -9, 9)},
+                Attrs().set<Attr::axis>(axis));
         Rig e(9, symbolic);
-        e.check(Op::gather_elements, {e.operand(DType::I8, {3, 4, 5}), e.operand(index, {3, 4, 5}, -9, 9)}, Attrs().set<Attr::axis>(axis));
+        e.check(Op::gather_elements, {e.operand(DType::I8, {3, 4, 5}), e.operand(index, {3, 4, 5}, -9, 9)},
+                Attrs().set<Attr::axis>(axis));
       }
       Rig scalar(9, symbolic);
-      scalar.check(Op::gather, {scalar.operand(DType::F32, {3, 4}), scalar.operand(index, {}, -3, 2)}, Attrs().set<Attr::axis>(0));
+      scalar.check(Op::gather, {scalar.operand(DType::F32, {3, 4}), scalar.operand(index, {}, -3, 2)},
+                   Attrs().set<Attr::axis>(0));
       Rig n(9, false);
       n.check(Op::gather_nd, {n.operand(DType::F32, {3, 4, 5}), n.operand(index, {6, 2}, -5, 5)});
       Rig b(9, false);
-      b.check(Op::gather_nd, {b.operand(DType::F32, {2, 4, 5}), b.operand(index, {2, 3, 1}, -5, 5)}, Attrs().set<Attr::batch_dims>(1));
+      b.check(Op::gather_nd, {b.operand(DType::F32, {2, 4, 5}), b.operand(index, {2, 3, 1}, -5, 5)},
+              Attrs().set<Attr::batch_dims>(1));
     }
 }
 
@@ -214,10 +248,13 @@ TEST(Rows, ScatterFamily) {
     for (DType type : {DType::F32, DType::I8}) {
       Attrs attrs = Attrs().set<Attr::reduction>(reduction);
       Rig e(4);
-      e.check(Op::scatter_elements, {e.operand(type, {3, 5}), e.operand(DType::I64, {2, 4}, -7, 7), e.operand(type, {2, 4})},
+      e.check(Op::scatter_elements,
+              {e.operand(type, {3, 5}), e.operand(DType::I64, {2, 4}, -7, 7), e.operand(type, {2, 4})},
               Attrs(attrs).set<Attr::axis>(1));
       Rig n(4);
-      n.check(Op::scatter_nd, {n.operand(type, {4, 3, 2}), n.operand(DType::I64, {5, 2}, -5, 5), n.operand(type, {5, 2})}, attrs);
+      n.check(Op::scatter_nd,
+              {n.operand(type, {4, 3, 2}), n.operand(DType::I64, {5, 2}, -5, 5), n.operand(type, {5, 2})},
+              attrs);
     }
 }
 
@@ -230,8 +267,12 @@ TEST(Rows, TopK) {
           Rig rig(static_cast<unsigned>(k + axis));
           std::vector<int64_t> dims = axis == 0 ? std::vector<int64_t>{9, 4} : std::vector<int64_t>{2, 9, 3};
           ValueId x = rig.operand(type, dims, is_unsigned(type) ? 0 : -3, 3);
-          if (is_float(type)) rig.inputs[0].f[5] = NAN, rig.inputs[0].f[7] = -0.0, rig.inputs[0].f[9] = -INFINITY;
-          rig.check(Op::top_k, {x}, Attrs().set<Attr::axis>(axis).set<Attr::largest>(largest).set<Attr::dims>(rig.constants({k})), 0);
+          if (is_float(type))
+            rig.inputs[0].f[5] = NAN, rig.inputs[0].f[7] = -0.0, rig.inputs[0].f[9] = -INFINITY;
+          rig.check(
+              Op::top_k, {x},
+              Attrs().set<Attr::axis>(axis).set<Attr::largest>(largest).set<Attr::dims>(rig.constants({k})),
+              0);
         }
   }
 }
@@ -248,7 +289,8 @@ TEST(Rows, DotAndConvolutions) {
       Rig c(2);
       c.check(Op::conv, {c.operand(type, {2, 4, 7, 6}), c.operand(type, {6, 4 / groups, 3, 2})}, attrs(c));
       Rig t(3);
-      t.check(Op::conv_transpose, {t.operand(type, {2, 4, 5, 6}), t.operand(type, {4, 6 / groups, 3, 2})}, attrs(t));
+      t.check(Op::conv_transpose, {t.operand(type, {2, 4, 5, 6}), t.operand(type, {4, 6 / groups, 3, 2})},
+              attrs(t));
     }
   }
   Rig u;
@@ -267,7 +309,10 @@ TEST(Rows, Resize) {
   for (const char* mode : {"nearest", "linear", "cubic"})
     for (const char* coordinates : {"half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"}) {
       Rig rig(2);
-      Attrs attrs = Attrs().set<Attr::mode>(mode).set<Attr::coordinates>(coordinates).set<Attr::nearest>("round_prefer_floor");
+      Attrs attrs = Attrs()
+                        .set<Attr::mode>(mode)
+                        .set<Attr::coordinates>(coordinates)
+                        .set<Attr::nearest>("round_prefer_floor");
       attrs.set<Attr::dims>(rig.constants({1, 2, 8, 9})).set<Attr::scales>({1, 1, 2, 1.5});
       SCOPED_TRACE(std::string(mode) + " " + coordinates);
       rig.check(Op::resize, {rig.operand(DType::F32, {1, 2, 4, 6})}, attrs, 1e-5);
@@ -281,7 +326,8 @@ TEST(Rows, Norms) {
   }
   for (const char* mode : {"mean", "rms"}) {
     Rig n(1, true);
-    n.check(Op::layer_norm, {n.operand(DType::F32, {3, 4, 5}), n.operand(DType::F32, {4, 5}), n.operand(DType::F32, {4, 5})},
+    n.check(Op::layer_norm,
+            {n.operand(DType::F32, {3, 4, 5}), n.operand(DType::F32, {4, 5}), n.operand(DType::F32, {4, 5})},
             Attrs().set<Attr::axes>({1, 2}).set<Attr::mode>(mode).set<Attr::epsilon>(1e-5));
   }
 }
