@@ -14,7 +14,7 @@ prefix="${TENON_DEPS:-${XDG_CACHE_HOME:-$HOME/.cache}/tenon/deps}/onnx-$onnx_ver
 # Package, and the issue-sized reason for it: docs/dependencies.md.
 packages=(
   g++ cmake ninja-build ccache python3 python3-pip python3-venv git
-  llvm-19-dev liblld-19-dev lld-19 clang-19 libclang-rt-19-dev
+  llvm-19-dev liblld-19-dev lld-19 clang-19 libclang-rt-19-dev zlib1g-dev libzstd-dev
   libprotobuf-dev protobuf-compiler libspdlog-dev libcli11-dev nlohmann-json3-dev
   libtomlplusplus-dev libgtest-dev librapidcheck-dev libmpfr-dev libhwloc-dev
   qemu-user clang-format-19

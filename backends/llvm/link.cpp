@@ -3,6 +3,7 @@
 
 #include <lld/Common/Driver.h>
 #include <llvm/Object/ArchiveWriter.h>
+#include <llvm/Support/Path.h>
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/TargetParser/Triple.h>
 
@@ -68,9 +69,7 @@ Result<void> write_archive(const std::filesystem::path& out, Paths objects) {
     auto member = llvm::NewArchiveMember::getFile(object.string(), /*Deterministic=*/true);
     if (!member) return refused(member.takeError());
     members.push_back(std::move(*member));
-    members.back().MemberName = members.back().MemberName.rsplit('/').second.empty()
-                                    ? members.back().MemberName
-                                    : members.back().MemberName.rsplit('/').second;
+    members.back().MemberName = llvm::sys::path::filename(members.back().MemberName);
   }
   if (auto error = llvm::writeArchive(out.string(), members, llvm::SymtabWritingMode::NormalSymtab,
                                       llvm::object::Archive::K_GNU, /*Deterministic=*/true, /*Thin=*/false))

@@ -13,7 +13,9 @@
 
 namespace tenon {
 
-enum class Space : uint8_t { Param, Scratch };  // Scratch: private to one task, lives for one call
+// Scratch: private to one task. A kernel's scratch buffers lie one after another in the worker's part of
+// the workspace, each at a multiple of 64 bytes.
+enum class Space : uint8_t { Param, Scratch };
 
 struct LoopBuffer {
   std::string name;
@@ -56,7 +58,7 @@ enum class StmtKind : uint8_t {
   While,    // condition (over Lets and loads), body
   Store,    // scalar: buffer[offset] = value
   Tile,
-  Call,     // routine(buffers..., scalars...) of backends/runtime
+  Call,     // routine(buffers..., scalars...) of backends/runtime; integers and indices are int64_t there
 };
 
 struct Stmt {

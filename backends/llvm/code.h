@@ -1,0 +1,71 @@
+// One LLVM module in the making: what every emitter here shares.
+#pragma once
+
+#include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/Module.h>
+
+#include "tenon/expr.h"
+#include "tenon/target.h"
+
+namespace llvm {
+class TargetMachine;
+}
+
+namespace tenon::gen {
+
+using llvm::Value;
+
+// What the instruction set has, as far as emitters choose by it.
+struct Isa {
+  bool x86 = false, arm64 = false;
+  bool fma = false;
+  bool f16_convert = false;   // f16 <-> f32 in hardware
+  bool vnni = false;          // vpdpbusd and vpdpwssd, on every vector width that is used
+  bool dotprod = false;       // NEON sdot, udot
+  bool avx512bw = false, avx2 = false, ssse3 = false;
+};
+
+struct Code {
+  Code(const std::string& name, const Target& target, const llvm::TargetMachine& machine);
+
+  llvm::LLVMContext context;
+  llvm::Module module;
+  llvm::IRBuilder<> b;
+  const Target& target;
+  Isa isa;
+
+  // The type of a value in a register (bool: i1) and in memory (bool: i8). Narrow floats are their bits.
+  llvm::Type* value_type(DType type);
+  llvm::Type* memory_type(DType type);
+  llvm::ConstantInt* index(int64_t value) { return b.getInt64(static_cast<uint64_t>(value)); }
+  llvm::Constant* real(llvm::Type* type, double value) { return llvm::ConstantFP::get(type, value); }
+  // A hidden function with the attributes that all our code has.
+  llvm::Function* function(llvm::FunctionType* type, const std::string& name, llvm::GlobalValue::LinkageTypes linkage);
+  // Zeros that a load is led to where its condition is false.
+  llvm::Constant* zeros();
+};
+
+// Lanes of a value: 0 for a scalar.
+inline unsigned width(const Value* v) {
+  auto* vector = llvm::dyn_cast<llvm::FixedVectorType>(v->getType());
+  return vector ? vector->getNumElements() : 0;
+}
+inline llvm::Type* shaped(llvm::Type* scalar, unsigned width) {
+  return width ? llvm::FixedVectorType::get(scalar, width) : scalar;
+}
+// The same lanes, of another element type.
+inline llvm::Type* like(const Value* v, llvm::Type* scalar) { return shaped(scalar, width(v)); }
+
+// convert.cpp
+Value* emit_convert(Code& code, Value* v, DType from, DType to, bool saturate);
+llvm::Constant* emit_constant(Code& code, DType type, int64_t imm);  // ExprNode::imm
+
+// arith.cpp: everything that is not a leaf, a conversion or a function.
+Value* emit_arith(Code& code, SOp op, DType type, Value* a, Value* b, Value* c);
+Value* emit_fma(Code& code, Value* a, Value* b, Value* c);
+Value* emit_round(Code& code, SOp op, Value* a);
+
+// math.cpp: exp ... pow of f32 and f64, any width.
+Value* emit_math(Code& code, SOp op, Value* x, Value* y);
+
+}  // namespace tenon::gen

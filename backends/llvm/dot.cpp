@@ -1,0 +1,129 @@
+#include "dot.h"
+
+#include <llvm/IR/Intrinsics.h>
+#include <llvm/IR/IntrinsicsAArch64.h>
+#include <llvm/IR/IntrinsicsX86.h>
+
+namespace tenon::gen {
+
+namespace {
+
+namespace Intrinsic = llvm::Intrinsic;
+
+// The four bytes at k = 0..3 of `e` as one word: a load, or a load with a constant where a guard is false.
+std::optional<Expr> as_word(ExprPool& pool, Expr e, Expr k) {
+  if (pool.op(e) == SOp::Select) {
+    Expr condition = pool.operands(e)[0], otherwise = pool.operands(e)[2];
+    auto pad = pool.as_int(otherwise);
+    auto word = as_word(pool, pool.operands(e)[1], k);
+    if (!pad || !word || pool.depends_on(condition, k)) return std::nullopt;
+    return pool.select(condition, *word, pool.constant_int(DType::I32, (*pad & 0xFF) * 0x01010101));
+  }
+  if (pool.op(e) != SOp::Load) return std::nullopt;
+  auto split = pool.affine(pool.operands(e)[0], k);
+  if (!split || !pool.is_index(split->first, 1)) return std::nullopt;
+  return pool.load(pool.buffer(e), DType::I32, std::array{split->second});
+}
+
+}  // namespace
+
+std::optional<ByteDot> match_byte_dot(ExprPool& pool, const Stmt& tile) {
+  const TileReduce& atom = tile.reduce.back();
+  if (tile.accumulators.size() != 1 || !pool.is_index(atom.extent, 4)) return std::nullopt;
+  Expr acc = tile.accumulators[0].var, update = tile.accumulators[0].update;
+  if (pool.type(acc) != DType::I32 || pool.op(update) != SOp::Add) return std::nullopt;
+  Expr left = pool.operands(update)[0], right = pool.operands(update)[1];
+  Expr product = left == acc ? right : left;
+  if ((left != acc && right != acc) || pool.op(product) != SOp::Mul) return std::nullopt;
+  ByteDot dot;
+  Expr words[2];
+  bool is_byte_signed[2], has_lane[2];
+  for (size_t i = 0; i < 2; ++i) {
+    Expr factor = pool.operands(product)[i];
+    if (pool.op(factor) != SOp::Cast) return std::nullopt;
+    Expr byte = pool.operands(factor)[0];
+    if (pool.type(byte) != DType::U8 && pool.type(byte) != DType::I8) return std::nullopt;
+    auto word = as_word(pool, byte, atom.var);
+    if (!word) return std::nullopt;
+    words[i] = *word;
+    is_byte_signed[i] = is_signed(pool.type(byte));
+    has_lane[i] = tile.lanes.var.valid() && pool.depends_on(*word, tile.lanes.var);
+  }
+  size_t a = has_lane[0] ? 1 : 0;
+  if (has_lane[a]) return std::nullopt;
+  return ByteDot{words[a], words[1 - a], is_byte_signed[a], is_byte_signed[1 - a]};
+}
+
+namespace {
+
+class ByteProducts {
+ public:
+  ByteProducts(Code& code, const ByteDot& dot, Value* acc) : code_(code), b_(code.b), dot_(dot), acc_(acc) {}
+
+  Value* run(Value* a, Value* b) {
+    unsigned w = width(acc_);
+    const Isa& isa = code_.isa;
+    bool mixed = dot_.a_signed != dot_.b_signed;
+    if (isa.vnni && mixed && (w == 16 || w == 8 || w == 4)) {
+      auto id = w == 16  ? Intrinsic::x86_avx512_vpdpbusd_512
+                : w == 8 ? Intrinsic::x86_avx512_vpdpbusd_256
+                         : Intrinsic::x86_avx512_vpdpbusd_128;
+      return b_.CreateIntrinsic(id, {}, {acc_, dot_.a_signed ? b : a, dot_.a_signed ? a : b});
+    }
+    if (isa.x86 && (w == 4 || (w == 8 && isa.avx2) || (w == 16 && isa.avx512bw))) return by_pairs(a, b, w);
+    if (isa.dotprod && w == 4 && !mixed) {
+      auto* bytes = llvm::FixedVectorType::get(b_.getInt8Ty(), 16);
+      auto id = dot_.a_signed ? Intrinsic::aarch64_neon_sdot : Intrinsic::aarch64_neon_udot;
+      return b_.CreateIntrinsic(id, {acc_->getType(), bytes},
+                                {acc_, b_.CreateBitCast(a, bytes), b_.CreateBitCast(b, bytes)});
+    }
+    return by_bytes(a, b);
+  }
+
+ private:
+  // Bytes 0 and 2, or 1 and 3, of every word as 16-bit halves. No lane is crossed.
+  Value* halves(Value* word, bool is_byte_signed, bool odd) {
+    auto* type = llvm::FixedVectorType::get(b_.getInt16Ty(), 2 * width(word));
+    Value* v = b_.CreateBitCast(word, type);
+    Value* eight = llvm::ConstantInt::get(type, 8);
+    if (!is_byte_signed) return odd ? b_.CreateLShr(v, eight) : b_.CreateAnd(v, llvm::ConstantInt::get(type, 0xFF));
+    return b_.CreateAShr(odd ? v : b_.CreateShl(v, eight), eight);
+  }
+
+  // pmaddwd: exact for every signedness, twice per step.
+  Value* by_pairs(Value* a, Value* b, unsigned w) {
+    auto id = w == 16 ? Intrinsic::x86_avx512_pmaddw_d_512 : w == 8 ? Intrinsic::x86_avx2_pmadd_wd : Intrinsic::x86_sse2_pmadd_wd;
+    Value* sum = acc_;
+    for (bool odd : {false, true}) {
+      Value *x = halves(a, dot_.a_signed, odd), *y = halves(b, dot_.b_signed, odd);
+      sum = b_.CreateAdd(sum, b_.CreateIntrinsic(id, {}, {x, y}));
+    }
+    return sum;
+  }
+
+  Value* by_bytes(Value* a, Value* b) {
+    Value* sum = acc_;
+    for (unsigned i = 0; i < 4; ++i)
+      sum = b_.CreateAdd(sum, b_.CreateMul(byte(a, dot_.a_signed, i), byte(b, dot_.b_signed, i)));
+    return sum;
+  }
+
+  Value* byte(Value* word, bool is_byte_signed, unsigned i) {
+    auto constant = [&](unsigned c) { return llvm::ConstantInt::get(word->getType(), c); };
+    Value* high = i == 3 ? word : b_.CreateShl(word, constant(24 - 8 * i));
+    return is_byte_signed ? b_.CreateAShr(high, constant(24)) : b_.CreateLShr(high, constant(24));
+  }
+
+  Code& code_;
+  llvm::IRBuilder<>& b_;
+  const ByteDot& dot_;
+  Value* acc_;
+};
+
+}  // namespace
+
+Value* emit_byte_dot(Code& code, const ByteDot& dot, Value* a, Value* b, Value* acc) {
+  return ByteProducts(code, dot, acc).run(a, b);
+}
+
+}  // namespace tenon::gen

@@ -1,0 +1,20 @@
+// Reductions that end in an Atom of four byte products, acc += sum over k of a[k] * b[lane][k]: both
+// operands become 32-bit words of four bytes, a broadcast, b one word per lane.
+#pragma once
+
+#include "emitter.h"
+
+namespace tenon::gen {
+
+struct ByteDot {
+  Expr a, b;  // i32 words, over the tile's variables
+  bool a_signed = false, b_signed = false;
+};
+
+// Nothing where the update is not of this form; the Atom is then a loop like any other.
+std::optional<ByteDot> match_byte_dot(ExprPool& pool, const Stmt& tile);
+
+// acc plus the products of one step.
+Value* emit_byte_dot(Code& code, const ByteDot& dot, Value* a, Value* b, Value* acc);
+
+}  // namespace tenon::gen

@@ -1,0 +1,167 @@
+// Kernels: statements around tiles.
+#include "emitter.h"
+#include "lower.h"
+
+namespace tenon::gen {
+
+std::vector<Phase> phases(const Kernel& kernel) {
+  std::vector<Phase> result;
+  std::vector<const Stmt*> lets;
+  bool open = false;
+  for (const Stmt& s : kernel.body) {
+    bool parallel = s.kind == StmtKind::For && s.parallel;
+    if (s.kind == StmtKind::Let) lets.push_back(&s);
+    if (s.kind == StmtKind::Let && !open) continue;
+    if (parallel || !open) result.push_back({lets, parallel ? &s : nullptr});
+    if (!parallel) result.back().body.push_back(&s);
+    open = !parallel;
+  }
+  return result;
+}
+
+std::string phase_symbol(const Module& module, const Kernel& kernel, size_t phase) {
+  std::string name = module.name + "__" + kernel.name;
+  return phase == 0 ? name : name + "." + std::to_string(phase);
+}
+
+namespace {
+
+class KernelEmitter {
+ public:
+  KernelEmitter(Code& code, const Module& module, const Kernel& kernel, const std::vector<bool>& aliased)
+      : code_(code), b_(code.b), module_(module), kernel_(kernel), aliased_(aliased) {}
+
+  void run() {
+    std::vector<Phase> parts = phases(kernel_);
+    for (size_t i = 0; i < parts.size(); ++i) phase(parts[i], phase_symbol(module_, kernel_, i));
+  }
+
+ private:
+  void phase(const Phase& phase, const std::string& symbol) {
+    std::vector<llvm::Type*> types;
+    for (const LoopBuffer& buffer : kernel_.buffers)
+      if (buffer.space == Space::Param) types.push_back(b_.getPtrTy());
+    size_t params = types.size(), symbols = kernel_.symbols.size();
+    types.insert(types.end(), symbols, b_.getInt64Ty());
+    types.insert(types.end(), {b_.getPtrTy(), b_.getInt64Ty(), b_.getInt64Ty()});
+    llvm::Function* f = code_.function(llvm::FunctionType::get(b_.getVoidTy(), types, false), symbol,
+                                       llvm::GlobalValue::ExternalLinkage);
+    b_.SetInsertPoint(llvm::BasicBlock::Create(code_.context, "entry", f));
+
+    ExprPool pool = kernel_.pool;
+    Emitter::Values pointers;
+    unsigned at = 0;
+    for (const LoopBuffer& buffer : kernel_.buffers) {
+      if (buffer.space != Space::Param) continue;
+      f->getArg(at)->setName(buffer.name);
+      if (!aliased_[at]) f->addParamAttr(at, llvm::Attribute::NoAlias);
+      if (!buffer.written) f->addParamAttr(at, llvm::Attribute::ReadOnly);
+      pointers.push_back(f->getArg(at++));
+    }
+    Emitter emitter(code_, pool, kernel_.buffers, pointers);
+    for (size_t i = 0; i < symbols; ++i) emitter.bind(kernel_.symbols[i], f->getArg(static_cast<unsigned>(params + i)));
+    place_scratch(emitter, f->getArg(static_cast<unsigned>(params + symbols)));
+
+    emitter_ = &emitter;
+    for (const Stmt* s : phase.body) statement(*s);
+    if (phase.tasks) {
+      auto bound = [&](const char* name, unsigned argument) {
+        Expr var = pool.new_var({.name = name});
+        emitter.bind(var, f->getArg(argument));
+        return var;
+      };
+      auto last = static_cast<unsigned>(params + symbols);
+      loop(phase.tasks->var, bound("first_task", last + 1), bound("end_task", last + 2), phase.tasks->body);
+    }
+    b_.CreateRetVoid();
+  }
+
+  // Scratch buffers lie one after another, each at a multiple of 64 bytes.
+  void place_scratch(Emitter& emitter, Value* scratch) {
+    Expr offset = emitter.pool.index(0), line = emitter.pool.index(64);
+    for (const LoopBuffer& buffer : kernel_.buffers) {
+      if (buffer.space == Space::Param) continue;
+      emitter.add_pointer(b_.CreateGEP(b_.getInt8Ty(), scratch, emitter.emit(offset), buffer.name));
+      ExprPool& pool = emitter.pool;
+      Expr bytes = pool.ceildiv(pool.mul(buffer.size, pool.index(bits(buffer.type))), pool.index(8));
+      offset = pool.add(offset, pool.mul(pool.ceildiv(bytes, line), line));
+    }
+  }
+
+  void body(const std::vector<Stmt>& statements) {
+    for (const Stmt& s : statements) statement(s);
+  }
+
+  void statement(const Stmt& s) {
+    Emitter& e = *emitter_;
+    e.forget_loads();
+    switch (s.kind) {
+      case StmtKind::For: return loop(s.var, e.pool.index(0), s.extent, s.body);
+      case StmtKind::Let: return e.bind(s.var, e.emit(s.value));
+      case StmtKind::If: {
+        Value* condition = e.emit(s.value);
+        e.forget_loads();
+        auto otherwise = [&] { body(s.otherwise); };
+        e.if_else(condition, [&] { body(s.body); },
+                  s.otherwise.empty() ? llvm::function_ref<void()>() : llvm::function_ref<void()>(otherwise));
+        return;
+      }
+      case StmtKind::While: return loop_while(s);
+      case StmtKind::Store: {
+        const TileStore& store = s.stores[0];
+        return e.store(store.buffer, store.offset, store.value, store.condition, nullptr);
+      }
+      case StmtKind::Tile: return emit_tile(e, s);
+      case StmtKind::Call: return call(s);
+    }
+  }
+
+  void loop(Expr var, Expr begin, Expr end, const std::vector<Stmt>& statements) {
+    emitter_->loop(var, begin, end, 1, {}, [&](const Emitter::Values&) {
+      body(statements);
+      return Emitter::Values{};
+    });
+  }
+
+  void loop_while(const Stmt& s) {
+    Emitter& e = *emitter_;
+    auto *test = e.block("while"), *run = e.block("do"), *done = e.block("done");
+    b_.CreateBr(test);
+    b_.SetInsertPoint(test);
+    e.scoped([&] { b_.CreateCondBr(e.emit(s.value), run, done); });
+    b_.SetInsertPoint(run);
+    e.scoped([&] { body(s.body); });
+    b_.CreateBr(test);
+    b_.SetInsertPoint(done);
+  }
+
+  // C types of a routine: pointers, then int64_t for integers and indices, float and double as they are.
+  void call(const Stmt& s) {
+    std::vector<Value*> arguments;
+    std::vector<llvm::Type*> types;
+    for (BufferId buffer : s.buffers) arguments.push_back(emitter_->pointer(buffer));
+    for (Expr scalar : s.scalars) {
+      DType type = emitter_->pool.type(scalar);
+      Value* v = emitter_->emit(scalar);
+      arguments.push_back(is_float(type) ? v : emit_convert(code_, v, type, DType::I64, false));
+    }
+    for (Value* v : arguments) types.push_back(v->getType());
+    auto* type = llvm::FunctionType::get(b_.getVoidTy(), types, false);
+    b_.CreateCall(code_.module.getOrInsertFunction(s.routine, type), arguments);
+  }
+
+  Code& code_;
+  llvm::IRBuilder<>& b_;
+  const Module& module_;
+  const Kernel& kernel_;
+  const std::vector<bool>& aliased_;
+  Emitter* emitter_ = nullptr;
+};
+
+}  // namespace
+
+void emit_kernel(Code& code, const Module& module, KernelId kernel, const std::vector<bool>& aliased) {
+  KernelEmitter(code, module, module.kernels[kernel], aliased).run();
+}
+
+}  // namespace tenon::gen

@@ -1,0 +1,26 @@
+// Kernels and the host program as functions of an LLVM module.
+#pragma once
+
+#include "code.h"
+#include "tenon/loops.h"
+
+namespace tenon::gen {
+
+// A kernel runs in phases, one function each:
+//   void f(params..., symbols..., scratch, first_task, end_task)
+// A parallel For of the kernel's body is a phase of its own, whose iterations are tasks; statements between
+// two of them are a phase with one task. Lets of the body belong to every phase after them.
+struct Phase {
+  std::vector<const Stmt*> body;
+  const Stmt* tasks = nullptr;  // the parallel For
+};
+std::vector<Phase> phases(const Kernel& kernel);
+std::string phase_symbol(const Module& module, const Kernel& kernel, size_t phase);
+
+// Which params of each kernel may be the same memory as another, in some call.
+Store<KernelId, std::vector<bool>> aliased_params(const Module& module);
+
+void emit_kernel(Code& code, const Module& module, KernelId kernel, const std::vector<bool>& aliased);
+void emit_host(Code& code, const Module& module);
+
+}  // namespace tenon::gen

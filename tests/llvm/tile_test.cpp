@@ -1,0 +1,86 @@
+// Tiles: elementwise, contraction, reductions, tails, guards.
+#include <cmath>
+
+#include "harness.h"
+
+namespace tenon {
+namespace {
+
+class Tiles : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(On, Tiles, testing::ValuesIn(host_targets()), target_label);
+
+// z = x * 2 + y over n elements, 64 per tile.
+TEST_P(Tiles, ElementwiseWithTail) {
+  KernelBuilder b("axpy");
+  Expr n = b.symbol("n");
+  BufferId x = b.param("x", DType::F32, n), y = b.param("y", DType::F32, n), z = b.param("z", DType::F32, n, true);
+  Expr block = b.var("block", b.k.pool.ceildiv(n, b.i(64))), lane = b.var("lane", b.i(64));
+  Expr at = b.add(b.mul(block, b.i(64)), lane);
+  Stmt tile{.kind = StmtKind::Tile};
+  tile.stores = {{z, at, b.add(b.mul(b.load(x, at), b.f(2)), b.load(y, at))}};
+  tile.lanes = {lane, 64};
+  tile.lane_limit = b.k.pool.sub(n, b.mul(block, b.i(64)));
+  b.k.body = {b.loop(block, {tile}, true)};
+  Native native(module_of(std::move(b.k)), target(GetParam()));
+  for (size_t count : {0, 1, 3, 16, 63, 64, 65, 100, 128, 1000}) {
+    auto u = random_values<float>(count), v = random_values<float>(count, 2);
+    std::vector<float> w(count + 1, 7);
+    native({u.data(), v.data(), w.data()}, {static_cast<int64_t>(count)});
+    for (size_t i = 0; i < count; ++i) ASSERT_FLOAT_EQ(w[i], u[i] * 2 + v[i]) << i << " of " << count;
+    ASSERT_EQ(w[count], 7);
+  }
+}
+
+Kernel matmul(int64_t rows, int64_t lanes, bool known) {
+  KernelBuilder b("matmul");
+  Expr K = known ? b.i(256) : b.symbol("K"), N = known ? b.i(192) : b.symbol("N");
+  Expr m = b.i(rows * 2);
+  BufferId A = b.param("a", DType::F32, b.mul(m, K)), B = b.param("b", DType::F32, b.mul(K, b.i(1))),
+           C = b.param("c", DType::F32, b.mul(m, N), true);
+  Expr i = b.var("i", b.i(2)), j = b.var("j", b.k.pool.ceildiv(N, b.i(lanes))), k = b.var("k", K);
+  Expr r = b.var("r", b.i(rows)), l = b.var("l", b.i(lanes));
+  Expr row = b.add(b.mul(i, b.i(rows)), r), column = b.add(b.mul(j, b.i(lanes)), l);
+  Expr acc = b.k.pool.new_var({.name = "acc", .type = DType::F32});
+  Expr a = b.load(A, b.add(b.mul(row, K), k));
+  Expr w = b.load(B, b.add(b.mul(b.add(b.mul(j, K), k), b.i(lanes)), l));  // packed panels, padded
+  Stmt tile{.kind = StmtKind::Tile};
+  tile.stores = {{C, b.add(b.mul(row, N), column), acc}};
+  tile.rows = {{r, rows}};
+  tile.lanes = {l, lanes};
+  tile.lane_limit = b.k.pool.sub(N, b.mul(j, b.i(lanes)));
+  tile.reduce = {{k, K}};
+  tile.accumulators = {{acc, b.f(0), b.add(acc, b.mul(a, w)), Monoid::Sum}};
+  b.k.body = {b.loop(j, {b.loop(i, {tile})}, true)};
+  return std::move(b.k);
+}
+
+void check_matmul(const Native& native, size_t rows, size_t lanes, size_t K, size_t N) {
+  size_t m = rows * 2, panels = (N + lanes - 1) / lanes;
+  auto a = random_values<float>(m * K), w = random_values<float>(panels * lanes * K, 2);
+  std::vector<float> c(m * N + 1, 7);
+  native({a.data(), w.data(), c.data()}, {static_cast<int64_t>(K), static_cast<int64_t>(N)});
+  for (size_t i = 0; i < m; ++i)
+    for (size_t j = 0; j < N; ++j) {
+      double sum = 0, size = 0;
+      for (size_t k = 0; k < K; ++k) {
+        double p = double(a[i * K + k]) * double(w[(j / lanes * K + k) * lanes + j % lanes]);
+        sum += p, size += std::abs(p);
+      }
+      ASSERT_NEAR(c[i * N + j], sum, 1e-6 + static_cast<double>(K) * 0x1p-24 * size) << i << "," << j;
+    }
+  ASSERT_EQ(c[m * N], 7);
+}
+
+TEST_P(Tiles, MatmulOfAnySize) {
+  Native native(module_of(matmul(6, 32, false)), target(GetParam()));
+  for (size_t K : {0, 1, 7, 64})
+    for (size_t N : {1, 5, 16, 31, 32, 33, 70}) check_matmul(native, 6, 32, K, N);
+}
+
+TEST_P(Tiles, MatmulOfKnownSize) {
+  Native native(module_of(matmul(4, 24, true)), target(GetParam()));
+  check_matmul(native, 4, 24, 256, 192);
+}
+
+}  // namespace
+}  // namespace tenon
