@@ -13,9 +13,12 @@ namespace {
 
 __extension__ using Wide = __int128;
 
+// Arithmetic saturates at kIndexMax, an extent that no tensor may have: absurd dims stay absurd.
 int64_t clamp_index(Wide v) {
   return static_cast<int64_t>(std::clamp<Wide>(v, -kIndexMax, kIndexMax));
 }
+int64_t plus(int64_t a, int64_t b) { return clamp_index(Wide{a} + b); }
+int64_t multiply(int64_t a, int64_t b) { return clamp_index(Wide{a} * b); }
 int64_t floor_div(int64_t a, int64_t b) { return a / b - ((a % b != 0) && ((a < 0) != (b < 0))); }
 
 }  // namespace
@@ -33,13 +36,13 @@ class Polynomial {
 
   void add_term(Monomial atoms, int64_t coefficient) {
     auto [it, fresh] = terms.try_emplace(std::move(atoms), 0);
-    it->second += coefficient;
+    it->second = plus(it->second, coefficient);
     if (it->second == 0) terms.erase(it);
   }
 
   void add_expr(const ExprPool& pool, Expr e, int64_t scale) {
     const ExprNode& n = pool[e];
-    if (n.op == SOp::Const) return add_term({}, scale * n.imm);
+    if (n.op == SOp::Const) return add_term({}, multiply(scale, n.imm));
     if (n.op == SOp::Add) {
       for (Expr child : pool.operands(e)) add_expr(pool, child, scale);
       return;
@@ -48,7 +51,7 @@ class Polynomial {
       Monomial atoms;
       int64_t coefficient = scale;
       for (Expr child : pool.operands(e)) {
-        if (pool.is_const(child)) coefficient *= *pool.as_int(child);
+        if (pool.is_const(child)) coefficient = multiply(coefficient, *pool.as_int(child));
         else atoms.push_back(child);
       }
       std::ranges::sort(atoms);
@@ -58,7 +61,7 @@ class Polynomial {
   }
 
   void add(const Polynomial& other, int64_t scale = 1) {
-    for (const auto& [atoms, c] : other.terms) add_term(atoms, c * scale);
+    for (const auto& [atoms, c] : other.terms) add_term(atoms, multiply(c, scale));
   }
 
   Polynomial times(const Polynomial& other) const {
@@ -68,7 +71,7 @@ class Polynomial {
         Monomial atoms = a;
         atoms.insert(atoms.end(), b.begin(), b.end());
         std::ranges::sort(atoms);
-        p.add_term(std::move(atoms), ca * cb);
+        p.add_term(std::move(atoms), multiply(ca, cb));
       }
     return p;
   }
@@ -110,7 +113,7 @@ class Polynomial {
 };
 
 Expr ExprPool::add(Expr a, Expr b) {
-  if (auto ca = as_int(a), cb = as_int(b); ca && cb) return index(*ca + *cb);
+  if (auto ca = as_int(a), cb = as_int(b); ca && cb) return index(plus(*ca, *cb));
   if (is_index(a, 0)) return b;
   if (is_index(b, 0)) return a;
   Polynomial p = Polynomial::of(*this, a);
@@ -119,7 +122,7 @@ Expr ExprPool::add(Expr a, Expr b) {
 }
 
 Expr ExprPool::sub(Expr a, Expr b) {
-  if (auto ca = as_int(a), cb = as_int(b); ca && cb) return index(*ca - *cb);
+  if (auto ca = as_int(a), cb = as_int(b); ca && cb) return index(clamp_index(Wide{*ca} - *cb));
   if (is_index(b, 0)) return a;
   Polynomial p = Polynomial::of(*this, a);
   p.add_expr(*this, b, -1);
@@ -127,7 +130,7 @@ Expr ExprPool::sub(Expr a, Expr b) {
 }
 
 Expr ExprPool::mul(Expr a, Expr b) {
-  if (auto ca = as_int(a), cb = as_int(b); ca && cb) return index(*ca * *cb);
+  if (auto ca = as_int(a), cb = as_int(b); ca && cb) return index(multiply(*ca, *cb));
   if (is_index(a, 1)) return b;
   if (is_index(b, 1)) return a;
   return Polynomial::of(*this, a).times(Polynomial::of(*this, b)).build(*this);
@@ -304,6 +307,7 @@ std::pair<int64_t, int64_t> ExprPool::bounds(Expr e) const {
 // Replaces every variable that has a symbolic extent by the end of its range that makes the sum
 // smallest, then asks for non-negative coefficients over symbols shifted to their lower bounds.
 bool ExprPool::provably_nonnegative(Expr e) {
+  constexpr int64_t kShiftMax = 1 << 20;  // products of shifts must not saturate
   if (bounds(e).first >= 0) return true;
   Polynomial p = Polynomial::of(*this, e);
   for (int round = 0; round < 16; ++round) {
@@ -327,8 +331,8 @@ bool ExprPool::provably_nonnegative(Expr e) {
     Polynomial product;
     product.add_term({}, c);
     for (Expr atom : atoms) {
-      int64_t lo = bounds(atom).first;
-      if (lo <= -kIndexMax) return false;
+      int64_t lo = std::min(bounds(atom).first, kShiftMax);
+      if (lo < -kShiftMax) return false;
       Polynomial factor;
       factor.add_term({atom}, 1);
       if (lo) factor.add_term({}, lo);

@@ -59,6 +59,15 @@ TEST(Index, RangesDecideComparisons) {
   EXPECT_FALSE(p.as_int(p.binary(SOp::Eq, S, p.index(1))));
 }
 
+TEST(Index, AbsurdNumbersSaturate) {
+  ExprPool p;
+  Expr A = p.symbol("A"), B = p.symbol("B"), huge = p.index(int64_t{1} << 40);
+  EXPECT_EQ(p.mul(huge, huge), p.index(kIndexMax));
+  EXPECT_EQ(p.sub(p.index(0), p.index(INT64_MIN)), p.index(kIndexMax));
+  EXPECT_EQ(p.min(p.index(INT64_MAX), A), A);  // the open end of an ONNX Slice
+  EXPECT_FALSE(p.provably_nonnegative(p.mul(p.index(14), p.floordiv(p.sub(B, A), p.index(4)))));
+}
+
 TEST(Index, AffineInOneVariable) {
   ExprPool p;
   Expr W = p.symbol("W");
