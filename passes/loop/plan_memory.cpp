@@ -16,6 +16,7 @@ constexpr int64_t kAlign = 64;
 struct Life {
   BufferId buffer;
   int first = -1, last = -1;
+  std::vector<BufferId> joined = {};  // later buffers in the same memory
 };
 
 void touch(std::vector<Life>& lives, BufferId b, int time) {
@@ -34,8 +35,64 @@ void measure(const std::vector<HostStmt>& body, std::vector<Life>& lives, int& t
   }
 }
 
+// Every read of `in` is of the element that the same store then writes to `out`.
+bool works_in_place(const Kernel& kernel, BufferId in, BufferId out) {
+  const ExprPool& pool = kernel.pool;
+  auto reads = [&](Expr e) {
+    std::vector<Expr> loads;
+    if (e.valid()) pool.collect_loads(e, loads);
+    std::erase_if(loads, [&](Expr load) { return pool.buffer(load) != in; });
+    return loads;
+  };
+  auto visit = [&](auto&& self, const std::vector<Stmt>& body) -> bool {
+    return std::ranges::all_of(body, [&](const Stmt& s) {
+      if (std::ranges::find(s.buffers, in) != s.buffers.end() || std::ranges::find(s.buffers, out) != s.buffers.end()) return false;
+      if (!reads(s.value).empty() || !reads(s.extent).empty() || !reads(s.lane_limit).empty()) return false;
+      for (const Accumulator& a : s.accumulators)
+        if (!reads(a.init).empty() || !reads(a.update).empty()) return false;
+      for (const TileStore& store : s.stores) {
+        if (!reads(store.offset).empty() || !reads(store.condition).empty()) return false;
+        for (Expr load : reads(store.value))
+          if (store.buffer != out || pool.operands(load)[0] != store.offset) return false;
+      }
+      return self(self, s.body) && self(self, s.otherwise);
+    });
+  };
+  return bits(kernel.buffers[in].type) == bits(kernel.buffers[out].type) && visit(visit, kernel.body);
+}
+
+// Joins the lives of an operand that dies in a call and a result that is born there.
+void join_in_place(const Module& m, std::vector<Life>& lives) {
+  auto life_of = [&](BufferId b) -> Life& { return lives[static_cast<size_t>(b.index)]; };
+  auto workspace = [&](BufferId b) { return m.buffers[b].kind == HostBufferKind::Workspace; };
+  int time = 0;
+  for (const HostStmt& s : m.host) {
+    ++time;
+    if (s.kind != HostStmt::Kind::Call) continue;
+    for (size_t o = 0; o < s.buffers.size(); ++o)
+      for (size_t i = 0; i < s.buffers.size(); ++i) {
+        BufferId in = s.buffers[i], out = s.buffers[o];
+        if (i == o || !workspace(in) || !workspace(out) || m.buffers[in].bytes != m.buffers[out].bytes) continue;
+        if (std::ranges::count(s.buffers, in) > 1 || life_of(in).last != time || life_of(out).first != time) continue;
+        if (!works_in_place(m.kernels[s.kernel], BufferId(i), BufferId(o))) continue;
+        Life joined = life_of(in);
+        joined.last = life_of(out).last;
+        joined.joined.push_back(out);
+        // The joined life is kept with the later buffer, so that it can go on from there.
+        std::swap(joined.buffer, joined.joined.back());
+        life_of(out) = joined;
+        life_of(in).first = -1;
+      }
+  }
+}
+
 Expr padded(ExprPool& p, Expr bytes) {
   return p.mul(p.floordiv(p.add(bytes, p.index(2 * kAlign - 1)), p.index(kAlign)), p.index(kAlign));
+}
+
+void place(Module& m, const Life& life, Expr offset) {
+  m.buffers[life.buffer].offset = offset;
+  for (BufferId b : life.joined) m.buffers[b].offset = offset;
 }
 
 bool overlap(const Life& a, const Life& b) { return a.first <= b.last && b.first <= a.last; }
@@ -54,7 +111,7 @@ int64_t place_known(Module& m, std::vector<Life>& lives) {
     for (const Placed& other : placed)
       if (overlap(life, other.life) && at + need > other.begin) at = std::max(at, other.end);
     placed.insert(std::ranges::upper_bound(placed, at, {}, &Placed::begin), {life, at, at + need});
-    m.buffers[life.buffer].offset = m.pool.index(at);
+    place(m, life, m.pool.index(at));
     total = std::max(total, at + need);
   }
   return total;
@@ -65,7 +122,7 @@ Expr place_symbolic(Module& m, std::vector<Life>& lives) {
     Expr size;
     double typical = 0;
     int last = -1;
-    std::vector<BufferId> buffers;
+    std::vector<const Life*> buffers;
   };
   // Slots are matched by size at one typical binding; correct for every other.
   ExprPool::Bindings typical;
@@ -84,11 +141,11 @@ Expr place_symbolic(Module& m, std::vector<Life>& lives) {
     best->size = m.pool.max(best->size, bytes);
     best->typical = std::max(best->typical, size);
     best->last = life.last;
-    best->buffers.push_back(life.buffer);
+    best->buffers.push_back(&life);
   }
   Expr offset = m.pool.index(0);
   for (const Slot& s : slots) {
-    for (BufferId b : s.buffers) m.buffers[b].offset = offset;
+    for (const Life* life : s.buffers) place(m, *life, offset);
     offset = m.pool.add(offset, s.size);
   }
   return offset;
@@ -101,6 +158,7 @@ Result<Module> plan_memory(Module module, const Target&) {
   for (size_t b = 0; b < module.buffers.size(); ++b) lives.push_back({BufferId(b)});
   int time = 0;
   measure(module.host, lives, time, false);
+  join_in_place(module, lives);
   std::erase_if(lives, [&](const Life& l) {
     return module.buffers[l.buffer].kind != HostBufferKind::Workspace || l.first < 0;
   });
