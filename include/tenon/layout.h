@@ -15,6 +15,7 @@
 namespace tenon {
 
 class ExprPool;
+struct Tensor;
 
 struct LayoutPart {
   int dim = 0;
@@ -53,5 +54,7 @@ Expr physical_size(ExprPool& pool, const Layout& layout, const std::vector<Expr>
 // Offset in elements of the element at logical `indices`.
 Expr physical_offset(ExprPool& pool, const Layout& layout, const std::vector<Expr>& dims,
                      const std::vector<Expr>& indices);
+// The tensor as it lies in memory: one dim, padding and halos zero.
+Tensor pack(const Tensor& tensor, const Layout& layout);
 
 }  // namespace tenon

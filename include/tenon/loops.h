@@ -6,6 +6,8 @@
 // and an elementwise chain (no reduction) are all tiles; only the emitter of Tile knows instruction sets.
 #pragma once
 
+#include <functional>
+
 #include "tenon/expr.h"
 #include "tenon/graph.h"
 #include "tenon/region.h"
@@ -152,8 +154,20 @@ std::string print(const Module& module);
 Result<Module> parse_module(std::string_view text);
 Result<void> verify(const Module& module);
 
-// Runs one kernel on widened buffers (params then scratch made inside), bounds checked. Floats are
-// rounded to the type of each operation's result, sums in the order written.
-Result<void> evaluate(const Kernel& kernel, std::span<Tensor* const> params, std::span<const int64_t> symbols);
+// Models of the routines that Call names; false where there is none of that name.
+using RoutineModel =
+    std::function<bool(std::string_view routine, std::span<Tensor* const> buffers, std::span<const int64_t> scalars)>;
+
+// Runs one kernel on widened flat buffers (params; scratch is made inside), every access bounds checked.
+// Floats are rounded to the type of each operation's result, sums in the order written.
+Result<void> evaluate(const Kernel& kernel, std::span<Tensor* const> params, std::span<const int64_t> symbols,
+                      const RoutineModel& routines = {});
+
+// Runs the host program; symbols in the order of Module::symbols. Every workspace buffer is memory of its
+// own, filled with what no kernel should read; constants are packed from the graph's.
+Result<std::vector<Tensor>> evaluate_host(const Module& module, std::span<const Tensor> inputs,
+                                          std::span<const int64_t> symbols,
+                                          const std::function<Tensor(ConstantId)>& constant,
+                                          const RoutineModel& routines = {});
 
 }  // namespace tenon

@@ -16,6 +16,8 @@ namespace tenon {
 // How two partial results combine; Custom: in order only (argmax, scans).
 enum class Monoid : uint8_t { Sum, Prod, Max, Min, Custom };
 
+std::string_view spelling(Monoid monoid);
+
 // One component of a reduction's state. `update` is over `var` (the state so far), the other
 // accumulators' vars, axes and reduce axes.
 struct Accumulator {

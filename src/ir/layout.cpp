@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "tenon/expr.h"
+#include "tenon/tensor.h"
 
 namespace tenon {
 
@@ -89,6 +90,38 @@ Expr physical_offset(ExprPool& pool, const Layout& layout, const std::vector<Exp
     offset = pool.add(pool.mul(offset, part_extent(pool, layout, part, dims)), index);
   }
   return offset;
+}
+
+Tensor pack(const Tensor& tensor, const Layout& layout) {
+  TENON_CHECK(fits(layout, tensor.dims.size()), "layout does not fit the rank");
+  struct Place {
+    size_t dim;
+    int64_t shift, divide, modulo, extent;
+  };
+  std::vector<Place> places;
+  int64_t size = 1;
+  for (const LayoutPart& part : all_parts(layout, tensor.dims.size())) {
+    auto dim = static_cast<size_t>(part.dim);
+    const Halo* halo = halo_of(layout, part.dim);
+    int64_t span = tensor.dims[dim] + (halo ? halo->before + halo->after : 0);
+    int64_t extent = part.modulo ? part.modulo : (span + part.divide - 1) / part.divide;
+    places.push_back({dim, halo ? halo->before : 0, part.divide, part.modulo, extent});
+    size *= extent;
+  }
+  Tensor packed = Tensor::zeros(tensor.type, {size});
+  std::vector<int64_t> at(tensor.dims.size(), 0);
+  for (int64_t from = 0; from < tensor.count(); ++from) {
+    int64_t to = 0;
+    for (const Place& p : places) {
+      int64_t index = (at[p.dim] + p.shift) / p.divide;
+      to = to * p.extent + (p.modulo ? index % p.modulo : index);
+    }
+    auto source = static_cast<size_t>(from), target = static_cast<size_t>(to);
+    if (!packed.f.empty()) packed.f[target] = tensor.f[source];
+    else packed.i[target] = tensor.i[source];
+    for (size_t d = at.size(); d-- > 0 && ++at[d] == tensor.dims[d];) at[d] = 0;
+  }
+  return packed;
 }
 
 std::string print(const Layout& layout) {

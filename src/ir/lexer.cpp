@@ -13,10 +13,9 @@ bool in_name(char c) { return is_alpha(c) || is_digit(c); }
 bool in_value_name(char c) { return in_name(c) || c == '/' || c == '.' || c == '-' || c == '$'; }
 
 // Words that mean something where a name may stand.
-constexpr std::string_view kKeywords[] = {
-    "inf",  "nan",   "true",   "false",  "for",    "parallel", "let",    "if",      "else",   "while", "tile",
-    "call", "copy",  "rows",   "lanes",  "reduce", "acc",      "param",  "scratch", "kernel", "host",  "when",
-    "sum",  "store", "symbol", "buffer", "input",  "output",   "constant", "workspace", "scan", "limit"};
+constexpr std::string_view kKeywords[] = {"inf",  "nan",   "true", "false", "parallel", "for", "let",  "if",
+                                          "else", "while", "tile", "call",  "copy",     "sum", "prod", "max",
+                                          "min",  "custom", "reduce", "update"};
 
 template <class Float>
 std::string shortest(Float value) {
