@@ -1,0 +1,177 @@
+// evaluate(graph) == evaluate(loops built from it under the rules policy), for every kind of region.
+#include <gtest/gtest.h>
+
+#include "cases.h"
+#include "tenon/passes.h"
+#include "tenon/policy.h"
+
+namespace tenon::testing {
+namespace {
+
+Target small_target(int vector_bytes, int registers) {
+  Target t;
+  t.name = "test";
+  t.vector_bytes = vector_bytes;
+  t.vector_registers = registers;
+  t.l2_bytes = 1 << 20;
+  return t;
+}
+
+// Sums of K terms in f32 differ from float64 by at most K*u*sum|a*b|; inputs lie in [-1, 1], so K*K*u bounds
+// it, and elementwise steps after it add a few roundings of values up to K.
+constexpr double kUnit = 0x1p-24;
+
+void expect_same(const Graph& graph, double k, const std::unordered_map<std::string, int64_t>& symbols = {}) {
+  std::vector<Tensor> inputs;
+  for (size_t i = 0; i < graph.inputs.size(); ++i) {
+    std::vector<int64_t> dims;
+    ExprPool::Bindings bindings;
+    for (const auto& [name, value] : symbols) bindings[graph.pool.symbol_named(name)] = value;
+    for (Expr d : graph.values[graph.inputs[i]].dims) dims.push_back(*graph.pool.evaluate(d, bindings));
+    inputs.push_back(GraphMaker::random(graph.values[graph.inputs[i]].type, dims, i + 1));
+  }
+  auto expected = evaluate(graph, inputs, {});
+  ASSERT_TRUE(expected) << expected.error()[0].message;
+  for (const Target& target : {small_target(16, 16), small_target(64, 32)}) {
+    auto plan = rules_policy(graph, target);
+    ASSERT_TRUE(plan) << plan.error()[0].message;
+    auto module = build_module(graph, *plan, target, {.verify_each = true});
+    ASSERT_TRUE(module) << module.error()[0].message;
+    std::vector<int64_t> values;
+    for (Expr s : module->symbols) values.push_back(symbols.at(module->pool.var(s).name));
+    auto got = evaluate_host(*module, inputs, values, [&](ConstantId c) { return tensor_of(graph.constants[c]); });
+    ASSERT_TRUE(got) << got.error()[0].message << print(*module);
+    for (size_t o = 0; o < expected->size(); ++o) {
+      const Tensor &e = (*expected)[o], &g = (*got)[o];
+      ASSERT_EQ(e.dims, g.dims);
+      for (size_t i = 0; i < e.f.size(); ++i)
+        ASSERT_NEAR(e.f[i], g.f[i], k * k * kUnit + 8 * kUnit * std::abs(e.f[i])) << "element " << i << "\n" << print(*module);
+      ASSERT_EQ(e.i, g.i);
+    }
+  }
+}
+
+TEST(Lowering, Elementwise) {
+  GraphMaker g;
+  ValueId x = g.input("x", {"3", "5", "7"}), y = g.input("y", {"5", "1"});
+  g.output(g.node(Op::mul, {g.node(Op::add, {x, y}), x}));
+  expect_same(g.graph, 1);
+}
+
+TEST(Lowering, ElementwiseSymbolic) {
+  GraphMaker g;
+  ValueId x = g.input("x", {"B", "S", "7"}), y = g.input("y", {"7"});
+  g.output(g.node(Op::sub, {x, y}));
+  expect_same(g.graph, 1, {{"B", 2}, {"S", 5}});
+  expect_same(g.graph, 1, {{"B", 2}, {"S", 0}});
+}
+
+TEST(Lowering, DotWithConstantAndEpilogue) {
+  GraphMaker g;
+  ValueId x = g.input("x", {"B", "S", "20"});
+  ValueId y = g.node(Op::add, {g.node(Op::dot, {x, g.constant({20, 35})}), g.constant({35})});
+  g.output(g.node(Op::max, {y, g.node(Op::neg, {y})}));
+  expect_same(g.graph, 20, {{"B", 2}, {"S", 7}});
+  expect_same(g.graph, 20, {{"B", 1}, {"S", 1}});
+}
+
+TEST(Lowering, DotOfTwoInputsTransposed) {
+  GraphMaker g;
+  ValueId q = g.input("q", {"B", "S", "24"}), k = g.input("k", {"B", "T", "24"});
+  auto heads = [&](ValueId v, const char* n) {
+    Attrs r, t;
+    r.set<Attr::dims>(g.dims({"B", n, "3", "8"}));
+    t.set<Attr::perm>({0, 2, 1, 3});
+    return g.node(Op::transpose, {g.node(Op::reshape, {v}, r)}, t);
+  };
+  Attrs t;
+  t.set<Attr::perm>({0, 1, 3, 2});
+  g.output(g.node(Op::dot, {heads(q, "S"), g.node(Op::transpose, {heads(k, "T")}, t)}));
+  expect_same(g.graph, 8, {{"B", 2}, {"S", 6}, {"T", 9}});
+}
+
+struct ConvCase {
+  const char* name;
+  std::initializer_list<const char*> x;
+  std::vector<int64_t> w, strides, pads, dilations;
+  int64_t groups;
+};
+
+class ConvLowering : public ::testing::TestWithParam<ConvCase> {};
+
+// Between two elementwise nodes, so that its values may be channels last.
+TEST_P(ConvLowering, MatchesReference) {
+  const ConvCase& c = GetParam();
+  GraphMaker g;
+  ValueId x = g.input("x", c.x);
+  ValueId first = g.node(Op::neg, {x});
+  ValueId y = g.node(Op::conv, {first, g.constant(c.w)}, g.conv(c.strides, c.pads, c.groups, c.dilations));
+  std::vector<int64_t> bias(c.w.size() - 1, 1);
+  bias[0] = c.w[0];
+  ValueId z = g.node(Op::add, {y, g.constant(bias)});
+  g.output(g.node(Op::conv, {z, g.constant({5, c.w[0], 1, 1})}, g.conv({1, 1}, {0, 0})));
+  double k = static_cast<double>(c.w[1] * c.w[2] * c.w[3] * c.w[0]);
+  expect_same(g.graph, k, {{"N", 2}, {"H", 6}});
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cases, ConvLowering,
+    ::testing::Values(ConvCase{"pointwise", {"1", "6", "5", "5"}, {9, 6, 1, 1}, {1, 1}, {0, 0}, {}, 1},
+                      ConvCase{"padded", {"1", "4", "7", "7"}, {20, 4, 3, 3}, {1, 1}, {1, 1}, {}, 1},
+                      ConvCase{"strided", {"2", "3", "9", "8"}, {17, 3, 3, 3}, {2, 2}, {1, 1}, {}, 1},
+                      ConvCase{"dilated", {"1", "3", "9", "9"}, {4, 3, 3, 3}, {1, 1}, {2, 2}, {2, 2}, 1},
+                      ConvCase{"grouped", {"1", "6", "5", "5"}, {8, 3, 3, 3}, {1, 1}, {1, 1}, {}, 2},
+                      ConvCase{"depthwise", {"1", "18", "6", "6"}, {18, 1, 3, 3}, {1, 1}, {1, 1}, {}, 18},
+                      ConvCase{"symbolic", {"N", "3", "H", "5"}, {7, 3, 3, 3}, {1, 1}, {1, 1}, {}, 1}),
+    [](const auto& test) { return test.param.name; });
+
+TEST(Lowering, DynamicWeights) {
+  GraphMaker g;
+  ValueId x = g.input("x", {"1", "3", "6", "6"}), w = g.input("w", {"5", "3", "3", "3"});
+  g.output(g.node(Op::conv, {x, w}, g.conv({1, 1}, {1, 1})));
+  expect_same(g.graph, 27);
+}
+
+TEST(Lowering, SoftmaxWithProducerAndEpilogue) {
+  GraphMaker g;
+  ValueId x = g.input("x", {"B", "5", "S"});
+  Attrs a;
+  a.set<Attr::axis>(2);
+  ValueId scaled = g.node(Op::exp, {g.node(Op::mul, {x, g.constant({1})})});
+  g.output(g.node(Op::neg, {g.node(Op::softmax, {scaled}, a)}));
+  expect_same(g.graph, 40, {{"B", 2}, {"S", 37}});
+}
+
+TEST(Lowering, MovementOnly) {
+  GraphMaker g;
+  ValueId x = g.input("x", {"4", "6", "5"});
+  Attrs t, r;
+  t.set<Attr::perm>({2, 0, 1});
+  r.set<Attr::dims>(g.dims({"20", "6"}));
+  g.output(g.node(Op::reshape, {g.node(Op::transpose, {x}, t)}, r));
+  expect_same(g.graph, 1);
+}
+
+TEST(Lowering, WindowMax) {
+  GraphMaker g;
+  ValueId x = g.input("x", {"1", "10", "9", "9"});
+  Attrs a = g.conv({2, 2}, {1, 1});
+  a.erase(Attr::groups);
+  a.set<Attr::kernel>({3, 3});
+  g.output(g.node(Op::neg, {g.node(Op::window_max, {g.node(Op::neg, {x})}, a)}));
+  expect_same(g.graph, 1);
+}
+
+TEST(Lowering, OutputsThatAreViewsInputsAndConstants) {
+  GraphMaker g;
+  ValueId x = g.input("x", {"4", "6"});
+  Attrs r;
+  r.set<Attr::dims>(g.dims({"24"}));
+  g.output(g.node(Op::reshape, {x}, r));
+  g.output(x);
+  g.output(g.constant({3, 2}));
+  expect_same(g.graph, 1);
+}
+
+}  // namespace
+}  // namespace tenon::testing
