@@ -83,7 +83,6 @@ Result<Plan> rules_policy(const Graph& source, const Target& target) {
   Graph graph = source;
   Plan plan;
   plan.target = target.name;
-  plan.graph_hash = hash(source);
   plan.layouts = channels_last(graph);
   for (const auto& [value, layout] : plan.layouts) graph.values[value].layout = layout;
   for (RegionPlan& region_plan : partition(graph)) {

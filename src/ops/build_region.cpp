@@ -21,9 +21,11 @@ class RegionBuilder {
     for (int n : plan_.nodes) lower(graph_.nodes[static_cast<size_t>(n)]);
     for (auto [value, placement] : plan_.placed)
       if (placement == Placement::Root) region_.buffers[region_.buffer_of(value)].is_output = true;
-    // Producers first, so that chains collapse from the front.
-    for (auto [value, placement] : plan_.placed)
-      if (placement == Placement::Inline) TENON_DO(inline_value(region_.buffer_of(value)));
+    // Reductions last: by then all their readers are one statement, which takes the reduction over.
+    for (bool reduces : {false, true})
+      for (auto [value, placement] : plan_.placed)
+        if (placement == Placement::Inline && reduces == is_reduced(region_.buffer_of(value)))
+          TENON_DO(inline_value(region_.buffer_of(value)));
     return std::move(region_);
   }
 
@@ -90,6 +92,10 @@ class RegionBuilder {
       for (Expr load : loads) found |= region_.pool.buffer(load) == b;
     });
     return found;
+  }
+
+  bool is_reduced(BufferId b) const {
+    return std::ranges::any_of(region_.statements, [&](const Statement& s) { return s.out == b && !s.reduce_axes.empty(); });
   }
 
   Result<void> inline_value(BufferId b) {

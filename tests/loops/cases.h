@@ -14,12 +14,12 @@ class GraphMaker {
 
   explicit GraphMaker(const char* name = "g") { graph.name = name; }
 
-  std::vector<Expr> dims(std::initializer_list<const char*> names) {
+  std::vector<Expr> dims(const std::vector<const char*>& names) {
     std::vector<Expr> out;
     for (const char* n : names) out.push_back(*parse_expr(graph.pool, n));
     return out;
   }
-  ValueId input(const char* name, std::initializer_list<const char*> d, DType type = DType::F32) {
+  ValueId input(const char* name, const std::vector<const char*>& d, DType type = DType::F32) {
     ValueId v = graph.add_value(name, type, dims(d));
     graph.inputs.push_back(v);
     return v;

@@ -92,7 +92,7 @@ TEST(Lowering, DotOfTwoInputsTransposed) {
 
 struct ConvCase {
   const char* name;
-  std::initializer_list<const char*> x;
+  std::vector<const char*> x;
   std::vector<int64_t> w, strides, pads, dilations;
   int64_t groups;
 };
