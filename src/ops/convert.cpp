@@ -105,4 +105,6 @@ constexpr OpDef def_bitcast{.name = "bitcast",
                             .lower = lower_bitcast,
                             .scalar = SOp::Bitcast};
 
+static_assert(complete(def_cast) && complete(def_bitcast));
+
 }  // namespace tenon

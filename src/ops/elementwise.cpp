@@ -272,4 +272,6 @@ constexpr OpDef def_select{.name = "select",
                            .lower = lower_elementwise,
                            .scalar = SOp::Select};
 
+static_assert(complete(def_select));
+
 }  // namespace tenon

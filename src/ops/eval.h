@@ -73,6 +73,16 @@ inline void copy_element(const Tensor& from, int64_t k, Tensor& to, int64_t at) 
     for (size_t part = 0; part < 2; ++part) to.f[2 * target + part] = from.f[2 * source + part];
 }
 
+// out[index] = x[source(index)], any element type; a source of -1 leaves the output as it is.
+template <class F>
+Tensor move_elements(const Tensor& x, Tensor out, F&& source) {
+  for_each_index(out.dims, [&](const Dims& index, int64_t k) {
+    int64_t from = source(index, k);
+    if (from >= 0) copy_element(x, from, out, k);
+  });
+  return out;
+}
+
 inline const Tensor& input(const EvalInput& in, size_t i) { return *in.inputs[i]; }
 inline bool has_input(const EvalInput& in, size_t i) { return i < in.inputs.size() && in.inputs[i]; }
 

@@ -334,4 +334,7 @@ constexpr OpDef def_scatter_nd{.name = "scatter_nd",
                                .eval = eval_scatter_nd,
                                .lower = lower_scatter_nd};
 
+static_assert(complete(def_gather) && complete(def_gather_elements) && complete(def_gather_nd) &&
+              complete(def_scatter_elements) && complete(def_scatter_nd));
+
 }  // namespace tenon

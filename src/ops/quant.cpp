@@ -173,4 +173,6 @@ constexpr OpDef def_dequantize{.name = "dequantize",
                                .eval = eval_dequantize,
                                .lower = lower_dequantize};
 
+static_assert(complete(def_quantize) && complete(def_dequantize));
+
 }  // namespace tenon

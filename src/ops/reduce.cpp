@@ -294,4 +294,8 @@ constexpr OpDef def_cumulate{.name = "cumulate",
                              .eval = eval_cumulate,
                              .lower = lower_cumulate};
 
+static_assert(complete(def_reduce_sum) && complete(def_reduce_prod) && complete(def_reduce_max) &&
+              complete(def_reduce_min) && complete(def_argmax) && complete(def_argmin) &&
+              complete(def_cumulate));
+
 }  // namespace tenon

@@ -95,4 +95,6 @@ constexpr OpDef def_top_k{.name = "top_k",
                           .eval = eval_top_k,
                           .lower = lower_top_k};
 
+static_assert(complete(def_top_k));
+
 }  // namespace tenon
