@@ -43,21 +43,14 @@ class Evaluator {
   // Symbols by name from the options, then from input dims with one unknown each, as often as that helps.
   Result<void> bind(std::span<const Tensor> inputs) {
     TENON_CHECK(inputs.size() == graph_.inputs.size(), "one tensor per graph input");
-    std::vector<Expr> symbols;
-    for (const Value& v : graph_.values)
-      for (Expr d : v.dims) pool_.collect_vars(d, symbols);
-    for (const Node& n : graph_.nodes)
-      for (const auto& [key, value] : n.attrs)
-        if (auto* dims = std::get_if<attr::Dims>(&value))
-          for (Expr d : *dims) pool_.collect_vars(d, symbols);
-    for (Expr s : symbols)
+    for (Expr s : free_symbols())
       if (auto it = options_.dims.find(pool_.var(s).name); it != options_.dims.end())
         bindings_[s] = it->second;
     for (size_t before = ~size_t{0}; before != bindings_.size();) {
       before = bindings_.size();
-      TENON_DO(each_input_dim(inputs, [&](Expr dim, int64_t extent) { return solve(dim, extent); }));
+      TENON_DO(each_known_dim(inputs, [&](Expr dim, int64_t extent) { return solve(dim, extent); }));
     }
-    TENON_DO(each_input_dim(
+    TENON_DO(each_known_dim(
         inputs, [&](Expr dim, int64_t extent) { return pool_.evaluate(dim, bindings_) == extent; }));
     for (auto [a, b] : graph_.assumed_equal)
       if (pool_.evaluate(a, bindings_) != pool_.evaluate(b, bindings_))
@@ -66,9 +59,27 @@ class Evaluator {
     return {};
   }
 
-  // Stops with E0502 where `visit` says that an extent does not fit.
+  std::vector<Expr> free_symbols() const {
+    std::vector<Expr> symbols;
+    for (const Value& v : graph_.values)
+      for (Expr d : v.dims) pool_.collect_vars(d, symbols);
+    for (const Node& n : graph_.nodes)
+      for (const auto& [key, value] : n.attrs)
+        if (auto* dims = std::get_if<attr::Dims>(&value))
+          for (Expr d : *dims) pool_.collect_vars(d, symbols);
+    return symbols;
+  }
+
+  // Dims whose extent the caller gives, of inputs and of symbols that were replaced. Stops with E0502
+  // where `visit` says that an extent does not fit.
   template <class F>
-  Result<void> each_input_dim(std::span<const Tensor> inputs, F&& visit) {
+  Result<void> each_known_dim(std::span<const Tensor> inputs, F&& visit) {
+    for (auto [symbol, expression] : graph_.replaced) {
+      auto it = options_.dims.find(pool_.var(symbol).name);
+      if (it != options_.dims.end() && !visit(expression, it->second))
+        return fail(Code::E0502, "dimension " + it->first + " is " + pool_.text(expression) +
+                                     ", which cannot be " + std::to_string(it->second));
+    }
     for (size_t k = 0; k < inputs.size(); ++k) {
       const Value& v = graph_.values[graph_.inputs[k]];
       bool fits = inputs[k].type == v.type && inputs[k].dims.size() == v.dims.size();

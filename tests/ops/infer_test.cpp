@@ -180,6 +180,16 @@ TEST_F(Symbols, EvaluateSolvesSymbolsFromInputs) {
             Code::E0502);
 }
 
+TEST_F(Symbols, EvaluateTakesReplacedSymbols) {
+  Expr T = p.symbol("T");
+  ValueId x = input({S, T});
+  ASSERT_TRUE(unify_dims(g, T, p.mul(S, p.index(2))));
+  g.outputs = {shape_of(x)};
+  std::vector<Tensor> in = {Tensor::zeros(DType::F32, {3, 6})};
+  EXPECT_TRUE(evaluate(g, in, {.dims = {{"T", 6}}}));
+  EXPECT_FALSE(evaluate(g, in, {.dims = {{"T", 8}}}));
+}
+
 TEST_F(Symbols, EvaluateShowsEveryNode) {
   ValueId x = input({p.index(2)});
   ValueId y = node(Op::neg, {x});
