@@ -4,6 +4,7 @@
 #include <map>
 
 #include "tenon/graph.h"
+#include "tenon/tensor.h"
 
 namespace tenon {
 
@@ -18,6 +19,9 @@ struct ImportOptions {
 
 // Opset 7 to the newest of the ONNX release used. All problems of the model in one go.
 Result<Graph> import_onnx(const std::string& path, const ImportOptions& options);
+
+// A TensorProto in a file of its own, as ONNX's test data sets hold them: its name and value.
+Result<std::pair<std::string, Tensor>> read_tensor_file(const std::string& path);
 
 // Operators with a lowering, as "domain::Op" sorted; for `tenon ops`.
 std::vector<std::string> supported_operators();
