@@ -62,19 +62,24 @@ Result<std::string> read_file(const fs::path& path) {
   return std::move(text).str();
 }
 
-Result<OutputFile> output_file(const fs::path& folder, const std::string& name) {
-  const fs::path path = folder / name;
-  Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+Result<MappedInput> MappedInput::open(const fs::path& path) {
+  Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   struct stat status {};
-  if (file.fd < 0 || fstat(file.fd, &status) != 0) return unwritable(path, std::strerror(errno));
-  const auto size = static_cast<size_t>(status.st_size);
-  OutputFile out{.path = name, .bytes = status.st_size, .blake3 = hex(blake3(std::string_view{}))};
-  if (size == 0) return out;
-  void* data = mmap(nullptr, size, PROT_READ, MAP_SHARED, file.fd, 0);
-  if (data == MAP_FAILED) return unwritable(path, std::strerror(errno));
-  out.blake3 = hex(blake3(std::span(static_cast<const std::byte*>(data), size)));
-  munmap(data, size);
-  return out;
+  if (file.fd < 0 || fstat(file.fd, &status) != 0)
+    return fail(Diag{.code = Code::E0101, .message = path.string() + ": " + std::strerror(errno), .file = path.string()});
+  MappedInput in;
+  in.size_ = static_cast<size_t>(status.st_size);
+  if (in.size_ == 0) return in;
+  void* data = mmap(nullptr, in.size_, PROT_READ, MAP_SHARED, file.fd, 0);
+  if (data == MAP_FAILED)
+    return fail(Diag{.code = Code::E0101, .message = path.string() + ": " + std::strerror(errno), .file = path.string()});
+  in.data_ = {static_cast<const std::byte*>(data), [size = in.size_](const std::byte* p) { munmap(const_cast<std::byte*>(p), size); }};
+  return in;
+}
+
+Result<OutputFile> output_file(const fs::path& folder, const std::string& name) {
+  TENON_TRY(const MappedInput file, MappedInput::open(folder / name));
+  return OutputFile{.path = name, .bytes = static_cast<int64_t>(file.bytes().size()), .blake3 = hex(blake3(file.bytes()))};
 }
 
 Result<StagedFolder> StagedFolder::beside(const fs::path& wanted) {

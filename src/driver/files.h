@@ -20,6 +20,17 @@ class MappedOutput {
   size_t size_ = 0;
 };
 
+// An existing file, read only.
+class MappedInput {
+ public:
+  static Result<MappedInput> open(const std::filesystem::path& path);
+  std::span<const std::byte> bytes() const { return {data_.get(), size_}; }
+
+ private:
+  std::shared_ptr<const std::byte> data_;
+  size_t size_ = 0;
+};
+
 Result<void> write_file(const std::filesystem::path& path, std::string_view contents);
 Result<std::string> read_file(const std::filesystem::path& path);
 // Size and hash of a file of the artifact.

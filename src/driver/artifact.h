@@ -1,0 +1,47 @@
+// An artifact that can be called: a library in this process, or a program of another architecture under QEMU.
+#pragma once
+
+#include <memory>
+
+#include "tenon/driver.h"
+
+namespace tenon {
+
+using Dims = std::map<std::string, int64_t>;
+
+// Times of one call of the model.
+struct CallTimes {
+  double total_ms = 0;
+  std::vector<double> kernels_ms;  // per host call, where asked for
+};
+
+class Artifact {
+ public:
+  virtual ~Artifact() = default;
+  const Signature& signature() const { return signature_; }
+
+  // One call; `dims` has every symbol. Outputs in order.
+  virtual Result<std::vector<Tensor>> run(const std::vector<Tensor>& inputs, const Dims& dims, unsigned threads) = 0;
+  // `runs` calls after one that warms up; 0: for about a second, at least five.
+  virtual Result<std::vector<CallTimes>> time(const std::vector<Tensor>& inputs, const Dims& dims, unsigned threads,
+                                              int runs, bool kernels) = 0;
+
+  std::string target, build_id, compiler;      // where a manifest says so
+  int64_t weights_bytes = 0;
+  std::vector<KernelTime> calls;               // per host call: kernel and nodes
+
+ protected:
+  Signature signature_;
+};
+
+// A folder with a manifest, a library, or a program.
+Result<std::unique_ptr<Artifact>> open_artifact(const std::string& path);
+
+// artifact_library.cpp, artifact_program.cpp
+Result<std::unique_ptr<Artifact>> open_library(const std::string& path);
+Result<std::unique_ptr<Artifact>> open_program(const std::string& path, const std::vector<std::string>& emulator);
+
+// The dims of a port at a binding of all symbols.
+Result<std::vector<int64_t>> resolve_dims(const PortInfo& port, const Dims& dims);
+
+}  // namespace tenon

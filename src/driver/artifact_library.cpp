@@ -1,0 +1,207 @@
+// A library of this architecture, called through its public functions.
+#include <dlfcn.h>
+
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+
+#include "artifact.h"
+#include "files.h"
+#include "runtime/descriptor.h"
+#include "signature.h"
+#include "task_pool.h"
+
+namespace tenon {
+
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+double ms_since(Clock::time_point start) { return std::chrono::duration<double, std::milli>(Clock::now() - start).count(); }
+
+// Memory at a multiple of the ABI's alignment.
+class Aligned {
+ public:
+  explicit Aligned(size_t size) : data_(static_cast<std::byte*>(::operator new(size + 1, std::align_val_t{TN_ALIGN}))) {}
+  std::byte* get() const { return data_.get(); }
+
+ private:
+  struct Free {
+    void operator()(std::byte* p) const { ::operator delete(p, std::align_val_t{TN_ALIGN}); }
+  };
+  std::unique_ptr<std::byte, Free> data_;
+};
+
+// The public functions of backends/runtime/model.h; structures are passed as memory.
+struct Functions {
+  uint32_t (*abi)() = nullptr;
+  const char* (*build_id)() = nullptr;
+  const char* (*describe)() = nullptr;
+  const char* (*status_str)(tn_status) = nullptr;
+  tn_status (*bind)(const void** model, const void* weights, size_t bytes) = nullptr;
+  tn_status (*port_shapes)(const int64_t* dims, int64_t* shapes) = nullptr;
+  tn_status (*workspace)(const int64_t* dims, unsigned width, size_t* bytes) = nullptr;
+  tn_status (*run)(const void* const* model, const int64_t* dims, int64_t* io, void* workspace, size_t bytes,
+                   const tn_env* env) = nullptr;
+};
+
+// One call's arguments, in the memory layout of the generated header.
+struct Call {
+  std::vector<int64_t> dims, io;
+  std::vector<Aligned> buffers;
+  std::vector<std::vector<int64_t>> output_dims;
+  std::vector<size_t> output_bytes;
+  std::unique_ptr<Aligned> workspace;
+  size_t workspace_bytes = 0;
+};
+
+// What NAME_env points at: the pool, and the times of the kernels.
+struct Environment {
+  TaskPool* pool = nullptr;
+  Clock::time_point start;
+  std::vector<double>* kernels_ms = nullptr;
+
+  static void parallel_for(void* user, TaskPool::Task task, void* context, size_t count) {
+    static_cast<Environment*>(user)->pool->parallel_for(task, context, count);
+  }
+  static void event(void* user, uint32_t call, int end) {
+    auto* self = static_cast<Environment*>(user);
+    if (!end) self->start = Clock::now();
+    else if (call < self->kernels_ms->size()) (*self->kernels_ms)[call] += ms_since(self->start);
+  }
+};
+
+class Library : public Artifact {
+ public:
+  Result<void> open(const std::string& path) {
+    handle_ = {dlopen(fs::absolute(path).c_str(), RTLD_NOW | RTLD_LOCAL), [](void* h) { if (h) dlclose(h); }};
+    if (!handle_) return fail(Code::E0501, path + " cannot be loaded: " + dlerror());
+    std::string name = fs::path(path).stem().string();
+    if (name.starts_with("lib")) name.erase(0, 3);
+    auto find = [&](auto& function, const char* suffix) {
+      function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(handle_.get(), (name + suffix).c_str()));
+      return function != nullptr;
+    };
+    if (!find(call_.abi, "_abi") || !find(call_.build_id, "_build_id") || !find(call_.describe, "_describe") ||
+        !find(call_.status_str, "_status_str") || !find(call_.bind, "_bind") ||
+        !find(call_.port_shapes, "_port_shapes") || !find(call_.workspace, "_workspace") || !find(call_.run, "_run"))
+      return fail(Code::E0501, path + " is not a library made by Tenon for a model named " + name);
+    if (call_.abi() != TN_ABI_VERSION)
+      return fail(Code::E0501, path + " has version " + std::to_string(call_.abi()) + " of the interface, not " +
+                                   std::to_string(TN_ABI_VERSION));
+    TENON_TRY(signature_, parse_signature(call_.describe()));
+    build_id = call_.build_id();
+    const fs::path weights = fs::path(path).parent_path() / (name + ".weights");
+    const void* data = nullptr;
+    if (fs::exists(weights)) {
+      TENON_TRY(weights_, MappedInput::open(weights));
+      data = weights_.bytes().data();
+    }
+    return check(call_.bind(&model_, data, weights_.bytes().size()));
+  }
+
+  Result<std::vector<Tensor>> run(const std::vector<Tensor>& inputs, const Dims& dims, unsigned threads) override {
+    TENON_TRY(Call call, prepare(inputs, dims, threads));
+    TaskPool pool(threads);
+    Environment environment{.pool = &pool};
+    const tn_env env = make_env(environment);
+    TENON_DO(invoke(call, env));
+    std::vector<Tensor> outputs;
+    for (size_t k = 0; k < signature_.outputs.size(); ++k)
+      outputs.push_back(decode(signature_.outputs[k].type, call.output_dims[k],
+                               call.buffers[inputs.size() + k].get(), call.output_bytes[k]));
+    return outputs;
+  }
+
+  Result<std::vector<CallTimes>> time(const std::vector<Tensor>& inputs, const Dims& dims, unsigned threads, int runs,
+                                      bool kernels) override {
+    TENON_TRY(Call call, prepare(inputs, dims, threads));
+    TaskPool pool(threads);
+    std::vector<double> kernels_ms(kernels ? calls.size() : 0);
+    Environment environment{.pool = &pool, .kernels_ms = kernels ? &kernels_ms : nullptr};
+    const tn_env env = make_env(environment);
+    TENON_DO(invoke(call, env));
+    std::vector<CallTimes> times;
+    const Clock::time_point begin = Clock::now();
+    while (runs > 0 ? times.size() < static_cast<size_t>(runs) : times.size() < 5 || ms_since(begin) < 1000) {
+      std::ranges::fill(kernels_ms, 0);
+      const Clock::time_point start = Clock::now();
+      TENON_DO(invoke(call, env));
+      times.push_back({ms_since(start), kernels_ms});
+    }
+    return times;
+  }
+
+ private:
+  Result<void> check(tn_status status) const {
+    if (status == TN_OK) return {};
+    return fail(Code::E0503, std::string(call_.status_str(status)));
+  }
+
+  static tn_env make_env(Environment& environment) {
+    const bool parallel = environment.pool->width() > 1;
+    return {.size = sizeof(tn_env), .width = environment.pool->width(), .user = &environment,
+            .parallel_for = parallel ? Environment::parallel_for : nullptr,
+            .event = environment.kernels_ms ? Environment::event : nullptr};
+  }
+
+  const int64_t* dims_of(const Call& call) const { return signature_.symbols.empty() ? nullptr : call.dims.data(); }
+
+  Result<void> invoke(Call& call, const tn_env& env) {
+    return check(call_.run(&model_, dims_of(call), call.io.data(), call.workspace->get(),
+                           call.workspace_bytes, &env));
+  }
+
+  Result<Call> prepare(const std::vector<Tensor>& inputs, const Dims& dims, unsigned threads) {
+    Call call;
+    const size_t in = signature_.inputs.size(), out = signature_.outputs.size();
+    call.dims.push_back(static_cast<int64_t>((signature_.symbols.size() + 1) * 8));
+    for (const SymbolInfo& symbol : signature_.symbols) call.dims.push_back(dims.at(symbol.name));
+
+    size_t words = 0, output_rank = 0;
+    for (const auto* side : {&signature_.inputs, &signature_.outputs})
+      for (const PortInfo& port : *side) words += port.dims.size();
+    for (const PortInfo& port : signature_.outputs) output_rank += port.dims.size();
+    std::vector<int64_t> shapes(words + 1);
+    TENON_DO(check(call_.port_shapes(dims_of(call), shapes.data())));
+
+    call.io.resize(1 + in + 2 * out + output_rank);
+    call.io[0] = static_cast<int64_t>(call.io.size() * 8);
+    const int64_t* extent = shapes.data();
+    for (size_t k = 0; k < in; extent += signature_.inputs[k].dims.size(), ++k) {
+      const std::vector<int64_t> declared(extent, extent + signature_.inputs[k].dims.size());
+      if (inputs[k].dims != declared)
+        return fail(Code::E0502, "input `" + signature_.inputs[k].name + "` has another shape than the dims give");
+      const std::vector<std::byte> bytes = encode(inputs[k]);
+      call.buffers.emplace_back(bytes.size());
+      if (!bytes.empty()) std::memcpy(call.buffers.back().get(), bytes.data(), bytes.size());
+      call.io[1 + k] = reinterpret_cast<int64_t>(call.buffers.back().get());
+    }
+    for (size_t k = 0; k < out; extent += signature_.outputs[k].dims.size(), ++k) {
+      call.output_dims.emplace_back(extent, extent + signature_.outputs[k].dims.size());
+      const int64_t elements = count(call.output_dims[k]);
+      call.output_bytes.push_back(static_cast<size_t>(byte_size(signature_.outputs[k].type, elements)));
+      call.buffers.emplace_back(call.output_bytes[k]);
+      call.io[1 + in + k] = reinterpret_cast<int64_t>(call.buffers.back().get());
+      call.io[1 + in + out + k] = elements;
+    }
+    TENON_DO(check(call_.workspace(dims_of(call), threads, &call.workspace_bytes)));
+    call.workspace = std::make_unique<Aligned>(call.workspace_bytes);
+    return call;
+  }
+
+  std::shared_ptr<void> handle_;
+  MappedInput weights_;
+  Functions call_;
+  const void* model_ = nullptr;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Artifact>> open_library(const std::string& path) {
+  auto library = std::make_unique<Library>();
+  TENON_DO(library->open(path));
+  return library;
+}
+
+}  // namespace tenon
