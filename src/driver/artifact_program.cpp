@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -11,6 +10,7 @@
 
 #include "artifact.h"
 #include "files.h"
+#include "scratch_folder.h"
 #include "signature.h"
 
 extern char** environ;
@@ -21,27 +21,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "tenon.XXXXXX").string();
-    if (mkdtemp(name.data())) path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
-
 // What the command prints; its error text is the diagnostic where it fails.
 Result<std::string> output_of(const std::vector<std::string>& command) {
-  TemporaryFolder folder;
+  ScratchFolder folder;
   const std::string out = (folder.path() / "out").string(), err = (folder.path() / "err").string();
   std::vector<char*> argv;
   for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
@@ -81,7 +63,7 @@ class Program : public Artifact {
   }
 
   Result<std::vector<Tensor>> run(const std::vector<Tensor>& inputs, const Dims& dims, unsigned) override {
-    TemporaryFolder folder;
+    ScratchFolder folder;
     TENON_TRY(std::vector<std::string> command, command_for(inputs, dims, folder.path()));
     command.insert(command.end(), {"--output", folder.path().string()});
     TENON_DO(output_of(command));
@@ -97,7 +79,7 @@ class Program : public Artifact {
 
   Result<std::vector<CallTimes>> time(const std::vector<Tensor>& inputs, const Dims& dims, unsigned, int runs,
                                       bool) override {
-    TemporaryFolder folder;
+    ScratchFolder folder;
     TENON_TRY(std::vector<std::string> command, command_for(inputs, dims, folder.path()));
     command.insert(command.end(), {"--bench", std::to_string(runs > 0 ? runs : 5)});
     TENON_TRY(const std::string text, output_of(command));

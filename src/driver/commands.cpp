@@ -1,0 +1,96 @@
+// run, bench, inspect: what is done with an artifact.
+#include <algorithm>
+#include <filesystem>
+
+#include "inputs.h"
+#include "scratch_folder.h"
+#include "signature.h"
+
+namespace tenon {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+double quantile(const std::vector<double>& sorted, double q) {
+  return sorted[static_cast<size_t>(q * static_cast<double>(sorted.size() - 1) + 0.5)];
+}
+
+}  // namespace
+
+Result<std::vector<NamedTensor>> run(const RunOptions& options) {
+  TENON_TRY(const std::unique_ptr<Artifact> artifact, open_artifact(options.artifact));
+  Dims dims = options.dims;
+  TENON_TRY(const std::vector<Tensor> inputs, load_inputs(artifact->signature(), options.inputs, dims, false));
+  TENON_TRY(std::vector<Tensor> outputs, artifact->run(inputs, dims, options.threads));
+  std::error_code error;
+  if (!options.output.empty()) fs::create_directories(options.output, error);
+  std::vector<NamedTensor> named;
+  for (size_t k = 0; k < outputs.size(); ++k) {
+    std::string file = artifact->signature().outputs[k].name;
+    std::ranges::replace(file, '/', '_');
+    if (!options.output.empty()) TENON_DO(write_npy((fs::path(options.output) / (file + ".npy")).string(), outputs[k]));
+    named.push_back({artifact->signature().outputs[k].name, std::move(outputs[k])});
+  }
+  return named;
+}
+
+Result<BenchReport> bench(const BenchOptions& options) {
+  ScratchFolder scratch;
+  TENON_TRY(const std::string path, artifact_or_compiled(options.artifact, options.compile, scratch));
+  TENON_TRY(const std::unique_ptr<Artifact> artifact, open_artifact(path));
+  if (options.kernels && artifact->calls.empty())
+    return fail(Code::E0501, path + " has no manifest that names its kernels", "name the artifact's folder");
+  Dims dims = options.dims;
+  const std::vector<std::string> specs = options.inputs.empty() ? std::vector<std::string>{"random:0"} : options.inputs;
+  TENON_TRY(const std::vector<Tensor> inputs, load_inputs(artifact->signature(), specs, dims, false));
+  TENON_TRY(const std::vector<CallTimes> times,
+            artifact->time(inputs, dims, options.threads, options.runs, options.kernels));
+
+  std::vector<double> totals;
+  for (const CallTimes& t : times) totals.push_back(t.total_ms);
+  std::ranges::sort(totals);
+  BenchReport report{.target = artifact->target, .median_ms = quantile(totals, 0.5), .min_ms = totals.front(),
+                     .runs = static_cast<int>(totals.size()), .threads = options.threads};
+  report.spread = (quantile(totals, 0.9) - quantile(totals, 0.1)) / report.median_ms;
+  if (!options.kernels) return report;
+  std::map<std::string, size_t> rows;
+  for (size_t call = 0; call < artifact->calls.size(); ++call) {
+    std::vector<double> each;
+    for (const CallTimes& t : times)
+      if (call < t.kernels_ms.size()) each.push_back(t.kernels_ms[call]);
+    if (each.empty()) continue;
+    std::ranges::sort(each);
+    auto [row, fresh] = rows.emplace(artifact->calls[call].name, report.kernels.size());
+    if (fresh) report.kernels.push_back(artifact->calls[call]);
+    report.kernels[row->second].median_ms += quantile(each, 0.5);
+    ++report.kernels[row->second].calls;
+  }
+  return report;
+}
+
+Result<InspectReport> inspect(const std::string& path, const ImportOptions& import) {
+  InspectReport report;
+  if (!path.ends_with(".onnx")) {
+    TENON_TRY(const std::unique_ptr<Artifact> artifact, open_artifact(path));
+    report.signature = artifact->signature();
+    report.weights_bytes = artifact->weights_bytes;
+    report.target = artifact->target;
+    report.build_id = artifact->build_id;
+    report.compiler = artifact->compiler;
+    return report;
+  }
+  TENON_TRY(const Graph graph, import_onnx(path, import));
+  report.signature = signature_of(graph);
+  for (const Constant& constant : graph.constants) report.weights_bytes += static_cast<int64_t>(constant.bytes.size);
+  std::map<int, std::string> nodes;
+  std::map<std::string, int> operators;
+  for (const Node& node : graph.nodes)
+    if (node.origin.index >= 0) nodes[node.origin.index] = node.origin.op;
+  for (const auto& [index, op] : nodes) ++operators[op];
+  report.nodes = nodes.size();
+  report.operators.assign(operators.begin(), operators.end());
+  return report;
+}
+
+}  // namespace tenon

@@ -1,0 +1,30 @@
+#include "scratch_folder.h"
+
+#include <stdlib.h>
+
+namespace tenon {
+
+namespace fs = std::filesystem;
+
+ScratchFolder::ScratchFolder() {
+  std::string name = (fs::temp_directory_path() / "tenon.XXXXXX").string();
+  if (mkdtemp(name.data())) path_ = name;
+}
+
+ScratchFolder::~ScratchFolder() {
+  std::error_code ignored;
+  if (!path_.empty()) fs::remove_all(path_, ignored);
+}
+
+Result<std::string> artifact_or_compiled(const std::string& artifact, CompileOptions options, const ScratchFolder& scratch) {
+  if (!artifact.empty()) return artifact;
+  options.output = (scratch.path() / "artifact").string();
+  // The library where it runs here, the program where it needs an emulator.
+  options.emit = {Emit::SharedLibrary, Emit::Exe};
+  if (options.targets.size() > 1) return fail(Code::E0601, "one --target, please: this command runs one artifact");
+  TENON_TRY(std::vector<CompileOutcome> outcomes, compile(options));
+  TENON_TRY(const ArtifactSummary summary, std::move(outcomes.front().artifact));
+  return summary.folder;
+}
+
+}  // namespace tenon

@@ -1,0 +1,25 @@
+// A folder that goes when its owner goes.
+#pragma once
+
+#include <filesystem>
+
+#include "tenon/driver.h"
+
+namespace tenon {
+
+class ScratchFolder {
+ public:
+  ScratchFolder();
+  ~ScratchFolder();
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// `artifact`, or, where it is empty, what the model compiles to for its one target.
+Result<std::string> artifact_or_compiled(const std::string& artifact, CompileOptions compile, const ScratchFolder& scratch);
+
+}  // namespace tenon
