@@ -1,0 +1,60 @@
+// Indirect reads and writes.
+#include "families.h"
+
+namespace tenon::frontend {
+
+namespace {
+
+Vals gather_axis(OnnxNode& n) { return {gather(n[0], n[1], n.axis("axis", n[0].rank()))}; }
+
+Vals gather_elements(OnnxNode& n) {
+  return {n.b.emit(Op::gather_elements, {n[0], n[1]}, Attrs().set<Attr::axis>(n.axis("axis", n[0].rank())))};
+}
+
+Vals gather_nd(OnnxNode& n) {
+  return {n.b.emit(Op::gather_nd, {n[0], n[1]}, Attrs().set<Attr::batch_dims>(n.integer_or("batch_dims", 0)))};
+}
+
+Vals scatter_elements(OnnxNode& n) {
+  return {n.b.emit(Op::scatter_elements, {n[0], n[1], n[2]},
+                   Attrs().set<Attr::axis>(n.axis("axis", n[0].rank())).set<Attr::reduction>(n.text_or("reduction", "none")))};
+}
+
+Vals scatter_nd(OnnxNode& n) {
+  return {n.b.emit(Op::scatter_nd, {n[0], n[1], n[2]}, Attrs().set<Attr::reduction>(n.text_or("reduction", "none")))};
+}
+
+// on where the index along a new axis equals indices, counted from the end where negative.
+Vals one_hot(OnnxNode& n) {
+  Val indices = cast(n[0], DType::I64), values = n[2];
+  Dims depth = n.elements(1);
+  n.require(depth.size() == 1, "depth must be one number");
+  int axis = n.axis("axis", indices.rank() + 1);
+  Val size = scalar_of(n.b, depth[0], DType::I64);
+  Val at = unsqueeze(select(indices < 0.0, indices + size, indices), axis);
+  Dims dims = at.dims();
+  dims[static_cast<size_t>(axis)] = depth[0];
+  auto value = [&](int64_t i) { return reshape(slice(values, 0, n.pool.index(i), n.pool.index(1)), {}); };
+  return {select(n.b.iota(DType::I64, dims, axis) == at, value(1), value(0))};
+}
+
+// y[t] = x[len - 1 - t] for t < len, per batch.
+Vals reverse_sequence(OnnxNode& n) {
+  Val x = n[0];
+  int time = n.axis("time_axis", x.rank()), batch = n.axis("batch_axis", x.rank());
+  Val t = n.b.iota(DType::I64, x.dims(), time), length = align_channels(cast(n[1], DType::I64), batch, x.rank());
+  Val from = select(t < length, length - 1.0 - t, t);
+  return {n.b.emit(Op::gather_elements, {x, from}, Attrs().set<Attr::axis>(time))};
+}
+
+constexpr ImportRow kRows[] = {
+    {"Gather", gather_axis},      {"GatherElements", gather_elements}, {"GatherND", gather_nd},
+    {"OneHot", one_hot},          {"ReverseSequence", reverse_sequence}, {"Scatter", scatter_elements},
+    {"ScatterElements", scatter_elements}, {"ScatterND", scatter_nd},
+};
+
+}  // namespace
+
+std::span<const ImportRow> gather_imports() { return kRows; }
+
+}  // namespace tenon::frontend

@@ -1,0 +1,85 @@
+// Imports every model that Tenon must compile, from the data set beside the repository. Weights of the zoo
+// are not stored there: sparse files of the right size stand in.
+#include <gtest/gtest.h>
+#include <onnx/onnx_pb.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "tenon/frontend.h"
+
+namespace tenon {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path shared() {
+  const char* set = std::getenv("TENON_SHARED");
+  return set ? fs::path(set) : fs::path(TENON_SOURCE_DIR).parent_path() / "shared";
+}
+
+constexpr const char* kModels[] = {
+    "ad_int8", "ic_f32", "ic_int8", "kws_int8", "vww_f32", "vww_int8", "magika_v3_3", "mnist", "ultraface_rfb_320",
+    "resnet18", "resnet50", "mobilenet_v2", "mobilenet_v3_large", "efficientnet_b0", "densenet121", "inception_v3",
+    "squeezenet1_1", "shufflenet_v2_x1_0", "vgg16", "convnext_tiny", "vit_b_16", "swin_t", "unet_small",
+    "unet_small_dynamo", "superres_x4", "yolov8n_like", "deeplabv3_mobilenet_v3_large", "bert_base",
+    "bert_base_dynamo", "distilbert", "t5_small_encoder", "t5_small_decoder", "gpt2_small", "llama_135m",
+    "llama_tiny", "llama_tiny_dynamo", "llama_tiny_opset23", "whisper_tiny_encoder", "whisper_tiny_decoder",
+    "whisper_tiny_decoder_with_past", "wav2vec2_base", "resnet50_int8_qdq_u8s8", "resnet50_int8_qdq_s8s8",
+    "mobilenet_v2_int8_qdq_u8s8", "mobilenet_v2_int8_qdq_s8s8"};
+
+std::map<std::string, fs::path> find_models() {
+  std::map<std::string, fs::path> found;
+  if (!fs::exists(shared())) return found;
+  for (const auto& entry : fs::recursive_directory_iterator(shared()))
+    if (entry.path().extension() == ".onnx") found.emplace(entry.path().stem(), entry.path());
+  return found;
+}
+
+// A copy of the model in `folder`, beside empty data files as long as the model needs them.
+fs::path with_empty_weights(const fs::path& model, const fs::path& folder) {
+  fs::create_directories(folder);
+  fs::path copy = folder / model.filename();
+  fs::copy_file(model, copy, fs::copy_options::overwrite_existing);
+  onnx::ModelProto proto;
+  std::ifstream in(model, std::ios::binary);
+  proto.ParseFromIstream(&in);
+  std::map<std::string, uintmax_t> sizes;
+  for (const auto& tensor : proto.graph().initializer()) {
+    std::map<std::string, std::string> entry;
+    for (const auto& e : tensor.external_data()) entry[e.key()] = e.value();
+    if (entry.empty()) continue;
+    uintmax_t end = (entry.contains("offset") ? std::stoull(entry["offset"]) : 0) + std::stoull(entry["length"]);
+    sizes[entry["location"]] = std::max(sizes[entry["location"]], end);
+  }
+  for (const auto& [location, size] : sizes) {
+    std::ofstream(folder / location).close();
+    fs::resize_file(folder / location, size);
+  }
+  return copy;
+}
+
+class Models : public testing::TestWithParam<const char*> {};
+
+TEST_P(Models, Import) {
+  static const std::map<std::string, fs::path> models = find_models();
+  auto model = models.find(GetParam());
+  if (model == models.end()) GTEST_SKIP() << "no model " << GetParam() << " under " << shared();
+  fs::path folder = fs::path(testing::TempDir()) / ("tenon_import_" + model->first);
+  auto graph = import_onnx(with_empty_weights(model->second, folder), {});
+  fs::remove_all(folder);
+  if (!graph)
+    for (const Diag& d : graph.error()) {
+      std::string shapes;
+      for (const std::string& s : d.shapes) shapes += "\n    " + s;
+      ADD_FAILURE() << code_name(d.code) << " " << d.node.op << " '" << d.node.name << "': " << d.message << shapes;
+    }
+  else
+    EXPECT_FALSE(graph->outputs.empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(List, Models, testing::ValuesIn(kModels), [](const auto& i) { return std::string(i.param); });
+
+}  // namespace
+}  // namespace tenon
