@@ -126,7 +126,7 @@ struct Value {
   ConstantId constant = {};            // valid: an initialiser
   std::optional<Quant> quant = {};
   Layout layout = {};                  // empty: row-major, dense
-  // The elements as expressions, where shape arithmetic needs them and they are few (rank <= 1). Integers
+  // The elements as expressions, where shape arithmetic needs them and they are few; row-major. Integers
   // are of type `index`, bools and floats of their own type.
   std::optional<std::vector<Expr>> content = {};
 };
@@ -164,7 +164,7 @@ struct Graph {
   std::vector<std::vector<int>> users() const;  // per value: indices into nodes, ascending
 };
 
-// The `content` of a constant; nothing where it is large, of rank > 1, or not numeric.
+// The `content` of a constant; nothing where it is large or not numeric.
 std::optional<std::vector<Expr>> constant_content(ExprPool& pool, const Constant& constant);
 // Widened for the reference evaluators; a splat is repeated.
 Tensor tensor_of(const Constant& constant);

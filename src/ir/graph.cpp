@@ -53,7 +53,7 @@ Bytes Bytes::copy_of(std::span<const std::byte> bytes) {
 int64_t Constant::count() const { return tenon::count(dims); }
 
 std::optional<std::vector<Expr>> constant_content(ExprPool& pool, const Constant& constant) {
-  if (constant.dims.size() > 1 || constant.count() > kMaxContent) return std::nullopt;
+  if (constant.count() > kMaxContent) return std::nullopt;
   if (constant.type == DType::String || is_complex(constant.type)) return std::nullopt;
   Tensor t = tensor_of(constant);
   std::vector<Expr> content;

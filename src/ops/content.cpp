@@ -263,9 +263,15 @@ class Interpreter {
 };
 
 bool worth_tracking(const Graph& graph, const Value& out) {
-  if (out.dims.size() > 1 || out.type == DType::String || is_complex(out.type)) return false;
-  auto extent = out.dims.empty() ? std::optional<int64_t>(1) : graph.pool.as_int(out.dims[0]);
-  return extent && *extent <= kMaxElements;
+  if (out.type == DType::String || is_complex(out.type)) return false;
+  int64_t elements = 1;
+  for (Expr d : out.dims) {
+    auto extent = graph.pool.as_int(d);
+    if (!extent || *extent > kMaxElements) return false;
+    elements *= *extent;
+    if (elements > kMaxElements) return false;
+  }
+  return true;
 }
 
 }  // namespace
