@@ -52,6 +52,10 @@ class Evaluator {
     }
     TENON_DO(each_known_dim(
         inputs, [&](Expr dim, int64_t extent) { return pool_.evaluate(dim, bindings_) == extent; }));
+    for (auto [symbol, extent] : bindings_)
+      if (extent < pool_.var(symbol).lo || extent > pool_.var(symbol).hi)
+        return fail(Code::E0502,
+                    "dimension " + pool_.var(symbol).name + " cannot be " + std::to_string(extent));
     for (auto [a, b] : graph_.assumed_equal)
       if (pool_.evaluate(a, bindings_) != pool_.evaluate(b, bindings_))
         return fail(Code::E0502,
@@ -75,6 +79,7 @@ class Evaluator {
   template <class F>
   Result<void> each_known_dim(std::span<const Tensor> inputs, F&& visit) {
     for (auto [symbol, expression] : graph_.replaced) {
+      if (pool_.op(symbol) != SOp::Var) continue;
       auto it = options_.dims.find(pool_.var(symbol).name);
       if (it != options_.dims.end() && !visit(expression, it->second))
         return fail(Code::E0502, "dimension " + it->first + " is " + pool_.text(expression) +

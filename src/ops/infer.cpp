@@ -11,9 +11,10 @@ std::string text_of(const Graph& graph, Expr a, Expr b) {
   return graph.pool.text(a) + " and " + graph.pool.text(b);
 }
 
-void replace_symbol(Graph& graph, Expr symbol, Expr replacement) {
-  const ExprPool::Substitution map{{symbol, replacement}};
-  auto apply = [&](Expr& e) { e = graph.pool.substitute(e, map); };
+// From now on the graph says `replacement` where it said `e`, a symbol or any other expression.
+void replace(Graph& graph, Expr e, Expr replacement) {
+  const ExprPool::Substitution map{{e, replacement}};
+  auto apply = [&](Expr& old) { old = graph.pool.substitute(old, map); };
   for (Value& v : graph.values) {
     std::ranges::for_each(v.dims, apply);
     if (v.content) std::ranges::for_each(*v.content, apply);
@@ -23,7 +24,7 @@ void replace_symbol(Graph& graph, Expr symbol, Expr replacement) {
       if (auto* dims = std::get_if<attr::Dims>(&value)) std::ranges::for_each(*dims, apply);
   for (auto& [a, b] : graph.assumed_equal) apply(a), apply(b);
   for (auto& [from, to] : graph.replaced) apply(to);
-  graph.replaced.emplace(symbol, replacement);
+  graph.replaced.insert_or_assign(e, replacement);
 }
 
 // Solves difference == 0 for one symbol. Newer symbols go first, and those whose replacement is
@@ -42,6 +43,24 @@ std::optional<std::pair<Expr, Expr>> solve(ExprPool& pool, Expr difference) {
     if (!fallback) fallback = std::pair{s, *value};
   }
   return fallback;
+}
+
+size_t nodes_in(const ExprPool& pool, Expr e) {
+  size_t n = 1;
+  for (Expr child : pool.operands(e)) n += nodes_in(pool, child);
+  return n;
+}
+
+// S == min(512, S) is S <= 512, S == max(1, S) is S >= 1: a range, if the other operand is a number.
+bool tighten_range(ExprPool& pool, Expr a, Expr b) {
+  if (pool.op(a) != SOp::Var || (pool.op(b) != SOp::Min && pool.op(b) != SOp::Max)) return false;
+  std::span<const Expr> operands = pool.operands(b);
+  if (operands[0] != a && operands[1] != a) return false;
+  auto limit = pool.as_int(operands[operands[0] == a ? 1 : 0]);
+  Var& var = pool.var(a);
+  if (!limit || *limit < var.lo || *limit > var.hi) return false;
+  (pool.op(b) == SOp::Min ? var.hi : var.lo) = *limit;
+  return true;
 }
 
 }  // namespace
@@ -70,12 +89,15 @@ Result<Expr> unify_dims(Graph& graph, Expr a, Expr b) {
       kept.lo = std::max(kept.lo, var.lo);
       kept.hi = std::min(kept.hi, var.hi);
     }
-    replace_symbol(graph, symbol, value);
+    replace(graph, symbol, value);
     return resolve(graph, a);
   }
-  auto known = std::ranges::find(graph.assumed_equal, std::pair{a, b});
-  if (known == graph.assumed_equal.end()) graph.assumed_equal.emplace_back(a, b);
-  return pool.is_const(b) ? b : a;
+  // The simpler one stands for both, so that dims which meet stay equal by id.
+  if (nodes_in(pool, a) > nodes_in(pool, b)) std::swap(a, b);
+  bool checked_as_range = tighten_range(pool, a, b);
+  replace(graph, b, a);
+  if (!checked_as_range) graph.assumed_equal.emplace_back(a, b);
+  return a;
 }
 
 Result<std::vector<Expr>> broadcast_dims(Graph& graph, std::span<const std::vector<Expr>> operands) {

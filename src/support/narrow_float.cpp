@@ -2,6 +2,7 @@
 
 #include <llvm/ADT/APFloat.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -49,14 +50,14 @@ double round_to(DType type, double value, bool saturate) {
 uint64_t float_bits(DType type, double value, bool saturate) {
   if (type == DType::F64) return std::bit_cast<uint64_t>(value);
   if (type == DType::F32) return std::bit_cast<uint32_t>(static_cast<float>(value));
-  if (type == DType::F8E8M0) {  // 2^(bits-127); no sign, no zero; 255 is NaN
-    if (!(value > 0)) return std::isnan(value) ? 255 : 0;
+  if (type == DType::F8E8M0) {  // 2^(bits-127): no sign, no zero, 255 is NaN; rounds up, so that scales cover
+    if (!std::isfinite(value)) return 255;
+    if (value == 0) return 0;
     int exponent = 0;
-    double mantissa = std::frexp(value, &exponent);  // [0.5, 1)
-    if (std::isinf(value)) return saturate ? 254 : 255;
-    exponent += mantissa > 0.75 || (mantissa == 0.75 && (exponent & 1) != 0) ? 0 : -1;
-    int biased = exponent + 127;
-    return static_cast<uint64_t>(biased < 0 ? 0 : biased > 254 ? (saturate ? 254 : 255) : biased);
+    double mantissa = std::frexp(std::fabs(value), &exponent);  // [0.5, 1)
+    int biased = exponent + 127 - (mantissa == 0.5);
+    if (biased > 254) return saturate ? 254 : 255;
+    return static_cast<uint64_t>(std::fabs(value) == 0x1p-127 ? 0 : std::max(biased, 1));
   }
   return rounded(type, value, saturate).bitcastToAPInt().getZExtValue();
 }
@@ -65,7 +66,8 @@ double float_value(DType type, uint64_t raw) {
   if (type == DType::F64) return std::bit_cast<double>(raw);
   if (type == DType::F32) return static_cast<double>(std::bit_cast<float>(static_cast<uint32_t>(raw)));
   if (type == DType::F8E8M0)
-    return raw == 255 ? std::numeric_limits<double>::quiet_NaN() : std::ldexp(1.0, static_cast<int>(raw) - 127);
+    return raw == 255 ? std::numeric_limits<double>::quiet_NaN()
+                      : std::ldexp(1.0, static_cast<int>(raw) - 127);
   llvm::APFloat f(semantics(type), llvm::APInt(static_cast<unsigned>(bits(type)), raw));
   bool lost = false;
   f.convert(llvm::APFloat::IEEEdouble(), llvm::APFloat::rmNearestTiesToEven, &lost);

@@ -84,6 +84,33 @@ TEST_F(Symbols, UnifyRecordsWhatItCannotShow) {
   EXPECT_EQ(eight.error()[0].code, Code::E0502);
 }
 
+// Slicing a table of 512 positions to S of them.
+TEST_F(Symbols, UnifyTightensRanges) {
+  Expr clipped = p.min(p.index(512), S);
+  ValueId x = input({S}), y = input({p.mul(clipped, p.index(2))});
+  EXPECT_EQ(*unify_dims(g, clipped, S), S);
+  EXPECT_EQ(g.values[y].dims, (Exprs{p.mul(S, p.index(2))}));
+  EXPECT_EQ(p.var(S).hi, 512);
+  EXPECT_TRUE(g.assumed_equal.empty());
+  g.outputs = {shape_of(x)};
+  auto run = [&](int64_t s) {
+    return evaluate(g, std::vector{Tensor::zeros(DType::F32, {s}), Tensor::zeros(DType::F32, {2 * s})}, {})
+        .has_value();
+  };
+  EXPECT_TRUE(run(512));
+  EXPECT_FALSE(run(513));
+}
+
+TEST_F(Symbols, UnifyReplacesTheLongerOfUnsolvableDims) {
+  Expr even = p.mul(p.floordiv(p.add(S, p.index(1)), p.index(2)), p.index(2));  // down and up again
+  ValueId x = input({even});
+  EXPECT_EQ(*unify_dims(g, even, S), S);
+  EXPECT_EQ(g.values[x].dims, (Exprs{S}));
+  ASSERT_EQ(g.assumed_equal.size(), 1u);
+  EXPECT_EQ(*unify_dims(g, S, even), S);
+  EXPECT_EQ(g.assumed_equal.size(), 1u);
+}
+
 TEST_F(Symbols, Broadcasting) {
   std::vector<Expr> operands[] = {{B, p.index(1), S}, {p.index(12), p.index(1)}, {S}};
   EXPECT_EQ(*broadcast_dims(g, operands), (Exprs{B, p.index(12), S}));
@@ -149,6 +176,17 @@ TEST_F(Symbols, RunningSumsAndScatters) {
   ValueId scattered = node(Op::scatter_elements, {shape, integers({-1}), integers({7})},
                            Attrs().set<Attr::axis>(0).set<Attr::reduction>("none"));
   EXPECT_EQ(content(scattered), (Exprs{B, S, p.index(7)}));
+}
+
+// Pads as torch's legacy exporter reorders them: [-1, 2], rows reversed, transposed, flat.
+TEST_F(Symbols, PadsThroughMatrices) {
+  ValueId pads = node(Op::extents, {}, Attrs().set<Attr::dims>({p.index(1), S, p.index(3), B}));
+  ValueId rows = node(Op::reshape, {pads}, Attrs().set<Attr::dims>({p.index(2), p.index(2)}));
+  Attrs reversed = Attrs().set<Attr::starts>({p.index(1), p.index(0)}).set<Attr::steps>({-1, 1});
+  ValueId flipped = node(Op::slice, {rows}, reversed.set<Attr::dims>({p.index(2), p.index(2)}));
+  ValueId columns = node(Op::transpose, {flipped}, Attrs().set<Attr::perm>({1, 0}));
+  ValueId flat = node(Op::reshape, {columns}, Attrs().set<Attr::dims>({p.index(4)}));
+  EXPECT_EQ(content(flat), (Exprs{p.index(3), p.index(1), B, S}));
 }
 
 // floor(cast(shape, f32) * scale) of an upsampling.
