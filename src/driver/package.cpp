@@ -159,13 +159,16 @@ class Packager {
       TENON_DO(link_shared(folder_ / file, file, joined, in_.target));
       files_.push_back(file);
     }
-    if (emits(Emit::Archive)) {
-      files_.push_back("lib" + name() + ".a");
-      TENON_DO(write_archive(folder_ / files_.back(), joined));
-    }
-    if (emits(Emit::Object)) {
-      files_.push_back(name() + ".o");
-      TENON_DO(link_relocatable(folder_ / files_.back(), joined, in_.target));
+    if (emits(Emit::Archive) || emits(Emit::Object)) {
+      const std::vector<fs::path> whole = {emits(Emit::Object) ? folder_ / (name() + ".o") : objects_ / "whole" / (name() + ".o")};
+      std::error_code error;
+      fs::create_directory(objects_ / "whole", error);
+      TENON_DO(link_relocatable(whole[0], joined, in_.target));
+      if (emits(Emit::Object)) files_.push_back(name() + ".o");
+      if (emits(Emit::Archive)) {
+        files_.push_back("lib" + name() + ".a");
+        TENON_DO(write_archive(folder_ / files_.back(), whole));
+      }
     }
     if (emits(Emit::Exe)) {
       TENON_TRY(const ObjectFile runner, runtime_part(RuntimePart::Runner, {}));
