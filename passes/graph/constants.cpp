@@ -64,8 +64,7 @@ Tensor piece(const Constant& c, int64_t first, int64_t count) {
 
 // Element by element, a chunk at a time; operands are of the result's shape or one element.
 std::optional<ValueId> fold_elementwise(Graph& graph, const Node& node) {
-  const OpDef& def = definition(node.op);
-  if (def.kind != OpKind::Elementwise && node.op != Op::cast && node.op != Op::bitcast) return std::nullopt;
+  if (!is_pointwise(node.op)) return std::nullopt;
   const Value& out = graph.values[node.outputs[0]];
   bool splat = true;
   int64_t total = count(known(graph, out.dims));

@@ -71,15 +71,15 @@ class Rewriter {
 
 }  // namespace
 
-Result<Graph> rewrite(Graph graph, const Rule& rule) {
-  bool changed = false;
-  return Rewriter(std::move(graph), rule).run(changed);
+Result<Graph> rewrite(Graph graph, const Rule& rule, bool* changed) {
+  bool ignored = false;
+  return Rewriter(std::move(graph), rule).run(changed ? *changed : ignored);
 }
 
 Result<Graph> rewrite_to_fixpoint(Graph graph, const Rule& rule) {
   for (bool changed = true; changed;) {
     changed = false;
-    TENON_TRY(graph, Rewriter(std::move(graph), rule).run(changed));
+    TENON_TRY(graph, rewrite(std::move(graph), rule, &changed));
   }
   return graph;
 }
@@ -151,6 +151,10 @@ std::vector<int> use_counts(const Graph& graph) {
       if (v.valid()) ++counts[static_cast<size_t>(v.index)];
   for (ValueId v : graph.outputs) ++counts[static_cast<size_t>(v.index)];
   return counts;
+}
+
+bool is_pointwise(Op op) {
+  return op == Op::cast || (definition(op).kind == OpKind::Elementwise && definition(op).scalar != SOp::Const);
 }
 
 bool same_type(const Graph& graph, ValueId a, ValueId b) {

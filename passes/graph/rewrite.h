@@ -14,7 +14,7 @@ using Rule = std::function<Result<std::vector<ValueId>>(Graph&, const Node&)>;
 
 // Applies the rule to every node in order, then drops what is dead. An output of the graph keeps its
 // name, and stays the result of a node of its own.
-Result<Graph> rewrite(Graph graph, const Rule& rule);
+Result<Graph> rewrite(Graph graph, const Rule& rule, bool* changed = nullptr);
 // Again until nothing changes.
 Result<Graph> rewrite_to_fixpoint(Graph graph, const Rule& rule);
 
@@ -28,6 +28,9 @@ const Node* producer(const Graph& graph, ValueId v, Op op);
 
 // How often each value is read, by nodes and as an output.
 std::vector<int> use_counts(const Graph& graph);
+
+// Element k of the result depends on element k of each operand, broadcast, and on nothing else.
+bool is_pointwise(Op op);
 
 bool same_type(const Graph& graph, ValueId a, ValueId b);
 
