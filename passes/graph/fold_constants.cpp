@@ -35,7 +35,7 @@ std::optional<ValueId> from_content(Graph& graph, ValueId v) {
 
 Result<Graph> fold_constants(Graph graph) {
   return rewrite(std::move(graph), [](Graph& g, const Node& node) -> Result<std::vector<ValueId>> {
-    if (spelling(node.op) == "dequantize") return {};
+    if (node.op == Op::dequantize) return {};
     if (node.outputs.size() == 1)
       if (auto known = from_content(g, node.outputs[0])) return std::vector{*known};
     return fold_node(g, node).value_or(std::vector<ValueId>{});

@@ -94,6 +94,31 @@ std::vector<Tensor> eval_any_softmax(const EvalInput& in, bool log) {
 }
 
 std::vector<Tensor> eval_softmax(const EvalInput& in) { return eval_any_softmax(in, false); }
+std::vector<Tensor> eval_log_softmax(const EvalInput& in) { return eval_any_softmax(in, true); }
+
+// x - max - log(sum(exp(x - max))), in the compute type of x.
+Result<std::vector<ValueId>> decompose_log_softmax(Graph& graph, const Node& node) {
+  DType type = graph.values[node.inputs[0]].type, wide = compute_type(type);
+  auto make = [&](Op op, std::vector<ValueId> inputs, Attrs attrs = {}) {
+    return add_node(graph, {.op = op, .inputs = std::move(inputs), .outputs = {}, .attrs = std::move(attrs),
+                            .origin = node.origin});
+  };
+  auto rows = Attrs().set<Attr::axes>({node.attrs.get<Attr::axis>()}).set<Attr::keep_dims>(1);
+  ValueId x = node.inputs[0];
+  if (wide != type) {
+    TENON_TRY(x, make(Op::cast, {x}, Attrs().set<Attr::to>(wide)));
+  }
+  TENON_TRY(ValueId most, make(Op::reduce_max, {x}, rows));
+  TENON_TRY(ValueId shifted, make(Op::sub, {x, most}));
+  TENON_TRY(ValueId powers, make(Op::exp, {shifted}));
+  TENON_TRY(ValueId total, make(Op::reduce_sum, {powers}, rows));
+  TENON_TRY(ValueId logarithm, make(Op::log, {total}));
+  TENON_TRY(ValueId result, make(Op::sub, {shifted, logarithm}));
+  if (wide != type) {
+    TENON_TRY(result, make(Op::cast, {result}, Attrs().set<Attr::to>(type)));
+  }
+  return std::vector{result};
+}
 
 // layer_norm: (x - mean) / sqrt(variance + epsilon) * scale + bias over `axes`; mode "rms" leaves the mean out.
 
@@ -183,6 +208,10 @@ std::vector<Tensor> eval_layer_norm(const EvalInput& in) {
 constexpr OpDef def_softmax{.name = "softmax", .kind = OpKind::Composite, .attrs = {Attr::axis},
                             .infer = infer_softmax, .eval = eval_softmax, .lower = lower_softmax};
 static_assert(complete(def_softmax));
+
+constexpr OpDef def_log_softmax{.name = "log_softmax", .kind = OpKind::Composite, .attrs = {Attr::axis},
+                                .infer = infer_softmax, .eval = eval_log_softmax, .decompose = decompose_log_softmax};
+static_assert(complete(def_log_softmax));
 
 constexpr OpDef def_layer_norm{.name = "layer_norm", .kind = OpKind::Composite, .max_inputs = 3,
                                .attrs = {Attr::axes, Attr::epsilon, Attr::mode},
