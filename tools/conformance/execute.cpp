@@ -1,0 +1,98 @@
+#include "execute.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <set>
+
+#include "compare.h"
+#include "tenon/frontend.h"
+#include "tenon/ops.h"
+
+namespace tenon::conformance {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+Outcome failed(std::string message) { return {.status = Status::Failed, .message = std::move(message)}; }
+
+// A diagnostic about the model is an answer; one about our own code is a failure.
+Outcome diagnosed(const Diags& diags) {
+  const Diag& diag = diags.front();
+  const bool ours = diag.code == Code::E0404 || diag.code == Code::E0503;
+  return {.status = ours ? Status::Failed : Status::Unsupported,
+          .code = std::string(code_name(diag.code)),
+          .op = diag.node.op,
+          .message = diag.message};
+}
+
+// ONNX's generate_dummy_data: element i of n is i / n.
+Tensor ramp(const std::vector<int64_t>& dims) {
+  Tensor tensor = Tensor::zeros(DType::F32, dims);
+  const auto n = static_cast<double>(tensor.count());
+  for (size_t i = 0; i < tensor.f.size(); i++) tensor.f[i] = static_cast<double>(i) / n;
+  round_elements(tensor);
+  return tensor;
+}
+
+Result<std::vector<Tensor>> read_all(const std::vector<fs::path>& files) {
+  std::vector<Tensor> tensors;
+  for (const fs::path& file : files) {
+    TENON_TRY(auto named, read_tensor_file(file));
+    tensors.push_back(std::move(named.second));
+  }
+  return tensors;
+}
+
+std::vector<Tensor> ramps(const Graph& graph) {
+  std::vector<Tensor> inputs;
+  for (ValueId input : graph.inputs) {
+    std::vector<int64_t> dims;
+    for (Expr dim : graph.values[input].dims) dims.push_back(graph.pool.as_int(dim).value_or(1));
+    inputs.push_back(ramp(dims));
+  }
+  return inputs;
+}
+
+Outcome compared(const std::vector<Tensor>& got, const DataSet& data, const Case& test) {
+  auto want = read_all(data.outputs);
+  if (!want) return diagnosed(want.error());
+  if (got.size() != want->size())
+    return failed(fmt::format("{} outputs, expected {}", got.size(), want->size()));
+  for (size_t i = 0; i < got.size(); i++)
+    if (auto text = mismatch(got[i], (*want)[i], test.rtol, test.atol))
+      return failed(fmt::format("output {}: {}", i, *text));
+  return {.status = Status::Passed};
+}
+
+// Every operator of the model once.
+std::string operators(const Graph& graph) {
+  std::set<std::string> names;
+  for (const Node& node : graph.nodes) names.insert(node.origin.op);
+  return fmt::format("{}", fmt::join(names, " "));
+}
+
+Outcome by_evaluator(const Graph& graph, const DataSet& data, const Case& test) {
+  auto inputs = data.inputs.empty() ? Result<std::vector<Tensor>>(ramps(graph))
+                                    : read_all(numbered(data.inputs, "input_"));
+  if (!inputs) return diagnosed(inputs.error());
+  auto outputs = evaluate(graph, *inputs, {});
+  return outputs ? compared(*outputs, data, test) : diagnosed(outputs.error());
+}
+
+}  // namespace
+
+Outcome execute(const Case& test, const Options&, const fs::path&) {
+  auto graph = import_onnx(test.model, {});
+  if (!graph) return diagnosed(graph.error());
+  for (const DataSet& data : test.data) {
+    Outcome outcome = by_evaluator(*graph, data, test);
+    if (outcome.status == Status::Passed) continue;
+    if (outcome.op.empty()) outcome.op = operators(*graph);
+    return outcome;
+  }
+  return {.status = Status::Passed, .op = operators(*graph)};
+}
+
+}  // namespace tenon::conformance

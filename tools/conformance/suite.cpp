@@ -1,0 +1,98 @@
+#include "suite.h"
+
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+extern char** environ;
+
+namespace tenon::conformance {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// Unpacked once: the folder's name carries the archive's size and time.
+Result<fs::path> unpack(const fs::path& archive, const fs::path& cache) {
+  const auto stamp = fs::last_write_time(archive).time_since_epoch().count();
+  const fs::path folder = cache / (archive.stem().stem().string() + "-" +
+                                   std::to_string(fs::file_size(archive)) + "-" + std::to_string(stamp));
+  if (fs::exists(folder)) return folder;
+  const fs::path partial = folder.string() + ".partial";
+  fs::remove_all(partial);
+  fs::create_directories(partial);
+  std::string file = archive.string(), into = partial.string();
+  std::string words[] = {"tar", "-xf", file, "-C", into};
+  char* argv[] = {words[0].data(), words[1].data(), words[2].data(),
+                  words[3].data(), words[4].data(), nullptr};
+  pid_t child = 0;
+  int status = 1;
+  if (posix_spawnp(&child, "tar", nullptr, nullptr, argv, environ) != 0 ||
+      waitpid(child, &status, 0) != child || status != 0)
+    return fail({.code = Code::E0101, .message = "tar could not unpack the archive", .file = archive});
+  fs::rename(partial, folder);
+  return folder;
+}
+
+// Exceptions to the tolerances: a data.json beside the model, as ONNX's runner has it.
+void read_tolerances(const fs::path& folder, Case& test) {
+  std::ifstream file(folder / "data.json");
+  if (!file) return;
+  const auto json = nlohmann::json::parse(file, nullptr, false);
+  if (!json.is_object()) return;
+  test.rtol = json.value("rtol", test.rtol);
+  test.atol = json.value("atol", test.atol);
+}
+
+Case folder_case(const fs::path& suite, const fs::path& folder) {
+  Case test{.name = suite.filename() / folder.filename(), .model = folder / "model.onnx"};
+  for (int i = 0; fs::exists(folder / ("test_data_set_" + std::to_string(i))); i++) {
+    const fs::path data = folder / ("test_data_set_" + std::to_string(i));
+    test.data.push_back({data, numbered(data, "output_")});
+  }
+  read_tolerances(folder, test);
+  return test;
+}
+
+Case light_case(const fs::path& suite, const fs::path& model) {
+  Case test{.name = suite.filename() / model.stem(), .model = model};
+  test.data.push_back({{}, numbered(suite, model.stem().string() + "_output_")});
+  if (model.stem() == "light_densenet121")
+    test.rtol = 2e-3;  // the only exception in ONNX's data/real/*/data.json
+  return test;
+}
+
+}  // namespace
+
+std::vector<fs::path> numbered(const fs::path& folder, const std::string& prefix) {
+  std::vector<fs::path> files;
+  for (int i = 0; fs::exists(folder / (prefix + std::to_string(i) + ".pb")); i++)
+    files.push_back(folder / (prefix + std::to_string(i) + ".pb"));
+  return files;
+}
+
+Result<std::vector<Case>> find_cases(const fs::path& source, const fs::path& cache) {
+  if (!fs::exists(source))
+    return fail({.code = Code::E0101, .message = "no such folder or archive", .file = source});
+  fs::path root = source;
+  if (!fs::is_directory(source)) {
+    TENON_TRY(root, unpack(source, cache));
+  }
+  std::vector<Case> cases;
+  for (const auto& suite : fs::directory_iterator(root)) {
+    if (!suite.is_directory()) continue;
+    for (const auto& entry : fs::directory_iterator(suite)) {
+      if (fs::exists(entry.path() / "model.onnx"))
+        cases.push_back(folder_case(suite, entry));
+      else if (entry.path().extension() == ".onnx")
+        cases.push_back(light_case(suite, entry));
+    }
+  }
+  std::ranges::sort(cases, {}, &Case::name);
+  return cases;
+}
+
+}  // namespace tenon::conformance
