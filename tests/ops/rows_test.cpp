@@ -323,6 +323,7 @@ TEST(Rows, Norms) {
   for (int64_t axis : {0, 1, 2}) {
     Rig s(1, true);
     s.check(Op::softmax, {s.operand(DType::F32, {3, 4, 5})}, Attrs().set<Attr::axis>(axis));
+    s.check(Op::log_softmax, {s.graph.inputs[0]}, Attrs().set<Attr::axis>(axis));
   }
   for (const char* mode : {"mean", "rms"}) {
     Rig n(1, true);
