@@ -150,6 +150,7 @@ struct Graph {
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
   Store<ConstantId, Constant> constants;
+  std::vector<std::string> sources = {};  // files it was read from: the model, external data
   // Dims that inference had to take as equal without being able to show it: checked when the model runs.
   std::vector<std::pair<Expr, Expr>> assumed_equal;
   // Symbols that unification replaced everywhere, and by what: for expressions that were kept outside.

@@ -94,11 +94,38 @@ Result<std::string> model_name(const CompileOptions& options) {
   return options.name;
 }
 
-Result<Graph> load_graph(const CompileOptions& options, Progress& progress) {
+struct Loaded {
+  Graph graph;
+  std::vector<std::string> sources;
+};
+
+Result<Loaded> load_graph(const CompileOptions& options, Progress& progress) {
   TENON_TRY(std::string name, model_name(options));
   TENON_TRY(Graph graph, progress.stage("import", [&] { return import_onnx(options.model, options.import); }));
   graph.name = std::move(name);
-  return run_graph_passes(std::move(graph), progress.passes());
+  std::vector<std::string> sources = std::move(graph.sources);
+  TENON_TRY(graph, run_graph_passes(std::move(graph), progress.passes()));
+  return Loaded{std::move(graph), std::move(sources)};
+}
+
+// Make's syntax: the manifests need the model and its external data.
+Result<void> write_depfile(const CompileOptions& options, const std::vector<std::string>& sources,
+                           const std::vector<std::string>& folders) {
+  if (options.depfile.empty()) return {};
+  auto escaped = [](const std::string& path) {
+    std::string out;
+    for (char c : path) {
+      if (c == ' ' || c == '#' || c == '\\') out += '\\';
+      if (c == '$') out += '$';
+      out += c;
+    }
+    return out;
+  };
+  std::string text;
+  for (const std::string& folder : folders) text += escaped((fs::path(folder) / "manifest.json").string()) + " ";
+  text += ":";
+  for (const std::string& source : sources) text += " " + escaped(source);
+  return write_file(options.depfile, text + "\n");
 }
 
 Result<Plan> make_plan(const Graph& graph, const Target& target, const CompileOptions& options) {
@@ -148,17 +175,23 @@ void for_each(size_t count, int workers, const std::function<void(size_t)>& body
 
 Result<std::vector<CompileOutcome>> compile(const CompileOptions& given) {
   CompileOptions options = given;
+  if (options.threads == Threads::Pool)
+    return fail(Code::E0601, "--threads pool is not available in this release",
+                "--threads callback: the caller runs the tasks on threads of its own");
   const int workers = worker_count(given.jobs);
   TENON_TRY(const std::vector<Target> targets, load_targets(options));
   options.jobs = std::max(1, workers / static_cast<int>(targets.size()));
   Progress progress(options, 1 + 4 * static_cast<int>(targets.size()));
-  TENON_TRY(const Graph graph, load_graph(options, progress));
+  TENON_TRY(const Loaded model, load_graph(options, progress));
 
+  std::vector<std::string> folders;
+  for (const Target& target : targets)
+    folders.push_back(targets.size() == 1 ? options.output : (fs::path(options.output) / target.name).string());
   std::vector<CompileOutcome> outcomes(targets.size());
   for_each(targets.size(), workers, [&](size_t i) {
-    const std::string folder = targets.size() == 1 ? options.output : (fs::path(options.output) / targets[i].name).string();
-    outcomes[i] = {targets[i].name, compile_target(graph, targets[i], folder, options, progress)};
+    outcomes[i] = {targets[i].name, compile_target(model.graph, targets[i], folders[i], options, progress)};
   });
+  TENON_DO(write_depfile(options, model.sources, folders));
   return outcomes;
 }
 
@@ -166,7 +199,8 @@ Result<CheckReport> check(const CompileOptions& options) {
   CheckReport report;
   TENON_TRY(const std::vector<Target> targets, load_targets(options));
   Progress progress(options, 1);
-  TENON_TRY(const Graph graph, load_graph(options, progress));
+  TENON_TRY(const Loaded model, load_graph(options, progress));
+  const Graph& graph = model.graph;
   std::map<std::string, int> operators;
   std::map<int, std::string> nodes;
   for (const Node& node : graph.nodes)

@@ -154,8 +154,12 @@ namespace tenon {
 Result<Graph> import_onnx(const std::string& path, const ImportOptions& options) {
   TENON_TRY(frontend::Model model, frontend::load_model(path));
   auto graph = frontend::Importer(model, options).run();
-  if (!graph)
+  if (!graph) {
     for (Diag& diag : graph.error()) diag.file = path;
+    return graph;
+  }
+  graph->sources = model.external->opened();
+  graph->sources.insert(graph->sources.begin(), path);
   return graph;
 }
 

@@ -73,4 +73,10 @@ Result<Bytes> ExternalFiles::open(const std::string& location) {
   return mapped_.emplace(location, std::move(bytes)).first->second;
 }
 
+std::vector<std::string> ExternalFiles::opened() const {
+  std::vector<std::string> paths;
+  for (const auto& [location, bytes] : mapped_) paths.push_back((folder_ / location).string());
+  return paths;
+}
+
 }  // namespace tenon::frontend

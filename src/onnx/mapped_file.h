@@ -20,6 +20,8 @@ class ExternalFiles {
 
   // `location` as the model spells it. A model is untrusted: what lies outside its folder is E0104.
   Result<Bytes> open(const std::string& location);
+  // Paths of what was opened, sorted.
+  std::vector<std::string> opened() const;
 
  private:
   std::filesystem::path folder_;
