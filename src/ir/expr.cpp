@@ -265,7 +265,7 @@ Expr rewrite(ExprPool& pool, Expr e, std::unordered_map<Expr, Expr>& done, const
     }
     if (node.op == SOp::Load) result = load(e, std::span<const Expr>(operands));
     else if (!changed) result = e;
-    else if (node.type == DType::Index && node.count > 2) {
+    else if (node.count > 2 && (node.op == SOp::Add || node.op == SOp::Mul)) {
       result = operands[0];  // n-ary canonical sums and products
       for (size_t i = 1; i < operands.size(); ++i)
         result = node.op == SOp::Add ? pool.add(result, operands[i]) : pool.mul(result, operands[i]);
@@ -317,7 +317,7 @@ Expr ExprPool::import(Importer& importer, Expr e) {
     } else if (node.op == SOp::Load) {
       auto it = importer.buffers.find(node.imm);
       result = intern(node.op, node.type, operands, it == importer.buffers.end() ? node.imm : it->second);
-    } else if (node.type == DType::Index && node.count > 2) {
+    } else if (node.count > 2 && (node.op == SOp::Add || node.op == SOp::Mul)) {
       result = operands[0];
       for (size_t i = 1; i < operands.size(); ++i)
         result = node.op == SOp::Add ? add(result, operands[i]) : mul(result, operands[i]);

@@ -86,5 +86,17 @@ TEST(Index, SubstituteAndEvaluate) {
   EXPECT_EQ(p.substitute(e, {{S, p.index(11)}}), p.index(1));
 }
 
+// A select has three operands, as a sum may have; it must stay a select.
+TEST(Index, SelectSurvivesRewriting) {
+  ExprPool p;
+  Expr i = p.axis("i", p.index(9)), j = p.axis("j", p.index(9));
+  Expr e = p.select(p.binary(SOp::Lt, i, p.index(4)), p.add(i, p.index(4)), i);
+  Expr moved = p.substitute(e, {{i, j}});
+  EXPECT_EQ(p.op(moved), SOp::Select);
+  ExprPool q;
+  ExprPool::Importer importer{p};
+  EXPECT_EQ(q.op(q.import(importer, e)), SOp::Select);
+}
+
 }  // namespace
 }  // namespace tenon
