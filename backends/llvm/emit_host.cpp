@@ -57,7 +57,10 @@ class HostEmitter {
     llvm::Function* f = begin(suffix, b_.getInt64Ty(), {b_.getPtrTy()});
     Emitter emitter(code_, pool_, buffers_, {});
     bind_symbols(emitter, f->getArg(0));
-    b_.CreateRet(value.valid() ? emitter.emit(value) : code_.index(0));
+    Value* size = value.valid() ? emitter.emit(value) : code_.index(0);
+    if (module_.requirement.valid())
+      size = b_.CreateSelect(emitter.emit(module_.requirement), size, code_.index(-1));
+    b_.CreateRet(size);
   }
 
   void shapes() {

@@ -29,7 +29,8 @@ typedef struct tn_call {
 
 /* Emitted by backends/llvm into the model's objects, hidden visibility, NAME being Module::name:
  *   int32_t NAME_host(const tn_call*);                          0, or a tn_status
- *   int64_t NAME_workspace_bytes(const int64_t* symbols);       shared part, a multiple of 64
+ *   int64_t NAME_workspace_bytes(const int64_t* symbols);       shared part, a multiple of 64; negative: the
+ *                                                               model does not take these dims
  *   int64_t NAME_scratch_bytes(const int64_t* symbols);         per worker, a multiple of 64
  *   void    NAME_shapes(const int64_t* symbols, int64_t* dims); dims of all inputs, then outputs, in order
  */

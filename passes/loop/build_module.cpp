@@ -31,6 +31,8 @@ class ModuleBuilder {
     for (const auto& [value, layout] : plan_.layouts) graph_.values[value].layout = layout;
     for (const auto& [value, of] : plan_.views) view_of_[value] = of;
     add_ports();
+    for (auto [a, b] : graph_.assumed_equal)
+      m_.requirement = m_.pool.all_of(m_.requirement, m_.pool.binary(SOp::Eq, host(a), host(b)));
     for (const RegionPlan& region : plan_.regions) TENON_DO(add_region(region));
     copy_aliased_outputs();
     return std::move(m_);

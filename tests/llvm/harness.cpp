@@ -64,6 +64,7 @@ Native::Native(const Module& module, const Target& target, CodeOptions options) 
   library_ = dlopen((folder / "t.so").c_str(), RTLD_NOW);
   EXPECT_TRUE(library_) << dlerror();
   if (library_) run_ = reinterpret_cast<int32_t (*)(const tn_call*)>(dlsym(library_, "run"));
+  if (library_) workspace_bytes_ = reinterpret_cast<int64_t (*)(const int64_t*)>(dlsym(library_, "workspace_bytes"));
   fs::remove_all(folder);
 }
 

@@ -21,6 +21,7 @@ class Native {
   ~Native();
 
   int32_t run(const tn_call& call) const { return run_(&call); }
+  int64_t workspace_bytes(const std::vector<int64_t>& symbols) const { return workspace_bytes_(symbols.data()); }
   // Kernel params in order, whichever side they are on.
   void operator()(const std::vector<void*>& params, std::vector<int64_t> symbols = {}, const tn_env* env = nullptr) const;
 
@@ -30,6 +31,7 @@ class Native {
  private:
   void* library_ = nullptr;
   int32_t (*run_)(const tn_call*) = nullptr;
+  int64_t (*workspace_bytes_)(const int64_t*) = nullptr;
 };
 
 Target target(const std::string& name);
