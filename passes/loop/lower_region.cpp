@@ -127,7 +127,8 @@ class RegionLowering {
     if (!statement.routine.empty()) {
       Stmt call{.kind = StmtKind::Call, .routine = statement.routine};
       call.buffers = statement.operands;
-      call.buffers.insert(call.buffers.begin(), statement.out);
+      call.buffers.push_back(statement.out);
+      call.buffers.insert(call.buffers.end(), statement.more_outs.begin(), statement.more_outs.end());
       call.scalars = statement.scalars;
       into.push_back(std::move(call));
       return;

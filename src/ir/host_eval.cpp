@@ -15,6 +15,8 @@ class HostRun : Interpreter {
     if (symbols.size() != m_.symbols.size()) return fail(Code::E0502, "wrong number of symbols");
     if (inputs.size() != m_.inputs.size()) return fail(Code::E0502, "wrong number of inputs");
     for (size_t i = 0; i < symbols.size(); ++i) set(m_.symbols[i], {.i = symbols[i]});
+    if (m_.requirement.valid() && value(m_.requirement).i == 0)
+      return fail(Code::E0502, "the dims do not satisfy " + m_.pool.text(m_.requirement));
     storage_.reserve(m_.buffers.size());
     for (const HostBuffer& b : m_.buffers) {
       int64_t elements = value(b.bytes).i * 8 / bits(b.type);

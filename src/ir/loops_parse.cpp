@@ -263,6 +263,7 @@ class ModuleParser : Body {
     m_.name = in_.name();
     in_.expect("{");
     while (in_.accept("symbol")) m_.symbols.push_back(symbol());
+    if (in_.accept("require")) m_.requirement = expr();
     while (in_.accept("input")) m_.inputs.push_back(port());
     while (in_.accept("output")) m_.outputs.push_back(port());
     while (in_.accept("constant")) constant();

@@ -135,6 +135,7 @@ class ModulePrinter {
       symbols.bind(s);
       out_.line("symbol " + Names::symbol(m_.pool.var(s)));
     }
+    if (m_.requirement.valid()) out_.line("require " + names_.expr(m_.requirement));
     for (const Port& p : m_.inputs) port("input ", p);
     for (const Port& p : m_.outputs) port("output ", p);
     for (const PackedConstant& c : m_.constants) constant(c);

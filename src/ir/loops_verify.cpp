@@ -196,6 +196,7 @@ class HostChecker : Checker {
 
   void run() {
     for (Expr s : m_.symbols) bind(s);
+    if (m_.requirement.valid()) expect(m_.requirement, DType::Bool, "requirement");
     for (const std::vector<Port>* ports : {&m_.inputs, &m_.outputs})
       for (const Port& p : *ports)
         for (Expr d : p.dims) expect(d, DType::Index, "dim");

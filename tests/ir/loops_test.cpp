@@ -95,6 +95,17 @@ std::string without(std::string text, std::string_view what, std::string_view by
 
 TEST(Loops, PrintsWhatItReads) { EXPECT_EQ(print(parsed(kModule)), kModule); }
 
+TEST(Loops, ModulesRefuseDims) {
+  std::string text(kModule);
+  text.insert(text.find("  input x"), "  require 2*floordiv(N, 2) == N\n");
+  Module m = parsed(text);
+  EXPECT_EQ(print(m), text);
+  auto odd = evaluate_host(m, std::array{Tensor::zeros(DType::F32, {3, 3})}, std::array{int64_t{3}},
+                           [](ConstantId) { return Tensor(); });
+  ASSERT_FALSE(odd);
+  EXPECT_EQ(odd.error()[0].code, Code::E0502);
+}
+
 TEST(Loops, HostAndKernelsCompute) {
   Module m = parsed(kModule);
   Tensor w = Tensor::zeros(DType::F32, {3, 6}), bias = Tensor::zeros(DType::F32, {6});
