@@ -6,6 +6,7 @@
 #include <set>
 
 #include "compare.h"
+#include "tenon/driver.h"
 #include "tenon/frontend.h"
 #include "tenon/ops.h"
 
@@ -81,13 +82,60 @@ Outcome by_evaluator(const Graph& graph, const DataSet& data, const Case& test) 
   return outputs ? compared(*outputs, data, test) : diagnosed(outputs.error());
 }
 
+// Inputs in memory go through files, as a user's do.
+Result<std::vector<std::string>> input_arguments(const Graph& graph, const DataSet& data, const fs::path& scratch) {
+  std::vector<std::string> arguments;
+  if (!data.inputs.empty()) {
+    arguments.push_back(data.inputs.string());
+    return arguments;
+  }
+  const std::vector<Tensor> inputs = ramps(graph);
+  for (size_t i = 0; i < inputs.size(); i++) {
+    const fs::path file = scratch / fmt::format("input_{}.npy", i);
+    TENON_DO(write_npy(file.string(), inputs[i]));
+    arguments.push_back(graph.values[graph.inputs[i]].name + "=" + file.string());
+  }
+  return arguments;
+}
+
+Outcome by_artifact(const Graph& graph, const std::string& artifact, const DataSet& data, const Case& test,
+                    const fs::path& scratch) {
+  auto inputs = input_arguments(graph, data, scratch);
+  if (!inputs) return diagnosed(inputs.error());
+  auto outputs = run({.artifact = artifact, .inputs = *inputs, .dims = {}, .output = {}});
+  if (!outputs) return diagnosed(outputs.error());
+  std::vector<Tensor> got;
+  for (NamedTensor& named : *outputs) got.push_back(std::move(named.tensor));
+  return compared(got, data, test);
+}
+
+Result<std::string> compiled(const Case& test, const Options& options, const fs::path& scratch) {
+  CompileOptions compile_options;
+  compile_options.model = test.model.string();
+  compile_options.output = (scratch / "artifact").string();
+  compile_options.targets = {options.target};
+  compile_options.level = options.level;
+  compile_options.emit = {Emit::SharedLibrary};
+  compile_options.jobs = 1;
+  TENON_TRY(std::vector<CompileOutcome> outcomes, compile(compile_options));
+  if (!outcomes[0].artifact) return std::unexpected(std::move(outcomes[0].artifact).error());
+  return compile_options.output;
+}
+
 }  // namespace
 
-Outcome execute(const Case& test, const Options&, const fs::path&) {
+Outcome execute(const Case& test, const Options& options, const fs::path& scratch) {
   auto graph = import_onnx(test.model, {});
   if (!graph) return diagnosed(graph.error());
+  std::string artifact;
+  if (!options.reference) {
+    auto made = compiled(test, options, scratch);
+    if (!made) return diagnosed(made.error());
+    artifact = std::move(*made);
+  }
   for (const DataSet& data : test.data) {
-    Outcome outcome = by_evaluator(*graph, data, test);
+    Outcome outcome = options.reference ? by_evaluator(*graph, data, test)
+                                        : by_artifact(*graph, artifact, data, test, scratch);
     if (outcome.status == Status::Passed) continue;
     if (outcome.op.empty()) outcome.op = operators(*graph);
     return outcome;
