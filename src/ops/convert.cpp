@@ -84,8 +84,12 @@ std::vector<Tensor> eval_bitcast(const EvalInput& in) {
 void lower_bitcast(LowerInput& in) {
   Lower l(in);
   std::vector<Expr> axes = l.axes(l.dims(l.out()));
-  l.store(l.out(), axes,
-          l.p.make(SOp::Bitcast, l.buffer(l.out()).type, std::array{l.load_raw(l.in(0), axes)}));
+  // A bool is a byte in memory only.
+  auto stored = [](DType type) { return type == DType::Bool ? DType::U8 : type; };
+  Expr x = l.load_raw(l.in(0), axes);
+  x = l.p.cast(x, stored(l.p.type(x)));
+  DType to = stored(l.buffer(l.out()).type);
+  l.store(l.out(), axes, l.p.type(x) == to ? x : l.p.make(SOp::Bitcast, to, std::array{x}));
 }
 
 }  // namespace
