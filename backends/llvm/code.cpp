@@ -28,6 +28,7 @@ Isa isa_of(const llvm::TargetMachine& machine) {
       isa.dotprod = has("+dotprod");
       break;
     case llvm::Triple::riscv64:
+      isa.riscv = true;
       isa.fma = has("+d");
       isa.f16_convert = has("+zfhmin") && has("+zvfhmin");
       break;

@@ -17,7 +17,7 @@ using llvm::Value;
 
 // What the instruction set has, as far as emitters choose by it.
 struct Isa {
-  bool x86 = false, arm64 = false;
+  bool x86 = false, arm64 = false, riscv = false;
   bool fma = false;
   bool f16_convert = false;   // f16 <-> f32 in hardware
   bool vnni = false;          // vpdpbusd and vpdpwssd, on every vector width that is used

@@ -165,7 +165,10 @@ class Converter {
     int width = bits(to);
     bool s = is_signed(to);
     llvm::Type* type = v->getType();
-    v = b_.CreateUnaryIntrinsic(Intrinsic::roundeven, v);
+    // Bounds that are integers commute with rounding. RISC-V rounds and converts in one instruction; its
+    // truncating conversion after another rounding mode also trips an assertion of QEMU 7.
+    const bool one_step = code_.isa.riscv && width < 32;
+    if (!one_step) v = b_.CreateUnaryIntrinsic(Intrinsic::roundeven, v);
     Value* ordered = b_.CreateFCmpORD(v, v);
     if (width < 32) {  // exact bounds: clamp first
       double lo = s ? -std::ldexp(1.0, width - 1) : 0, hi = std::ldexp(1.0, s ? width - 1 : width) - 1;
@@ -174,7 +177,9 @@ class Converter {
       v = b_.CreateSelect(b_.CreateFCmpOGT(v, low), v, low);
       v = b_.CreateSelect(b_.CreateFCmpOLT(v, high), v, high);
       v = b_.CreateSelect(ordered, v, llvm::Constant::getNullValue(type));
-      return b_.CreateTrunc(b_.CreateFPToSI(v, like(v, b_.getInt32Ty())), as(v, to));
+      llvm::Type* word = like(v, b_.getInt32Ty());
+      Value* whole = one_step ? b_.CreateIntrinsic(Intrinsic::lrint, {word, type}, {v}) : b_.CreateFPToSI(v, word);
+      return b_.CreateTrunc(whole, as(v, to));
     }
     // The conversion of what does not fit is discarded.
     llvm::Type* result = as(v, to);
