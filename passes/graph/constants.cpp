@@ -15,6 +15,7 @@ namespace {
 constexpr size_t kFileBytes = size_t{1} << 20;       // constants from here on lie in a file
 constexpr int64_t kSmallBytes = int64_t{1} << 16;    // results up to here are always folded
 constexpr int64_t kChunk = int64_t{1} << 20;         // elements widened at a time
+constexpr int64_t kMaxCompared = 4096;               // elements looked at to find that they are all equal
 constexpr int64_t kMaxWidened = int64_t{1} << 23;    // elements widened where chunks are not possible
 
 // An unlinked file of that size, mapped; null where the system has none to give.
@@ -201,8 +202,12 @@ Result<ValueId> make_folded(Graph& graph, const Node& origin, Op op, std::vector
 
 std::optional<double> splat_value(const Graph& graph, ValueId v) {
   const Constant* c = graph.constant(v);
-  if (!c || !is_splat(*c) || c->type == DType::String || is_complex(c->type)) return std::nullopt;
-  Tensor t = piece(*c, 0, 1);
+  if (!c || c->count() == 0 || c->type == DType::String || is_complex(c->type)) return std::nullopt;
+  if (!is_splat(*c) && c->count() > kMaxCompared) return std::nullopt;
+  Tensor t = piece(*c, 0, c->count());
+  if (std::ranges::adjacent_find(t.f, std::not_equal_to{}) != t.f.end() ||
+      std::ranges::adjacent_find(t.i, std::not_equal_to{}) != t.i.end())
+    return std::nullopt;
   return t.f.empty() ? static_cast<double>(t.i[0]) : t.f[0];
 }
 

@@ -22,7 +22,7 @@ std::optional<std::vector<ValueId>> fold_node(Graph& graph, const Node& node);
 // As make(), folded where all operands are constants.
 Result<ValueId> make_folded(Graph& graph, const Node& origin, Op op, std::vector<ValueId> inputs, Attrs attrs = {});
 
-// The one number that a constant consists of.
+// The one number that all elements of a constant are.
 std::optional<double> splat_value(const Graph& graph, ValueId v);
 
 // A constant of one element, of rank 0.
