@@ -11,6 +11,7 @@ struct Law {
   Build build;
   size_t nodes;
 };
+void PrintTo(const Law& law, std::ostream* out) { *out << law.name; }
 
 Attrs dims_of(Builder& b, std::vector<int64_t> dims) {
   std::vector<Expr> extents;
@@ -27,7 +28,7 @@ ValueId slice(Builder& b, ValueId x, std::vector<int64_t> starts, std::vector<in
 // Every law is followed by an exp, so that the output has a node of its own.
 const Law kLaws[] = {
     {"add_zero", [](Builder& b, ValueId x) { return b.op(Op::add, {b.number(0), x}); }, 1},
-    {"add_zero_that_broadcasts", [](Builder& b, ValueId x) { return b.op(Op::add, {x, b.number(0, DType::F32, {2, 1, 1})}); }, 2},
+    {"add_zero_that_broadcasts", [](Builder& b, ValueId x) { return b.op(Op::add, {x, b.number(0, DType::F32, {5, 1, 1, 1})}); }, 2},
     {"mul_one", [](Builder& b, ValueId x) { return b.op(Op::mul, {x, b.number(1, DType::F32, {4})}); }, 1},
     {"mul_minus_one", [](Builder& b, ValueId x) { return b.op(Op::mul, {x, b.number(-1)}); }, 2},
     {"div_eight", [](Builder& b, ValueId x) { return b.op(Op::div, {x, b.number(8)}); }, 2},
