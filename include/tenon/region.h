@@ -42,6 +42,21 @@ struct Statement {
   std::vector<BufferId> operands = {};
   std::vector<BufferId> more_outs = {};
   std::vector<Expr> scalars = {};
+
+  // Applies f to every expression but the axes themselves.
+  template <class F>
+  void each_expr(F&& f) {
+    if (value.valid()) f(value);
+    if (condition.valid()) f(condition);
+    for (Expr& e : indices) f(e);
+    for (Accumulator& a : accumulators) {
+      f(a.init);
+      f(a.update);
+    }
+  }
+  void substitute(ExprPool& pool, const ExprPool::Substitution& map) {
+    if (!map.empty()) each_expr([&](Expr& e) { e = pool.substitute(e, map); });
+  }
 };
 
 struct RegionBuffer {

@@ -17,7 +17,10 @@ class RegionLowering {
   Result<std::vector<BuiltKernel>> lower() {
     for (const RegionBuffer& b : region_.buffers)
       places_.push({b.value.valid() ? graph_.values[b.value].layout : Layout{}, 0});
-    if (attach_ == 0) split_pieces(region_);
+    if (attach_ == 0) {
+      split_pieces(region_);
+      split_divided_axes(region_);
+    }
     for (Statement& s : region_.statements) drop_unit_axes_beyond(s);
     if (attach_ == 0) {
       for (size_t i = 0; i < region_.statements.size(); ++i)
@@ -62,13 +65,7 @@ class RegionLowering {
         rename[s.axes[k]] = shared[k];
         s.axes[k] = shared[k];
       }
-      for (Expr& e : s.indices) e = pool.substitute(e, rename);
-      s.value = pool.substitute(s.value, rename);
-      if (s.condition.valid()) s.condition = pool.substitute(s.condition, rename);
-      for (Accumulator& a : s.accumulators) {
-        a.init = pool.substitute(a.init, rename);
-        a.update = pool.substitute(a.update, rename);
-      }
+      s.substitute(pool, rename);
     }
     for (size_t b = 0; b < region_.buffers.size(); ++b)
       if (!is_param(BufferId(b))) {
@@ -102,11 +99,8 @@ class RegionLowering {
   // Every access is at the shared axes themselves.
   bool folds(BufferId b, const std::vector<Expr>& shared) {
     for (Statement& s : region_.statements) {
-      std::vector<Expr> loads, exprs = s.indices;
-      exprs.push_back(s.value);
-      if (s.condition.valid()) exprs.push_back(s.condition);
-      for (const Accumulator& a : s.accumulators) exprs.insert(exprs.end(), {a.init, a.update});
-      for (Expr e : exprs) region_.pool.collect_loads(e, loads);
+      std::vector<Expr> loads;
+      s.each_expr([&](Expr e) { region_.pool.collect_loads(e, loads); });
       auto leads = [&](std::span<const Expr> indices) {
         return indices.size() >= shared.size() && std::equal(shared.begin(), shared.end(), indices.begin());
       };
@@ -242,7 +236,7 @@ class RegionLowering {
   }
 
   Layout panel_layout(Expr load, const Nest& nest, const TileShape& shape) {
-    const ExprPool& pool = region_.pool;
+    ExprPool& pool = region_.pool;
     auto indices = pool.operands(load);
     auto rank_of = [&](int d) -> size_t {  // position in the loop order: output axes, then reductions
       for (size_t r = 0; r < nest.reduce_axes.size(); ++r)
@@ -258,14 +252,18 @@ class RegionLowering {
       if (shape.atom_k > 1 && index == nest.reduce_axes.back()) atom_dim = d;
     }
     std::ranges::stable_sort(order, {}, rank_of);
-    bool whole = indices[static_cast<size_t>(lane_dim)] == shape.lane;
+    // Panels of `lanes` columns; of one group's where the dim is a group index and the lane inside it.
+    Expr rest = pool.sub(indices[static_cast<size_t>(lane_dim)], shape.lane);
+    auto extent = pool.as_int(pool.var(shape.lane).extent);
+    int64_t block = rest == pool.index(0) ? shape.lanes : extent.value_or(0);
+    bool whole = block > 0 && pool.is_index(pool.mod(rest, pool.index(block)), 0);
     Layout layout;
     auto first_reduced = std::ranges::find_if(order, [&](int d) { return rank_of(d) > 0; });
     for (auto it = order.begin(); it != first_reduced; ++it) layout.parts.push_back({*it, 1, 0});
-    if (whole) layout.parts.push_back({lane_dim, shape.lanes, 0});
+    if (whole) layout.parts.push_back({lane_dim, block, 0});
     for (auto it = first_reduced; it != order.end(); ++it)
       layout.parts.push_back({*it, *it == atom_dim ? shape.atom_k : 1, 0});
-    layout.parts.push_back({lane_dim, 1, whole ? shape.lanes : 0});
+    layout.parts.push_back({lane_dim, 1, whole ? block : 0});
     if (atom_dim >= 0) layout.parts.push_back({atom_dim, 1, shape.atom_k});
     return layout;
   }

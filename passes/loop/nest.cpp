@@ -24,13 +24,7 @@ void drop_unit_axes(ExprPool& pool, Statement& s) {
   std::erase_if(s.axes, unit);
   std::erase_if(s.reduce_axes, unit);
   if (map.empty()) return;
-  for (Expr& e : s.indices) e = pool.substitute(e, map);
-  s.value = pool.substitute(s.value, map);
-  if (s.condition.valid()) s.condition = pool.substitute(s.condition, map);
-  for (Accumulator& a : s.accumulators) {
-    a.init = pool.substitute(a.init, map);
-    a.update = pool.substitute(a.update, map);
-  }
+  s.substitute(pool, map);
   // A reduction over one element is no reduction.
   if (s.reduce_axes.empty() && !s.accumulators.empty() && !s.scan) {
     ExprPool::Substitution init, result;

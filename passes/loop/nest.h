@@ -42,6 +42,10 @@ struct Nest {
 // One statement per piece where a statement chooses between expressions by range of an axis.
 void split_pieces(Region& region);
 
+// A reduction's axis that is divided by a constant (the group of a grouped convolution) becomes two axes,
+// so that both quotient and remainder are loop variables.
+void split_divided_axes(Region& region);
+
 // Replaces axes of extent 1 by 0.
 void drop_unit_axes(ExprPool& pool, Statement& statement);
 

@@ -2,6 +2,7 @@
 // a vector operand that is strided becomes a copy with the lane axis innermost. Constants are never
 // copied: they are packed at compile time (lower_region.cpp).
 #include <algorithm>
+#include <set>
 
 #include "nest.h"
 
@@ -81,10 +82,56 @@ class Preparer {
     insert(std::move(copy));
   }
 
-  // T[axes the load varies with, lane innermost] = load.
-  void materialise_packed(Expr factor, Expr lane) {
+  // Makes the lane axis the innermost of what the load walks.
+  void materialise_lanes(Expr factor, Expr lane) {
     Expr load = strip_casts(pool_, factor);
     if (pool_.op(load) != SOp::Load) return;
+    if (auto dim = lane_dim(load, lane)) materialise_permuted(load, *dim);
+    else materialise_packed(load, lane);
+  }
+
+ private:
+  // The one dim that the load walks along the lane axis, in steps of one.
+  std::optional<int> lane_dim(Expr load, Expr lane) {
+    std::optional<int> found;
+    auto indices = pool_.operands(load);
+    for (int d = 0; d < static_cast<int>(indices.size()); ++d) {
+      Expr index = indices[static_cast<size_t>(d)];
+      if (!pool_.depends_on(index, lane)) continue;
+      auto step = coefficient(pool_, index, lane);
+      if (found || !step || !pool_.is_index(*step, 1)) return std::nullopt;
+      found = d;
+    }
+    return found;
+  }
+
+  // A copy of the whole buffer with that dim innermost; a copy that is being made anyway is laid out so.
+  void materialise_permuted(Expr load, int dim) {
+    BufferId source = pool_.buffer(load);
+    Layout layout;
+    int rank = static_cast<int>(region_.buffers[source].dims.size());
+    for (int d = 0; d < rank; ++d)
+      if (d != dim) layout.parts.push_back({d, 1, 0});
+    layout.parts.push_back({dim, 1, 0});
+    if (made_.contains(source)) {
+      places_[source].layout = layout;
+      return;
+    }
+    const std::vector<Expr> dims = region_.buffers[source].dims;
+    BufferId copied = temporary(source, "_packed", dims);
+    places_[copied].layout = layout;
+    Statement copy{.out = copied};
+    for (int d = 0; d < rank; ++d)
+      copy.axes.push_back(pool_.axis("t" + std::to_string(d), dims[static_cast<size_t>(d)]));
+    copy.indices = copy.axes;
+    copy.value = pool_.load(source, pool_.type(load), copy.axes);
+    std::vector<Expr> indices(pool_.operands(load).begin(), pool_.operands(load).end());
+    replace(load, pool_.load(copied, pool_.type(load), indices));
+    insert(std::move(copy));
+  }
+
+  // T[axes the load varies with, lane innermost] = load.
+  void materialise_packed(Expr load, Expr lane) {
     const Statement& s = region_.statements[index_];
     std::vector<Expr> axes;
     for (const auto* list : {&s.axes, &s.reduce_axes})
@@ -106,12 +153,12 @@ class Preparer {
     insert(std::move(copy));
   }
 
- private:
   BufferId temporary(BufferId of, const char* suffix, std::vector<Expr> dims) {
     const RegionBuffer& b = region_.buffers[of];
     RegionBuffer made{b.name + suffix, {}, b.type, std::move(dims), false, false};
     BufferId id = region_.buffers.push(std::move(made));
     places_.push({});
+    made_.insert(id);
     return id;
   }
 
@@ -134,6 +181,7 @@ class Preparer {
   Region& region_;
   ExprPool& pool_;
   size_t index_, first_;
+  std::set<BufferId> made_;
   Store<BufferId, BufferPlace>& places_;
 
 };
@@ -162,7 +210,7 @@ size_t prepare_operands(Region& region, size_t index, Store<BufferId, BufferPlac
     Expr load = strip_casts(pool, factor(*flat, i));
     if (pool.op(load) != SOp::Load || is_constant(pool.buffer(load)) || !pool.depends_on(load, lane)) continue;
     auto step = coefficient(pool, pool.operands(load)[0], lane);
-    if (!step || !pool.is_index(*step, 1)) prepare.materialise_packed(factor(*logical, i), lane);
+    if (!step || !pool.is_index(*step, 1)) prepare.materialise_lanes(factor(*logical, i), lane);
   }
   return prepare.inserted();
 }

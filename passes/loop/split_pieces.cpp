@@ -26,11 +26,8 @@ std::optional<Choice> choice_of(ExprPool& pool, const Statement& s) {
 
 Statement piece(ExprPool& pool, Statement s, Expr axis, Expr begin, Expr extent) {
   Expr inner = pool.axis(pool.var(axis).name, extent);
-  ExprPool::Substitution map{{axis, pool.add(begin, inner)}};
   std::ranges::replace(s.axes, axis, inner);
-  for (Expr& e : s.indices) e = pool.substitute(e, map);
-  s.value = pool.substitute(s.value, map);
-  if (s.condition.valid()) s.condition = pool.substitute(s.condition, map);
+  s.substitute(pool, {{axis, pool.add(begin, inner)}});
   return s;
 }
 
@@ -50,6 +47,38 @@ void split_pieces(Region& region) {
     Statement second = piece(pool, s, choice->axis, choice->bound, rest);
     region.statements[i] = std::move(second);
     region.statements.insert(region.statements.begin() + static_cast<ptrdiff_t>(i), std::move(first));
+  }
+}
+
+namespace {
+
+// The divisor c of some floordiv(axis, c) or mod(axis, c) in e.
+std::optional<int64_t> divisor_of(const ExprPool& pool, Expr e, Expr axis) {
+  if ((pool.op(e) == SOp::FloorDiv || pool.op(e) == SOp::Mod) && pool.type(e) == DType::Index && pool.operands(e)[0] == axis)
+    return pool.as_int(pool.operands(e)[1]);
+  for (Expr child : pool.operands(e))
+    if (auto c = divisor_of(pool, child, axis)) return c;
+  return std::nullopt;
+}
+
+}  // namespace
+
+void split_divided_axes(Region& region) {
+  ExprPool& pool = region.pool;
+  for (Statement& s : region.statements) {
+    if (!s.routine.empty() || s.accumulators.empty() || s.scan) continue;
+    for (size_t a = 0; a < s.axes.size(); ++a) {
+      auto extent = pool.as_int(pool.var(s.axes[a]).extent);
+      std::optional<int64_t> block;
+      for (const Accumulator& acc : s.accumulators) block = block ? block : divisor_of(pool, acc.update, s.axes[a]);
+      if (!extent || !block || *extent % *block != 0 || *block == *extent) continue;
+      Expr outer = pool.axis(pool.var(s.axes[a]).name + "_group", pool.index(*extent / *block));
+      Expr inner = pool.axis(pool.var(s.axes[a]).name, pool.index(*block));
+      s.substitute(pool, {{s.axes[a], pool.add(pool.mul(outer, pool.index(*block)), inner)}});
+      s.axes[a] = inner;
+      s.axes.insert(s.axes.begin() + static_cast<ptrdiff_t>(a), outer);
+      ++a;
+    }
   }
 }
 

@@ -69,24 +69,13 @@ class RegionBuilder {
         map[load] = is_float(c->type) ? p.constant(c->type, t.f[0]) : p.constant_int(c->type, t.i[0]);
       }
     };
-    each_expr(s, [&](Expr& e) { scan(e); });
-    if (!map.empty()) each_expr(s, [&](Expr& e) { e = p.substitute(e, map); });
-  }
-
-  template <class F>
-  static void each_expr(Statement& s, F&& f) {
-    if (s.value.valid()) f(s.value);
-    if (s.condition.valid()) f(s.condition);
-    for (Expr& e : s.indices) f(e);
-    for (Accumulator& a : s.accumulators) {
-      f(a.init);
-      f(a.update);
-    }
+    s.each_expr([&](Expr& e) { scan(e); });
+    if (!map.empty()) s.each_expr([&](Expr& e) { e = p.substitute(e, map); });
   }
 
   bool reads(Statement& s, BufferId b) {
     bool found = std::ranges::find(s.operands, b) != s.operands.end();
-    each_expr(s, [&](Expr e) {
+    s.each_expr([&](Expr e) {
       std::vector<Expr> loads;
       region_.pool.collect_loads(e, loads);
       for (Expr load : loads) found |= region_.pool.buffer(load) == b;
@@ -119,7 +108,7 @@ class RegionBuilder {
 
   void substitute_loads(Statement& s, BufferId b, const Statement& producer) {
     ExprPool& p = region_.pool;
-    each_expr(s, [&](Expr& e) {
+    s.each_expr([&](Expr& e) {
       // Innermost loads first: an index may itself read the value.
       for (;;) {
         std::vector<Expr> loads;
