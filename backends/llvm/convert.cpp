@@ -122,9 +122,10 @@ class Converter {
       return b_.CreateLShr(b_.CreateAdd(b_.CreateAdd(raw, i32(v, (1 << (shift - 1)) - 1)), odd), i32(v, shift));
     };
     if (to == DType::F8E8M0) {  // no sign, no zero
-      Value* nearest = round(b_.CreateBinaryIntrinsic(Intrinsic::smax, u, i32(v, 0)), 23);
-      if (saturate) nearest = b_.CreateBinaryIntrinsic(Intrinsic::umin, nearest, i32(v, 254));
-      return b_.CreateSelect(b_.CreateFCmpUNO(v, v), i32(v, 255), nearest);
+      Value* up = b_.CreateLShr(b_.CreateAdd(absolute, i32(v, 0x7FFFFF)), i32(v, 23));
+      up = b_.CreateSelect(b_.CreateICmpULE(absolute, i32(v, 0x00400000)), i32(v, 0), up);
+      if (saturate) up = b_.CreateBinaryIntrinsic(Intrinsic::umin, up, i32(v, 254));
+      return b_.CreateSelect(b_.CreateICmpUGE(absolute, i32(v, 0x7F800000)), i32(v, 255), up);
     }
     Narrow n = *narrow(to);
     Value* r = round(b_.CreateSub(absolute, i32(v, int64_t{127 - n.bias} << 23)), 23 - n.mantissa);

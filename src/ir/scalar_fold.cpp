@@ -140,7 +140,7 @@ double int_to_float(DType from, int64_t value) {
 ScalarConst fold_convert(SOp op, DType type, DType from, ScalarConst a) {
   if (op == SOp::Bitcast) {
     uint64_t raw = is_float(from) ? float_bits(from, a.f) : static_cast<uint64_t>(a.i);
-    if (is_float(type)) return {.f = float_value(type, raw)};
+    if (is_float(type)) return {.f = float_value(type, raw & (~uint64_t{0} >> (64 - bits(type))))};
     return {.i = wrap_to(type, static_cast<int64_t>(raw))};
   }
   bool saturate = op == SOp::CastSat;

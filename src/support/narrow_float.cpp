@@ -57,7 +57,7 @@ uint64_t float_bits(DType type, double value, bool saturate) {
     double mantissa = std::frexp(std::fabs(value), &exponent);  // [0.5, 1)
     int biased = exponent + 127 - (mantissa == 0.5);
     if (biased > 254) return saturate ? 254 : 255;
-    return static_cast<uint64_t>(std::fabs(value) == 0x1p-127 ? 0 : std::max(biased, 1));
+    return static_cast<uint64_t>(std::max(biased, 0));
   }
   return rounded(type, value, saturate).bitcastToAPInt().getZExtValue();
 }

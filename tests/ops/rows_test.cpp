@@ -62,8 +62,8 @@ TEST(Rows, Elementwise) {
 
 TEST(Rows, CastAndBitcast) {
   std::vector<DType> types(std::begin(kTypes), std::end(kTypes));
-  types.insert(types.end(), {DType::F8E4M3FN, DType::F8E5M2, DType::F8E4M3FNUZ, DType::F8E5M2FNUZ,
-                             DType::F4E2M1, DType::I4, DType::U4, DType::I2, DType::U2});
+  types.insert(types.end(), {DType::F8E8M0, DType::F8E4M3FN, DType::F8E5M2, DType::F8E4M3FNUZ,
+                             DType::F8E5M2FNUZ, DType::F4E2M1, DType::I4, DType::U4, DType::I2, DType::U2});
   for (DType from : types)
     for (DType to : types) {
       Rig rig(static_cast<unsigned>(from) * 32 + static_cast<unsigned>(to));
