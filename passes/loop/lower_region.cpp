@@ -128,6 +128,7 @@ class RegionLowering {
       return;
     }
     ExprPool& pool = kernel().pool;
+    if (std::ranges::any_of(statement.axes, [&](Expr a) { return pool.is_index(pool.var(a).extent, 0); })) return;
     Nest nest = flatten(region_, pool, statement, places_);
     if (nest.scan) {
       for (Stmt& s : scan_nest(kernel(), std::move(nest))) into.push_back(std::move(s));

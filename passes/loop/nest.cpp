@@ -23,8 +23,7 @@ void drop_unit_axes(ExprPool& pool, Statement& s) {
   };
   std::erase_if(s.axes, unit);
   std::erase_if(s.reduce_axes, unit);
-  if (map.empty()) return;
-  s.substitute(pool, map);
+  if (!map.empty()) s.substitute(pool, map);
   // A reduction over one element is no reduction.
   if (s.reduce_axes.empty() && !s.accumulators.empty() && !s.scan) {
     ExprPool::Substitution init, result;

@@ -158,6 +158,20 @@ TEST(Rows, Movement) {
   e.check(Op::extents, {}, Attrs().set<Attr::dims>(e.extents({3, 5, 1})));
 }
 
+TEST(Rows, NoElements) {
+  for (Op op : {Op::neg, Op::exp}) {
+    Rig rig;
+    rig.check(op, {rig.operand(DType::F32, {3, 0, 5})});
+  }
+  Rig d;
+  d.check(Op::dot, {d.operand(DType::F32, {2, 0}), d.operand(DType::F32, {0, 3})});
+  Rig c;
+  c.check(Op::concat, {c.operand(DType::F32, {2, 0}), c.operand(DType::F32, {2, 3})},
+          Attrs().set<Attr::axis>(1));
+  Rig s;
+  s.check(Op::softmax, {s.operand(DType::F32, {0, 4})}, Attrs().set<Attr::axis>(1));
+}
+
 TEST(Rows, Reshape) {
   struct Shapes {
     std::vector<int64_t> from;
@@ -287,6 +301,8 @@ TEST(Rows, DotAndConvolutions) {
         Attrs a = Attrs().set<Attr::groups>(groups).set<Attr::strides>({2, 1}).set<Attr::dilations>({1, 2});
         return a.set<Attr::pads_begin>(rig.constants({1, 2})).set<Attr::pads_end>(rig.constants({0, 1}));
       };
+      Rig one(4);
+      one.check(Op::conv, {one.operand(type, {2, 1, 3, 4}), one.operand(type, {5, 1, 1, 1})}, {});
       Rig c(2);
       c.check(Op::conv, {c.operand(type, {2, 4, 7, 6}), c.operand(type, {6, 4 / groups, 3, 2})}, attrs(c));
       Rig t(3);
