@@ -51,7 +51,7 @@ class Tiler {
     for (size_t i = outer.size(); i-- > 0;) {
       auto extent = pool_.as_int(pool_.var(outer[i]).extent);
       if (left > 1 && (!reuse || shares_vector_operand(nest, outer[i]))) {
-        int64_t block = extent ? std::min(*extent, left) : left;
+        int64_t block = extent ? std::clamp<int64_t>(*extent, 1, left) : left;
         rows.insert(rows.begin(), {Loop::Row, outer[i], block});
         left = extent && *extent <= left ? left / block : 1;
       } else {
@@ -79,7 +79,8 @@ class Tiler {
     if (depth == loops_.size()) return finish(std::move(nest), std::move(tile));
     const Loop& loop = loops_[depth];
     Expr extent = pool_.var(loop.axis).extent;
-    if (loop.kind == Loop::Plain) return make_for(loop.axis, extent, emit(depth + 1, nest, tile));
+    bool empty = pool_.is_index(extent, 0);  // a loop that never runs has no blocks
+    if (loop.kind == Loop::Plain || empty) return make_for(loop.axis, extent, emit(depth + 1, nest, tile));
     if (loop.kind == Loop::Lane && !pool_.as_int(extent)) return symbolic_lanes(depth, loop, nest, tile);
 
     Expr block = pool_.index(loop.block);

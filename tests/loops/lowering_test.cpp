@@ -173,5 +173,21 @@ TEST(Lowering, OutputsThatAreViewsInputsAndConstants) {
   expect_same(g.graph, 1);
 }
 
+TEST(Lowering, EmptyTensors) {
+  GraphMaker g;
+  ValueId x = g.input("x", {"0", "3"});
+  g.output(g.node(Op::neg, {x}));
+  g.output(g.node(Op::dot, {x, g.constant({3, 4})}));
+  expect_same(g.graph, 3);
+}
+
+TEST(Lowering, GroupsThatAreNoMultipleOfTheVector) {
+  GraphMaker g;
+  ValueId x = g.node(Op::neg, {g.input("x", {"1", "12", "1", "40"})});
+  ValueId y = g.node(Op::conv, {x, g.constant({12, 6, 1, 9})}, g.conv({1, 1}, {0, 4}, 2));
+  g.output(g.node(Op::neg, {y}));
+  expect_same(g.graph, 54);
+}
+
 }  // namespace
 }  // namespace tenon::testing
