@@ -76,6 +76,7 @@ class Packager {
  private:
   bool emits(Emit emit) const { return std::ranges::find(in_.options.emit, emit) != in_.options.emit.end(); }
   const std::string& name() const { return in_.module.name; }
+  std::string arch() const { return in_.target.triple.substr(0, in_.target.triple.find('-')); }
 
   Result<void> check_ports() const {
     for (const auto* side : {&signature_.inputs, &signature_.outputs})
@@ -110,7 +111,8 @@ class Packager {
   // Everything that a caller could tell two builds apart by.
   Digest build_id() const {
     std::string all = version() + '\0' + in_.target.triple + '\0' + in_.target.cpu + '\0' + in_.target.features + '\0' +
-                      to_json(signature_) + '\0' + hex(weights_.digest) + (embedded_ ? "e" : "f");
+                      to_json(signature_) + '\0' + hex(weights_.digest) + (embedded_ ? "e" : "f") +
+                      hex(blake3(runtime_bitcode(RuntimePart::Model, arch())));
     for (const ObjectFile& object : in_.code.objects)
       all += hex(blake3(std::string_view(object.bytes.data(), object.bytes.size())));
     return blake3(all);
@@ -124,9 +126,8 @@ class Packager {
   }
 
   Result<ObjectFile> runtime_part(RuntimePart part, std::span<const std::byte> bytes) {
-    const std::string arch = in_.target.triple.substr(0, in_.target.triple.find('-'));
-    std::string_view bitcode = runtime_bitcode(part, arch);
-    if (bitcode.empty()) return fail(Code::E0404, "there is no runtime for " + arch, "--emit graph,loops,llvm,asm works");
+    std::string_view bitcode = runtime_bitcode(part, arch());
+    if (bitcode.empty()) return fail(Code::E0404, "there is no runtime for " + arch(), "--emit graph,loops,llvm,asm works");
     TENON_TRY(const std::string own, specialize_bitcode(bitcode, name(), bytes, embedded_));
     return compile_bitcode(own, part == RuntimePart::Model ? "runtime.o" : "runner.o", in_.target,
                            {.level = in_.options.level});
