@@ -1,0 +1,127 @@
+// Contractions: the code of the innermost loop, byte products, and speed in cache.
+#include <chrono>
+#include <cmath>
+
+#include "harness.h"
+
+namespace tenon {
+namespace {
+
+// c[rows, vectors] += a[rows, K] * b[K, lanes], one tile.
+Kernel panel(int64_t rows, int64_t lanes, int64_t K) {
+  KernelBuilder b("panel");
+  BufferId A = b.param("a", DType::F32, b.i(rows * K)), B = b.param("b", DType::F32, b.i(K * lanes)),
+           C = b.param("c", DType::F32, b.i(rows * lanes), true);
+  Expr r = b.var("r", b.i(rows)), l = b.var("l", b.i(lanes)), k = b.var("k", b.i(K));
+  Expr acc = b.k.pool.new_var({.name = "acc", .type = DType::F32});
+  Expr product = b.mul(b.load(A, b.add(b.mul(r, b.i(K)), k)), b.load(B, b.add(b.mul(k, b.i(lanes)), l)));
+  Stmt tile{.kind = StmtKind::Tile};
+  tile.stores = {{C, b.add(b.mul(r, b.i(lanes)), l), acc}};
+  tile.rows = {{r, rows}};
+  tile.lanes = {l, lanes};
+  tile.reduce = {{k, b.i(K)}};
+  tile.accumulators = {{acc, b.f(0), b.add(acc, product), Monoid::Sum}};
+  b.k.body = {tile};
+  return std::move(b.k);
+}
+
+size_t count(const std::string& text, const std::string& what) {
+  size_t n = 0;
+  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++n;
+  return n;
+}
+
+struct Block {
+  const char* target;
+  int64_t rows, vectors, width;
+};
+
+class InnermostLoop : public testing::TestWithParam<Block> {};
+INSTANTIATE_TEST_SUITE_P(Of, InnermostLoop,
+                         testing::Values(Block{"x86-64-v4", 6, 4, 16}, Block{"x86-64-v4", 14, 2, 16},
+                                         Block{"x86-64-v4", 8, 3, 16}, Block{"sapphirerapids", 6, 4, 16},
+                                         Block{"znver5", 6, 4, 16}, Block{"x86-64-v3", 6, 2, 8}));
+
+TEST_P(InnermostLoop, IsFusedMultiplyAddsWithoutTheStack) {
+  auto [name, rows, vectors, width] = GetParam();
+  auto code = generate_code(module_of(panel(rows, vectors * width, 512)), target(name), {.keep_assembly = true});
+  ASSERT_TRUE(code);
+  auto loops = loops_with(code->assembly, "vfmadd");
+  ASSERT_EQ(loops.size(), 1u) << code->assembly;
+  EXPECT_EQ(count(loops[0], "vfmadd"), static_cast<size_t>(rows * vectors)) << loops[0];
+  EXPECT_EQ(count(loops[0], "(%rsp"), 0u) << loops[0];
+  EXPECT_EQ(count(loops[0], "(%rbp"), 0u) << loops[0];
+  EXPECT_EQ(count(loops[0], "imul"), 0u) << loops[0];
+}
+
+class OnHost : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Contract, OnHost, testing::ValuesIn(host_targets()), target_label);
+
+template <class A, class W>
+void check_bytes(const std::string& name, DType a_type, DType w_type) {
+  constexpr int64_t rows = 3, lanes = 20, K = 36;
+  KernelBuilder b("bytes");
+  BufferId a = b.param("a", a_type, b.i(rows * K)), w = b.param("w", w_type, b.i(K * lanes)),
+           c = b.param("c", DType::I32, b.i(rows * lanes), true);
+  ExprPool& p = b.k.pool;
+  Expr r = b.var("r", b.i(rows)), l = b.var("l", b.i(lanes)), k = b.var("k", b.i(K / 4)), q = b.var("q", b.i(4));
+  Expr acc = p.new_var({.name = "acc", .type = DType::I32});
+  Expr step = b.add(b.mul(k, b.i(4)), q);
+  // The first row is a margin: 5 where nothing may be loaded.
+  Expr byte = p.select(p.binary(SOp::Ge, r, b.i(1)), b.load(a, b.add(b.mul(b.add(r, b.i(-1)), b.i(K)), step)),
+                       p.constant_int(a_type, 5));
+  Expr weight = b.load(w, b.add(b.mul(b.add(b.mul(k, b.i(lanes)), l), b.i(4)), q));
+  Stmt tile{.kind = StmtKind::Tile};
+  tile.stores = {{c, b.add(b.mul(r, b.i(lanes)), l), acc}};
+  tile.rows = {{r, rows}};
+  tile.lanes = {l, lanes};
+  tile.reduce = {{k, b.i(K / 4)}, {q, b.i(4), ReduceKind::Atom}};
+  tile.accumulators = {{acc, p.constant_int(DType::I32, 7),
+                        b.add(acc, b.mul(p.cast(byte, DType::I32), p.cast(weight, DType::I32))), Monoid::Sum}};
+  b.k.body = {tile};
+  Native native(module_of(std::move(b.k)), target(name));
+  auto x = random_values<A>(rows * K);
+  auto y = random_values<W>(K * lanes, 2);
+  x[0] = std::numeric_limits<A>::max(), x[1] = std::numeric_limits<A>::min();
+  std::fill(y.begin(), y.begin() + 8, std::numeric_limits<W>::min());
+  std::vector<int32_t> z(rows * lanes);
+  native({x.data(), y.data(), z.data()});
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < lanes; ++j) {
+      int32_t sum = 7;
+      for (int64_t s = 0; s < K; ++s)
+        sum += (i ? x[static_cast<size_t>((i - 1) * K + s)] : 5) * y[static_cast<size_t>((s / 4 * lanes + j) * 4 + s % 4)];
+      ASSERT_EQ(z[static_cast<size_t>(i * lanes + j)], sum) << i << "," << j;
+    }
+}
+
+TEST_P(OnHost, ByteProductsAreExact) {
+  check_bytes<uint8_t, int8_t>(GetParam(), DType::U8, DType::I8);
+  check_bytes<int8_t, uint8_t>(GetParam(), DType::I8, DType::U8);
+  check_bytes<int8_t, int8_t>(GetParam(), DType::I8, DType::I8);
+  check_bytes<uint8_t, uint8_t>(GetParam(), DType::U8, DType::U8);
+}
+
+// In cache, against the rate that the target file states. Run by hand:
+// test_llvm --gtest_also_run_disabled_tests --gtest_filter='*Speed*'
+TEST(Speed, DISABLED_PanelAgainstPeak) {
+  constexpr int64_t rows = 6, lanes = 64, K = 128;
+  if (!__builtin_cpu_supports("avx512f")) GTEST_SKIP() << "needs AVX-512";
+  auto rate = [](const Native& native, std::vector<void*> params, double flops) {
+    double best = 0;
+    for (int round = 0; round < 20; ++round) {
+      auto start = std::chrono::steady_clock::now();
+      for (int i = 0; i < 4000; ++i) native(params);
+      best = std::max(best, 4000 * flops / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    }
+    return best / 1e9;
+  };
+  Native kernel(module_of(panel(rows, lanes, K)), target("native"));
+  auto a = random_values<float>(rows * K), b = random_values<float>(K * lanes);
+  std::vector<float> c(rows * lanes);
+  double got = rate(kernel, {a.data(), b.data(), c.data()}, 2.0 * rows * lanes * K);
+  std::printf("6x64x128 tile: %.1f GFLOP/s of %.1f\n", got, target("native").gflops_f32);
+}
+
+}  // namespace
+}  // namespace tenon

@@ -1,0 +1,94 @@
+// Reductions over lanes, guarded loads, and objects that do not depend on the number of jobs.
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmath>
+
+#include "harness.h"
+
+namespace tenon {
+namespace {
+
+class Reduce : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(On, Reduce, testing::ValuesIn(host_targets()), target_label);
+
+// Sum and maximum of n elements, `extent` per step.
+Kernel sum_and_max(int64_t extent) {
+  KernelBuilder b("sum_and_max");
+  Expr n = b.symbol("n");
+  BufferId x = b.param("x", DType::F32, n), y = b.param("y", DType::F32, b.i(2), true);
+  Expr lane = b.var("lane", n);
+  Expr sum = b.k.pool.new_var({.name = "sum", .type = DType::F32}), top = b.k.pool.new_var({.name = "top", .type = DType::F32});
+  Stmt tile{.kind = StmtKind::Tile};
+  tile.stores = {{y, b.i(0), sum}, {y, b.i(1), top}};
+  tile.lanes = {lane, extent};
+  tile.lane_limit = n;
+  tile.lanes_reduce = true;
+  tile.accumulators = {{sum, b.f(0), b.add(sum, b.load(x, lane)), Monoid::Sum},
+                       {top, b.f(-HUGE_VAL), b.k.pool.binary(SOp::Max, top, b.load(x, lane)), Monoid::Max}};
+  b.k.body = {tile};
+  return std::move(b.k);
+}
+
+TEST_P(Reduce, OverLanes) {
+  for (int64_t extent : {8, 16, 64}) {
+    Native native(module_of(sum_and_max(extent)), target(GetParam()));
+    for (size_t n : {0, 1, 5, 16, 17, 63, 64, 65, 200}) {
+      auto x = random_values<float>(n);
+      float y[2];
+      double sum = 0, top = -HUGE_VAL;
+      for (float v : x) sum += double(v), top = std::max(top, double(v));
+      native({x.data(), y}, {static_cast<int64_t>(n)});
+      EXPECT_NEAR(y[0], sum, 1e-5) << n;
+      EXPECT_EQ(y[1], top) << n;
+      for (size_t i = 0; i < n; ++i) {  // a NaN anywhere is the maximum
+        float kept = std::exchange(x[i], NAN);
+        native({x.data(), y}, {static_cast<int64_t>(n)});
+        ASSERT_TRUE(std::isnan(y[1])) << i << " of " << n;
+        x[i] = kept;
+      }
+    }
+  }
+}
+
+// y[i] = i in [1, n] ? x[i - 1] : 3, where memory ends on both sides of x.
+TEST_P(Reduce, GuardedLoadsTouchNothing) {
+  KernelBuilder b("shifted");
+  ExprPool& p = b.k.pool;
+  Expr n = b.symbol("n"), stride = b.symbol("stride");
+  BufferId x = b.param("x", DType::F32, n), y = b.param("y", DType::F32, b.i(96), true);
+  Expr lane = b.var("lane", b.i(96));
+  Expr inside = p.all_of(p.binary(SOp::Ge, lane, b.i(1)), p.binary(SOp::Le, lane, n));
+  Stmt tile{.kind = StmtKind::Tile};
+  tile.stores = {{y, lane, p.select(inside, b.load(x, b.mul(stride, b.add(lane, b.i(-1)))), b.f(3))}};
+  tile.lanes = {lane, 96};
+  b.k.body = {tile};
+  Native native(module_of(std::move(b.k)), target(GetParam()));
+  auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  auto* memory = static_cast<char*>(mmap(nullptr, 3 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  ASSERT_EQ(mprotect(memory + page, page, PROT_READ | PROT_WRITE), 0);
+  for (size_t count : {1, 17, 90})
+    for (bool at_end : {false, true}) {
+      auto* data = reinterpret_cast<float*>(at_end ? memory + 2 * page - 4 * count : memory + page);
+      for (size_t i = 0; i < count; ++i) data[i] = static_cast<float>(i);
+      std::vector<float> out(96);
+      native({data, out.data()}, {static_cast<int64_t>(count), 1});
+      for (size_t i = 0; i < 96; ++i) ASSERT_EQ(out[i], i >= 1 && i <= count ? static_cast<float>(i - 1) : 3.0f) << i;
+    }
+  munmap(memory, 3 * page);
+}
+
+TEST(Objects, DoNotDependOnJobs) {
+  Module module = module_of(sum_and_max(16));
+  for (int64_t extent : {8, 32, 64}) module.kernels.push(sum_and_max(extent)), module.kernels[KernelId(module.kernels.size() - 1)].name += std::to_string(extent);
+  auto one = generate_code(module, target("x86-64-v3"), {.jobs = 1}), four = generate_code(module, target("x86-64-v3"), {.jobs = 4});
+  ASSERT_TRUE(one && four);
+  ASSERT_EQ(one->objects.size(), 5u);
+  for (size_t i = 0; i < one->objects.size(); ++i) {
+    EXPECT_EQ(one->objects[i].name, four->objects[i].name);
+    EXPECT_EQ(one->objects[i].bytes, four->objects[i].bytes);
+  }
+}
+
+}  // namespace
+}  // namespace tenon
