@@ -25,3 +25,15 @@ const ImportRow* find_importer(std::string_view domain, std::string_view op) {
 }
 
 }  // namespace tenon::frontend
+
+namespace tenon {
+
+std::vector<std::string> supported_operators() {
+  std::vector<std::string> names;
+  for (const frontend::ImportRow& row : frontend::import_rows())
+    names.push_back((row.domain.empty() ? "" : std::string(row.domain) + "::") + std::string(row.name));
+  std::ranges::sort(names);
+  return names;
+}
+
+}  // namespace tenon

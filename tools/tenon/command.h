@@ -44,6 +44,13 @@ enum Exit : int {
 };
 int exit_code(const Diags& diags);
 
+Command compile_command();
+Command check_command();
+Command inspect_command();
+Command run_command();
+Command verify_command();
+Command bench_command();
+Command ops_command();
 Command targets_command();
 Command explain_command();
 Command completions_command();

@@ -2,7 +2,10 @@
 
 namespace tenon::cli {
 
-std::vector<Command> commands() { return {targets_command(), explain_command(), completions_command()}; }
+std::vector<Command> commands() {
+  return {compile_command(), check_command(),   inspect_command(), run_command(),     verify_command(),
+          bench_command(),   targets_command(), ops_command(),     explain_command(), completions_command()};
+}
 
 }  // namespace tenon::cli
 

@@ -14,6 +14,37 @@ Json record(std::string_view schema) { return {{"schema", "tenon." + std::string
 // Names in a model need not be UTF-8.
 std::string line(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
+Json operator_counts(const std::vector<std::pair<std::string, int>>& operators) {
+  Json json = Json::object();
+  for (const auto& [name, uses] : operators) json[name] = uses;
+  return json;
+}
+
+Json ports(const std::vector<PortInfo>& list) {
+  Json json = Json::array();
+  for (const PortInfo& port : list)
+    json.push_back({{"name", port.name}, {"type", spelling(port.type)}, {"dims", port.dims}});
+  return json;
+}
+
+// JSON has no infinity: an error that is not finite is null.
+Json errors(const std::vector<OutputError>& list) {
+  Json json = Json::array();
+  for (const OutputError& e : list)
+    json.push_back({{"name", e.name},
+                    {"type", spelling(e.type)},
+                    {"count", e.count},
+                    {"max_ulp", e.max_ulp},
+                    {"max_abs", e.max_abs},
+                    {"max_rel", e.max_rel},
+                    {"bound", e.bound},
+                    {"worst", e.worst},
+                    {"got", e.got},
+                    {"want", e.want},
+                    {"within", e.within}});
+  return json;
+}
+
 }  // namespace
 
 std::string diagnostic_record(const Diag& diag, std::string_view target) {
@@ -62,6 +93,99 @@ std::string target_record(const Target& target) {
   json["rates"] = {{"gflops_f32", target.gflops_f32},   {"gops_i8", target.gops_i8},
                    {"l1_gb_per_s", target.l1_gb_per_s}, {"l2_gb_per_s", target.l2_gb_per_s},
                    {"l3_gb_per_s", target.l3_gb_per_s}, {"dram_gb_per_s", target.dram_gb_per_s}};
+  return line(json);
+}
+
+std::string operator_record(const std::string& name) {
+  Json json = record("operator/1");
+  json["name"] = name;
+  return line(json);
+}
+
+std::string artifact_record(const ArtifactSummary& artifact) {
+  Json json = record("artifact/1");
+  json["name"] = artifact.name;
+  json["target"] = artifact.target;
+  json["folder"] = artifact.folder;
+  json["build_id"] = artifact.build_id;
+  Json files = Json::array();
+  for (const OutputFile& file : artifact.files)
+    files.push_back({{"path", file.path}, {"bytes", file.bytes}, {"blake3", file.blake3}});
+  json["files"] = files;
+  json["code_bytes"] = artifact.code_bytes;
+  json["weights_bytes"] = artifact.weights_bytes;
+  json["workspace_bytes"] = artifact.workspace_bytes < 0 ? Json(nullptr) : Json(artifact.workspace_bytes);
+  json["kernels"] = artifact.kernels;
+  json["nodes"] = artifact.nodes;
+  json["seconds"] = artifact.seconds;
+  return line(json);
+}
+
+std::string check_record(const CheckReport& report) {
+  Json json = record("check/1");
+  json["nodes"] = report.nodes;
+  json["operators"] = operator_counts(report.operators);
+  Json targets = Json::object();
+  for (const auto& [target, diags] : report.targets) targets[target] = diags.size();
+  json["problems"] = targets;
+  return line(json);
+}
+
+std::string inspect_record(const InspectReport& report) {
+  Json json = record("inspect/1");
+  json["name"] = report.signature.name;
+  json["inputs"] = ports(report.signature.inputs);
+  json["outputs"] = ports(report.signature.outputs);
+  Json symbols = Json::array();
+  for (const SymbolInfo& symbol : report.signature.symbols)
+    symbols.push_back({{"name", symbol.name},
+                       {"lo", symbol.lo},
+                       {"hi", symbol.hi >= kIndexMax ? Json(nullptr) : Json(symbol.hi)}});
+  json["symbols"] = symbols;
+  json["nodes"] = report.nodes;
+  json["weights_bytes"] = report.weights_bytes;
+  json["operators"] = operator_counts(report.operators);
+  if (!report.target.empty())
+    json["target"] = report.target, json["build_id"] = report.build_id, json["compiler"] = report.compiler;
+  return line(json);
+}
+
+std::string tensor_record(const NamedTensor& tensor) {
+  Json json = record("output/1");
+  json["name"] = tensor.name;
+  json["type"] = spelling(tensor.tensor.type);
+  json["dims"] = tensor.tensor.dims;
+  return line(json);
+}
+
+std::string verify_record(const VerifyReport& report) {
+  Json json = record("verify/1");
+  json["passed"] = report.passed;
+  Json dims = Json::object();
+  for (const auto& [name, value] : report.dims) dims[name] = value;
+  json["dims"] = dims;
+  json["outputs"] = errors(report.outputs);
+  json["layers"] = errors(report.layers);
+  return line(json);
+}
+
+std::string bench_record(const BenchReport& report) {
+  Json json = record("bench/1");
+  json["target"] = report.target;
+  json["median_ms"] = report.median_ms;
+  json["min_ms"] = report.min_ms;
+  json["spread"] = report.spread;
+  json["runs"] = report.runs;
+  json["threads"] = report.threads;
+  Json kernels = Json::array();
+  for (const KernelTime& kernel : report.kernels) {
+    Json nodes = Json::array();
+    for (const NodeRef& node : kernel.nodes)
+      nodes.push_back({{"index", node.index}, {"name", node.name}, {"op", node.op}});
+    kernels.push_back(
+        {{"name", kernel.name}, {"median_ms", kernel.median_ms}, {"calls", kernel.calls}, {"nodes", nodes}});
+  }
+  json["kernels"] = kernels;
   return line(json);
 }
 

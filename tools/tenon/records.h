@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "tenon/driver.h"
 #include "tenon/target.h"
 
 namespace tenon::cli {
@@ -10,5 +11,12 @@ namespace tenon::cli {
 std::string diagnostic_record(const Diag& diag, std::string_view target);
 std::string explanation_record(Code code);
 std::string target_record(const Target& target);
+std::string operator_record(const std::string& name);
+std::string artifact_record(const ArtifactSummary& artifact);
+std::string check_record(const CheckReport& report);
+std::string inspect_record(const InspectReport& report);
+std::string tensor_record(const NamedTensor& tensor);
+std::string verify_record(const VerifyReport& report);
+std::string bench_record(const BenchReport& report);
 
 }  // namespace tenon::cli

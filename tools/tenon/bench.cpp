@@ -1,0 +1,74 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "model_options.h"
+#include "records.h"
+
+namespace tenon::cli {
+
+namespace {
+
+struct Arguments {
+  ModelArguments model;
+  std::vector<std::string> inputs;
+  bool kernels = false, json = false;
+  int runs = 0, threads = 1;
+};
+
+int run_bench(const Arguments& a, Console& console) {
+  auto options = to_options(a.model, console);
+  if (!options) return console.fail(options.error());
+  BenchOptions request{.inputs = a.inputs,
+                       .runs = a.runs,
+                       .threads = static_cast<unsigned>(std::max(1, a.threads)),
+                       .kernels = a.kernels};
+  for (const auto& [name, range] : options->import.dims)
+    if (range.lo == range.hi) request.dims[name] = range.lo;
+  if (a.model.model.ends_with(".onnx"))
+    request.compile = std::move(*options);
+  else
+    request.artifact = a.model.model;
+  const auto report = bench(request);
+  if (!report) return console.fail(report.error());
+  if (a.json) {
+    std::puts(bench_record(*report).c_str());
+    return kOk;
+  }
+  console.record(bench_record(*report));
+  console.print(fmt::format("{}: median {:.3f} ms, least {:.3f} ms, spread {:.1f} %, {} runs, {} threads\n",
+                            report->target, report->median_ms, report->min_ms, report->spread * 100,
+                            report->runs, report->threads));
+  for (const KernelTime& kernel : report->kernels)
+    console.print(fmt::format("{:>10.4f} ms {:>5.1f} %  {}\n", kernel.median_ms,
+                              100 * kernel.median_ms / report->median_ms, kernel.name));
+  return kOk;
+}
+
+}  // namespace
+
+Command bench_command() {
+  auto a = std::make_shared<Arguments>();
+  Option path = model_row(a->model, true);
+  path.help = "An ONNX file, which is compiled first, or an artifact";
+  return {
+      .name = "bench",
+      .summary = "Measure how long an artifact takes",
+      .examples =
+          "tenon bench out\n"
+          "tenon bench m.onnx --target native --dim N=1 --kernels\n"
+          "tenon bench out --workers 2 --json",
+      .options = joined(
+          {{path,
+            {"-i,--input", "NAME=FILE", "As for `tenon run`; default: random:0; repeatable", &a->inputs},
+            {"--kernels", "", "Time each kernel", &a->kernels},
+            {"--runs", "N", "Runs to measure; 0: for about a second", &a->runs},
+            {"--workers", "N", "Threads to run on", &a->threads},
+            {"--json", "", "Print one JSON record: docs/schemas.md", &a->json}},
+           import_rows(a->model),
+           code_rows(a->model)}),
+      .run = [a](Console& console) { return run_bench(*a, console); },
+  };
+}
+
+}  // namespace tenon::cli

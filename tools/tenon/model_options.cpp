@@ -1,0 +1,157 @@
+#include "model_options.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+namespace tenon::cli {
+
+namespace {
+
+std::optional<int64_t> number(std::string_view text) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 0) return std::nullopt;
+  return value;
+}
+
+std::optional<DimRange> range(std::string_view text) {
+  const size_t dots = text.find("..");
+  const auto lo = number(text.substr(0, dots));
+  const auto hi = dots == std::string_view::npos ? lo : number(text.substr(dots + 2));
+  if (!lo || !hi || *lo > *hi) return std::nullopt;
+  return DimRange{*lo, *hi};
+}
+
+// "input:1x3xHxW"; a name may itself have colons.
+Result<std::map<std::string, std::vector<std::string>>> parse_shapes(const std::vector<std::string>& texts) {
+  std::map<std::string, std::vector<std::string>> shapes;
+  for (const std::string& text : texts) {
+    const size_t colon = text.rfind(':');
+    if (colon == std::string::npos || colon == 0)
+      return fail(Code::E0601, "--shape " + text + " is not understood", "--shape INPUT:1x3x224x224");
+    std::vector<std::string>& dims = shapes[text.substr(0, colon)];
+    for (size_t at = colon + 1; at < text.size();) {
+      const size_t end = std::min(text.find('x', at), text.size());
+      dims.push_back(text.substr(at, end - at));
+      at = end + 1;
+    }
+  }
+  return shapes;
+}
+
+// Prints what a pass made of the graph or the loops to stderr.
+PassOptions pass_options(const ModelArguments& arguments, Console& console) {
+  PassOptions options{.verify_each = arguments.verify_each};
+  if (!arguments.print_after.empty()) {
+    auto show = [names = arguments.print_after, &console](std::string_view pass, const auto& ir) {
+      for (const std::string& name : names)
+        if (name == pass || name == "all") console.remark(fmt::format("; after {}\n{}", pass, print(ir)));
+    };
+    options.after_graph = show;
+    options.after_loops = show;
+  }
+  if (arguments.time_passes || console.verbose())
+    options.timing = [&console](std::string_view pass, double seconds) {
+      console.remark(fmt::format("{:>9.2f} ms  {}", seconds * 1e3, pass));
+    };
+  return options;
+}
+
+}  // namespace
+
+Option model_row(ModelArguments& a, bool required) {
+  return {"model", "MODEL", "An ONNX file", &a.model, {}, required};
+}
+
+std::vector<Option> import_rows(ModelArguments& a) {
+  return {
+      {"--dim", "NAME=RANGE", "Bind a symbolic dimension, N=1, or limit it, N=1..8; repeatable", &a.dims},
+      {"--shape", "INPUT:DIMS", "Dimensions of an input, as in images:1x3xHxW; repeatable", &a.shapes},
+  };
+}
+
+std::vector<Option> code_rows(ModelArguments& a) {
+  return {
+      {"--target", "TARGET", "A name of `tenon targets`, a .toml file, or native; repeatable", &a.targets},
+      {"-O", "LEVEL", "Optimisation level", &a.level, {"0", "1", "2", "3"}},
+      {"--policy", "POLICY", "Who decides what to fuse and how to schedule it", &a.policy, {"rules"}},
+      {"--schedule", "FILE", "Replay a schedule that --emit schedule wrote", &a.schedule},
+      {"--threads", "MODE", "How the artifact uses threads", &a.threads, {"none", "callback", "pool"}},
+      {"-j,--jobs", "N", "Threads that compile; 0: one per core", &a.jobs},
+      {"--print-after", "PASS", "Print the IR after a pass, or after all; repeatable", &a.print_after},
+      {"--verify-each", "", "Check the IR after every pass", &a.verify_each},
+      {"--time-passes", "", "Print how long each pass took", &a.time_passes},
+  };
+}
+
+std::vector<Option> output_rows(ModelArguments& a) {
+  std::string emits;
+  for (const EmitInfo& info : emit_table()) emits += (emits.empty() ? "" : ",") + std::string(info.spelling);
+  return {
+      {"-o,--output", "DIR", "Folder to write; one folder per target below it if there are several",
+       &a.output},
+      {"--name", "NAME", "Name of the model in C; default: from the file's name", &a.name},
+      {"--emit", "LIST", "What to write, from " + emits, &a.emit},
+      {"--weights",
+       "WHERE",
+       "Weights inside the library, or in a file beside it",
+       &a.weights,
+       {"embed", "file"}},
+      {"--depfile", "FILE", "Write a Make rule with every file that was read", &a.depfile},
+  };
+}
+
+Result<std::map<std::string, DimRange>> parse_dims(const std::vector<std::string>& texts) {
+  std::map<std::string, DimRange> dims;
+  for (const std::string& text : texts) {
+    const size_t equal = text.find('=');
+    const auto parsed = equal == std::string::npos || equal == 0
+                            ? std::nullopt
+                            : range(std::string_view(text).substr(equal + 1));
+    if (!parsed)
+      return fail(Code::E0601, "--dim " + text + " is not understood", "--dim N=1 or --dim N=1..8");
+    dims[text.substr(0, equal)] = *parsed;
+  }
+  return dims;
+}
+
+Result<std::map<std::string, int64_t>> parse_values(const std::vector<std::string>& texts) {
+  TENON_TRY(const auto ranges, parse_dims(texts));
+  std::map<std::string, int64_t> values;
+  for (const auto& [name, dim] : ranges) {
+    if (dim.lo != dim.hi)
+      return fail(Code::E0601, "--dim " + name + " needs one value here", "--dim " + name + "=1");
+    values[name] = dim.lo;
+  }
+  return values;
+}
+
+Result<CompileOptions> to_options(const ModelArguments& a, Console& console) {
+  CompileOptions options{.model = a.model, .output = a.output, .name = a.name, .targets = a.targets};
+  TENON_TRY(options.import.dims, parse_dims(a.dims));
+  TENON_TRY(options.import.shapes, parse_shapes(a.shapes));
+  TENON_TRY(options.emit, parse_emit(a.emit));
+  options.weights = a.weights == "file" ? Weights::File : Weights::Embed;
+  options.threads = a.threads == "none"   ? Threads::None
+                    : a.threads == "pool" ? Threads::Pool
+                                          : Threads::Callback;
+  options.policy = a.policy;
+  options.schedule = a.schedule;
+  options.depfile = a.depfile;
+  options.level = a.level[0] - '0';
+  options.jobs = a.jobs;
+  options.passes = pass_options(a, console);
+  options.progress = [&console](std::string_view stage, int done, int total) {
+    console.progress(stage, done, total);
+  };
+  return options;
+}
+
+std::vector<Option> joined(std::initializer_list<std::vector<Option>> groups) {
+  std::vector<Option> all;
+  for (const std::vector<Option>& group : groups) all.insert(all.end(), group.begin(), group.end());
+  return all;
+}
+
+}  // namespace tenon::cli

@@ -1,0 +1,31 @@
+// The options of every command that reads a model, and what they mean.
+#pragma once
+
+#include "command.h"
+#include "tenon/driver.h"
+
+namespace tenon::cli {
+
+// As typed; to_options() checks and converts.
+struct ModelArguments {
+  std::string model, output = ".", name, level = "2", emit = "so,a,header", weights = "embed",
+                     threads = "callback";
+  std::string policy = "rules", schedule, depfile;
+  std::vector<std::string> targets, dims, shapes, print_after;
+  int jobs = 0;
+  bool verify_each = false, time_passes = false;
+};
+
+Option model_row(ModelArguments& arguments, bool required);
+std::vector<Option> import_rows(ModelArguments& arguments);  // --dim, --shape
+std::vector<Option> code_rows(ModelArguments& arguments);    // --target, -O, --policy ... : how to compile
+std::vector<Option> output_rows(ModelArguments& arguments);  // -o, --name, --emit ... : what to write
+
+Result<CompileOptions> to_options(const ModelArguments& arguments, Console& console);
+Result<std::map<std::string, DimRange>> parse_dims(const std::vector<std::string>& texts);
+// Dims of one run: no ranges.
+Result<std::map<std::string, int64_t>> parse_values(const std::vector<std::string>& texts);
+
+std::vector<Option> joined(std::initializer_list<std::vector<Option>> groups);
+
+}  // namespace tenon::cli
