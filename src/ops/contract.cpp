@@ -20,9 +20,7 @@ void store_product(Lower& l, std::vector<Expr> axes, std::vector<Expr> reduce, E
   DType type = compute_type(l.buffer(l.out()).type);
   Expr term = l.p.binary(SOp::Mul, l.p.cast(a, type), l.p.cast(b, type));
   Accumulator sum = l.sum("acc", term);
-  Statement& s = l.store(l.out(), std::move(axes), sum.var);
-  s.reduce_axes = std::move(reduce);
-  s.accumulators = {sum};
+  store_reduced(l, l.out(), std::move(axes), std::move(reduce), {sum}, sum.var);
 }
 
 // dot

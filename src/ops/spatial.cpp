@@ -51,6 +51,20 @@ Expr reduce_axis(Lower& l, std::string name, Expr extent, std::vector<Expr>& axe
   return axes.back();
 }
 
+void store_reduced(Lower& l, BufferId out, std::vector<Expr> axes, std::vector<Expr> reduce,
+                   std::vector<Accumulator> accumulators, Expr value) {
+  if (reduce.empty()) {
+    ExprPool::Substitution start, step;
+    for (const Accumulator& a : accumulators) start[a.var] = a.init;
+    for (const Accumulator& a : accumulators) step[a.var] = l.p.substitute(a.update, start);
+    value = l.p.substitute(value, step);
+    accumulators.clear();
+  }
+  Statement& s = l.store(out, std::move(axes), value);
+  s.reduce_axes = std::move(reduce);
+  s.accumulators = std::move(accumulators);
+}
+
 Taps::Taps(const EvalInput& input, std::span<const int64_t> outputs, std::span<const int64_t> extents,
            std::span<const int64_t> window)
     : out(outputs.begin(), outputs.end()), in(extents.begin(), extents.end()), kernel(window.begin(), window.end()) {

@@ -24,6 +24,10 @@ Result<std::vector<Expr>> window_extents(Graph& graph, const Spatial& s, std::sp
 // A reduction axis, or 0 where there is but one step.
 Expr reduce_axis(Lower& l, std::string name, Expr extent, std::vector<Expr>& axes);
 
+// out[axes] = value, over accumulators that run along `reduce`; where there is but one step, without them.
+void store_reduced(Lower& l, BufferId out, std::vector<Expr> axes, std::vector<Expr> reduce,
+                   std::vector<Accumulator> accumulators, Expr value);
+
 // Geometry at one binding of the symbols, for evaluation.
 struct Taps {
   std::vector<int64_t> out, in, kernel, strides, dilations, begin;

@@ -58,13 +58,6 @@ Expr guarded(Lower& l, const Looking& w, Expr otherwise) {
   return w.inside.valid() ? l.p.select(w.inside, element, otherwise) : element;
 }
 
-Statement& store_window(Lower& l, const Looking& w, BufferId out, std::vector<Accumulator> accumulators, Expr value) {
-  Statement& s = l.store(out, w.axes, value);
-  s.reduce_axes = w.reduce;
-  s.accumulators = std::move(accumulators);
-  return s;
-}
-
 // What every element is at least.
 Expr lowest(Lower& l, DType type) {
   if (is_float(type)) return l.p.constant(type, -std::numeric_limits<double>::infinity());
@@ -75,7 +68,7 @@ void lower_window_sum(LowerInput& in) {
   Lower l(in);
   Looking w = look(l);
   Accumulator sum = l.sum("acc", guarded(l, w, l.zero(compute_type(l.buffer(l.in(0)).type))));
-  store_window(l, w, l.out(), {sum}, sum.var);
+  store_reduced(l, l.out(), w.axes, w.reduce, {sum}, sum.var);
 }
 
 // The index of the first maximum: a second pass over the same windows, with the maximum so far beside it.
@@ -88,7 +81,7 @@ void lower_window_max(LowerInput& in) {
   Accumulator best = l.accumulator("best", type, lowest(l, type), Monoid::Max);
   Expr element = guarded(l, w, best.init);
   best.update = p.binary(SOp::Max, best.var, element);
-  store_window(l, w, l.out(), {best}, best.var);
+  store_reduced(l, l.out(), w.axes, w.reduce, {best}, best.var);
   if (in.outputs.size() < 2) return;
 
   Looking v = look(l);
@@ -106,7 +99,7 @@ void lower_window_max(LowerInput& in) {
   better = p.all_of(v.inside, better);
   value.update = p.select(better, element, value.var);
   index.update = p.select(better, p.cast(offset, DType::I64), index.var);
-  store_window(l, v, l.out(1), {value, index}, index.var);
+  store_reduced(l, l.out(1), v.axes, v.reduce, {value, index}, index.var);
 }
 
 // Calls visit(plane, position, offset in x) for every element of every window, taps in row-major order.

@@ -311,6 +311,7 @@ TEST(Rows, DotAndConvolutions) {
     }
   }
   Rig u;
+  u.check(Op::conv, {u.operand(DType::U8, {1, 1, 3, 3}, 0, 255), u.operand(DType::U8, {1, 1, 1, 1}, 0, 255)});  // one step
   u.check(Op::dot, {u.operand(DType::U8, {3, 4}, 0, 255), u.operand(DType::I8, {4, 5}, -128, 127)});
 }
 
