@@ -9,7 +9,9 @@ namespace tenon::frontend {
 std::span<const ImportRow> import_rows() {
   static const std::vector<ImportRow> rows = [] {
     std::vector<ImportRow> all;
-    for (auto family : {activation_imports(), attention_imports(), conv_imports(), elementwise_imports(), gather_imports(), layout_imports(), matmul_imports(), norm_imports(), pool_imports(), quant_imports(), reduce_imports(), resize_imports(), shape_imports()})
+    for (auto family : {activation_imports(), attention_imports(), conv_imports(), elementwise_imports(),
+                        gather_imports(), layout_imports(), matmul_imports(), norm_imports(), pool_imports(),
+                        quant_imports(), reduce_imports(), resize_imports(), shape_imports()})
       all.insert(all.end(), family.begin(), family.end());
     std::ranges::sort(all, {}, [](const ImportRow& row) { return std::pair(row.domain, row.name); });
     return all;

@@ -47,10 +47,23 @@ Vals reverse_sequence(OnnxNode& n) {
   return {n.b.emit(Op::gather_elements, {x, from}, Attrs().set<Attr::axis>(time))};
 }
 
+// k was an attribute before opset 10.
+Vals top_k(OnnxNode& n) {
+  Dims k = n.opt(1) ? n.elements(1) : Dims{n.pool.index(n.integer("k"))};
+  return n.b.emit_all(Op::top_k, {n[0]},
+                      Attrs()
+                          .set<Attr::axis>(n.axis("axis", n[0].rank()))
+                          .set<Attr::dims>(k)
+                          .set<Attr::largest>(n.integer_or("largest", 1))
+                          .set<Attr::sorted>(n.integer_or("sorted", 1)),
+                      2);
+}
+
 constexpr ImportRow kRows[] = {
     {"Gather", gather_axis},      {"GatherElements", gather_elements}, {"GatherND", gather_nd},
     {"OneHot", one_hot},          {"ReverseSequence", reverse_sequence}, {"Scatter", scatter_elements},
     {"ScatterElements", scatter_elements}, {"ScatterND", scatter_nd},
+    {"TopK", top_k},
 };
 
 }  // namespace

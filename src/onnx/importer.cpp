@@ -146,8 +146,9 @@ void Importer::bind_outputs(const onnx::NodeProto& proto, const Vals& made, size
     if (name.empty()) continue;
     std::optional<ValueId> value;
     if (i < made.size() && made[i]) value = made[i].id();
-    if (scope.tensors.contains(name) || !scope.values.try_emplace(name, value).second)
-      refuse(Code::E0203, "'" + name + "' is defined twice");
+    std::optional<ValueId>& bound = scope.values[name];  // empty also where a use before came first
+    if (scope.tensors.contains(name) || bound) refuse(Code::E0203, "'" + name + "' is defined twice");
+    bound = value;
     if (&scope == &main_ && value && static_cast<size_t>(value->index) >= first_new) set_name(*value, name);
   }
 }
