@@ -41,6 +41,13 @@ Replacement move_down(Graph& g, const Node& n) {
       }
       break;
     case Op::reshape:
+      if (params->axis >= 0) {  // a bias: one channel dim, now among extents of 1
+        const std::vector<Expr>& dims = g.values[n.outputs[0]].dims;
+        auto channel = std::ranges::find_if(dims, [&](Expr d) { return !g.pool.is_index(d, 1); });
+        if (g.values[n.inputs[0]].dims.size() != 1 || channel == dims.end()) return {};
+        dq.attrs.set<Attr::axis>(channel - dims.begin());
+      }
+      break;
     case Op::broadcast:
     case Op::slice:
     case Op::gather:
@@ -114,7 +121,12 @@ Replacement fold_requantized(Graph& g, const Node& n, const std::vector<int>& us
   auto shift = bias.valid() ? bias_of(g, bias, *made) : std::optional(Bias{});
   if (!shift) return {};
   if (!shift->integers.empty()) {
-    TENON_TRY(made->sums, make(g, kept, Op::add, {made->sums, made->channel_tensor(g, "bias", DType::I32, shift->integers)}));
+    ValueId term = made->channel_tensor(g, "bias", DType::I32, shift->integers), sums = made->sums;
+    if (const Node* centred = producer(g, sums, Op::add); centred && g.constant(centred->inputs[1])) {
+      sums = centred->inputs[0];
+      TENON_TRY(term, make_folded(g, kept, Op::add, {centred->inputs[1], term}));
+    }
+    TENON_TRY(made->sums, make(g, kept, Op::add, {sums, term}));
   }
   std::vector<double> factor = made->scale;
   for (double& f : factor) f /= out->scale[0];

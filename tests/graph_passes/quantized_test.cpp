@@ -24,6 +24,7 @@ TEST(FoldQuantized, Convolution) {
   Graph g = expect_same(fold_quantized, b, quantize(b, y, 3.0, 0));
   EXPECT_EQ(count_ops(g, Op::dequantize), 0);
   EXPECT_EQ(count_ops(g, Op::max), 0);
+  EXPECT_EQ(count_ops(g, Op::add) + count_ops(g, Op::mul), 2);  // i32 bias, one factor
   auto conv = std::ranges::find(g.nodes, Op::conv, &Node::op);
   ASSERT_NE(conv, g.nodes.end());
   EXPECT_EQ(g.values[conv->outputs[0]].type, DType::I32);
