@@ -1,0 +1,44 @@
+// Minimax polynomials, lowest power first, made by math.sollya.
+#pragma once
+
+namespace tenon::gen::poly {
+
+inline constexpr double kExpF32[] = {0x1p-1, 0x1.555552p-3, 0x1.5554e4p-5, 0x1.1115b6p-7, 0x1.6d5166p-10,
+    0x1.9a94e6p-13};
+inline constexpr double kExp[] = {0x1p-1, 0x1.5555555555555p-3, 0x1.5555555555558p-5, 0x1.11111111112bep-7,
+    0x1.6c16c16c1500dp-10, 0x1.a01a019f5465ep-13, 0x1.a01a01ad76715p-16, 0x1.71de3d0061e26p-19,
+    0x1.27e4cc2729b25p-22, 0x1.ae5b88760947cp-26, 0x1.1f8bb7b8e543p-29, 0x1.6c8fc7bdc763dp-33};
+inline constexpr double kLogF32[] = {0x1.55557p-2, -0x1.000234p-2, 0x1.99944ep-3, -0x1.5466fep-3, 0x1.239ce2p-3,
+    -0x1.0e96ccp-3, 0x1.015974p-3, -0x1.2a6f78p-4};
+inline constexpr double kLog[] = {0x1.5555555555555p-1, 0x1.9999999999d0cp-2, 0x1.249249243a031p-2,
+    0x1.c71c724ac13e3p-3, 0x1.745ce1fcd8c4cp-3, 0x1.3b201bc748512p-3, 0x1.0f6803214d1bap-3,
+    0x1.0f0745ab2ac56p-3};
+inline constexpr double kSin[] = {-0x1.5555555555555p-3, 0x1.111111111108bp-7, -0x1.a01a01a006d8cp-13,
+    0x1.71de3a4019c09p-19, -0x1.ae643d4462f0dp-26, 0x1.6114a653308c5p-33, -0x1.a55ce7025362ap-41};
+inline constexpr double kCos[] = {0x1.555555555554bp-5, -0x1.6c16c16c15018p-10, 0x1.a01a019c8f942p-16,
+    -0x1.27e4f7f1ee40dp-22, 0x1.1ee9dc126f59fp-29, -0x1.8fa6a86831e75p-37};
+inline constexpr double kAsin[] = {0x1.5555555555577p-3, 0x1.333333332e133p-4, 0x1.6db6db721247bp-5,
+    0x1.f1c71a95002fbp-6, 0x1.6e8bdedebf9dfp-6, 0x1.1c49f077d5bc7p-6, 0x1.ca1f8af1f0a3ap-7,
+    0x1.75859dad05d78p-7, 0x1.613c1e6ed740ap-7, 0x1.e5fbe88dfb6c3p-9, 0x1.639a894e22b07p-6,
+    -0x1.57fad0deac95ep-6, 0x1.0b45e9f72f00bp-5};
+inline constexpr double kAtan[] = {-0x1.5555555555555p-2, 0x1.99999999998c5p-3, -0x1.249249248bea1p-3,
+    0x1.c71c71c3da30bp-4, -0x1.745d16c3067c3p-4, 0x1.3b13a3ac423eap-4, -0x1.1110186532b7bp-4,
+    0x1.e1c89eeb00482p-5, -0x1.ae3cd35925662p-5, 0x1.7ff0da05d95efp-5, -0x1.4706715177228p-5,
+    0x1.d0e5864a6d9a8p-6, -0x1.861787ef681d9p-7};
+inline constexpr double kErfF32[] = {0x1.20dd74p0, -0x1.8126d2p-2, 0x1.ce1fcep-4, -0x1.b7480ep-6, 0x1.4f7c3cp-8,
+    -0x1.874dbp-11, 0x1.03a052p-14};
+inline constexpr double kErf[] = {0x1.20dd750429b6dp0, -0x1.812746b0379cap-2, 0x1.ce2f21a041df3p-4,
+    -0x1.b82ce3125647ap-6, 0x1.565bcd07fa605p-8, -0x1.c02db2f9c2b97p-11, 0x1.f9a30b576b8ccp-14,
+    -0x1.f4d05fc887746p-17, 0x1.b9cd79977686ap-20, -0x1.5e94fcc83924dp-23, 0x1.f253bae72efcp-27,
+    -0x1.290ef2aba2322p-30, 0x1.bcc7673e3d47dp-35};
+inline constexpr double kErfcF32[] = {-0x1.ac91d57aa621cp-13, 0x1.213179113d7e9p0, 0x1.441dc566d53bcp-1,
+    0x1.bcfc37297bfb7p-4, -0x1.9fb85014bfc19p-6, 0x1.18a646d38ca4ep-8, -0x1.e65048dc15a05p-12,
+    0x1.a8b3f9be00ca3p-16, -0x1.0dd1a7f56f74ap-22};
+inline constexpr double kErfc[] = {-0x1.ca3f94016be9ep-26, 0x1.20dd7abae0346p0, 0x1.45f2c1e00f236p-1,
+    0x1.a4fd12a1a655ap-4, -0x1.39be56e453c4bp-6, -0x1.5e49fa4df2eafp-13, 0x1.ab4bae25ad3d6p-10,
+    -0x1.09df8f5f1bb01p-11, -0x1.eade98a27adfdp-15, 0x1.1a5748f1bb3f8p-13, -0x1.44cdb219e087ep-14,
+    0x1.f38c34adaeb8ap-16, -0x1.24ad1f80208e2p-17, 0x1.0f8758ee582adp-19, -0x1.925f3df021554p-22,
+    0x1.d8e13b8b6794cp-25, -0x1.b01a2ace0ebddp-28, 0x1.285bf7ab30edap-31, -0x1.1f2e44daac9aap-35,
+    0x1.5e87a670aecc5p-40, -0x1.9522db9da088ap-46};
+
+}  // namespace tenon::gen::poly
