@@ -105,6 +105,8 @@ struct Constant {
   Bytes bytes;
   bool splat = false;
   std::vector<std::string> strings = {};  // DType::String only
+  // Read from text that gives the hash of the data only: the bytes are stand-ins made from it.
+  std::string digest = {};
 
   int64_t count() const;
 };
