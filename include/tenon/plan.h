@@ -31,7 +31,7 @@ struct Knobs {
 
 // One kernel per variant; the first whose predicate holds is called. The last has none.
 struct Variant {
-  std::string predicate;  // "S == 1", "S >= 16 && B == 1"; "": otherwise
+  std::string predicate;  // "S == 1", "S >= 16 & B == 1"; "": otherwise
   Knobs knobs;
   bool operator==(const Variant&) const = default;
 };
