@@ -57,6 +57,8 @@ struct Statement {
   void substitute(ExprPool& pool, const ExprPool::Substitution& map) {
     if (!map.empty()) each_expr([&](Expr& e) { e = pool.substitute(e, map); });
   }
+  // Accumulators without a reduce axis take one step: a plain expression.
+  void fold_single_step(ExprPool& pool);
 };
 
 struct RegionBuffer {

@@ -23,15 +23,8 @@ void drop_unit_axes(ExprPool& pool, Statement& s) {
   };
   std::erase_if(s.axes, unit);
   std::erase_if(s.reduce_axes, unit);
-  if (!map.empty()) s.substitute(pool, map);
-  // A reduction over one element is no reduction.
-  if (s.reduce_axes.empty() && !s.accumulators.empty() && !s.scan) {
-    ExprPool::Substitution init, result;
-    for (const Accumulator& a : s.accumulators) init[a.var] = a.init;
-    for (const Accumulator& a : s.accumulators) result[a.var] = pool.substitute(a.update, init);
-    s.value = pool.substitute(s.value, result);
-    s.accumulators.clear();
-  }
+  s.substitute(pool, map);
+  s.fold_single_step(pool);
 }
 
 namespace {

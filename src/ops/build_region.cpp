@@ -49,7 +49,10 @@ class RegionBuilder {
                   [&](Expr dim) { return region_.pool.import(importer_, dim); }};
     size_t first = region_.statements.size();
     def.lower(in);
-    for (size_t s = first; s < region_.statements.size(); ++s) inline_constants(region_.statements[s]);
+    for (size_t s = first; s < region_.statements.size(); ++s) {
+      region_.statements[s].fold_single_step(region_.pool);
+      inline_constants(region_.statements[s]);
+    }
     region_.origins.push_back(node.origin);
   }
 
