@@ -193,6 +193,7 @@ Vals Importer::call(const onnx::FunctionProto& function, const onnx::NodeProto& 
   if (scope.depth >= kMaxDepth) refuse(Code::E0901, "calls of functions nest too deeply, or for ever");
   Scope inner{.depth = scope.depth + 1};
   inner.call = builder_.origin;
+  if (schema) inner.opsets[""] = newest_opset("");  // bodies of other domains may leave it out
   for (const auto& import : function.opset_import()) inner.opsets[import.domain()] = static_cast<int>(import.version());
   if (operands.size() > static_cast<size_t>(function.input_size()))
     refuse(Code::E0206, "more operands than function " + function.name() + " has inputs");
@@ -206,8 +207,10 @@ Vals Importer::call(const onnx::FunctionProto& function, const onnx::NodeProto& 
       if (attribute.default_value.has_name()) inner.attributes[name] = &attribute.default_value;
   for (const onnx::AttributeProto& a : proto.attribute()) inner.attributes[a.name()] = &a;
   nodes(function.node(), inner);
-  Vals made;
-  for (const std::string& name : function.output()) made.emplace_back(builder_, find(name, inner).value_or(ValueId{}));
+  Vals made(static_cast<size_t>(std::min(proto.output_size(), function.output_size())));
+  for (size_t i = 0; i < made.size(); ++i)  // a body may define fewer optional outputs than its signature has
+    if (auto at = static_cast<int>(i); !proto.output(at).empty())
+      made[i] = {builder_, find(function.output(at), inner).value_or(ValueId{})};
   return made;
 }
 
