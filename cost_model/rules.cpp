@@ -16,28 +16,43 @@ double known(const ExprPool& pool, Expr extent) {
 }
 
 // Cycles per reduction step of a tile of rows x vectors: two multiply-adds or loads per cycle, and no fewer
-// cycles than the latency of one accumulator's chain.
+// cycles than the latency of one accumulator's chain. Loads that hide behind multiply-adds still take slots.
 double step_cycles(double rows, double vectors) {
-  constexpr double kLatency = 4;
-  return std::max({rows * vectors / 2, (rows + vectors) / 2, kLatency});
+  constexpr double kLatency = 4, kHiddenLoad = 1.0 / 32;
+  if (rows <= 0 || vectors <= 0) return 0;
+  return std::max({rows * vectors / 2, (rows + vectors) / 2, kLatency}) + kHiddenLoad * (rows + vectors);
+}
+
+// All rows of m in blocks of `rows`. What is left of a symbolic m is taken in powers of two: the mean over all rests.
+double rows_cycles(double m, bool symbolic, int64_t rows, double vectors) {
+  double block = static_cast<double>(rows), blocks = std::floor(m / block);
+  double cycles = blocks * step_cycles(block, vectors);
+  if (!symbolic) return cycles + step_cycles(m - blocks * block, vectors);
+  for (int64_t rest = 1; rest < rows; ++rest)
+    for (int64_t part = 1; part <= rest; part *= 2)
+      if (rest & part) cycles += step_cycles(static_cast<double>(part), vectors) / block;
+  return cycles;
 }
 
 struct Block {
   int64_t rows = 4, vectors = 4;
 };
 
-Block best_block(const Target& target, double m, double n, int width) {
+// Rows that are a multiple of a page apart share one set of the first-level cache: no more of them than it has ways.
+int64_t most_rows(const Target& target) {
+  constexpr int64_t kPage = 4096, kFewWays = 8;
+  return std::max(kFewWays, target.l1d_bytes / kPage);
+}
+
+Block best_block(const Target& target, double m, bool symbolic, double n, int width) {
   Block best;
   double best_cost = INFINITY;
-  int registers = target.vector_registers;
   for (int64_t vectors = 1; vectors <= 6; ++vectors)
-    for (int64_t rows = 1; rows * vectors + vectors + 1 <= registers; ++rows) {
-      double columns = static_cast<double>(vectors * width);
-      double panels = std::floor(n / columns), lane_tail = std::ceil((n - panels * columns) / width);
-      double blocks = std::floor(m / static_cast<double>(rows)), row_tail = m - blocks * static_cast<double>(rows);
-      auto cost = [&](double r, double v) { return r > 0 && v > 0 ? step_cycles(r, v) : 0; };
-      double r = static_cast<double>(rows), v = static_cast<double>(vectors);
-      double total = blocks * (panels * cost(r, v) + cost(r, lane_tail)) + panels * cost(row_tail, v) + cost(row_tail, lane_tail);
+    for (int64_t rows = 1; rows <= most_rows(target) && rows * vectors + vectors + 1 <= target.vector_registers; ++rows) {
+      double columns = static_cast<double>(vectors * width), panels = std::floor(n / columns);
+      double lane_tail = std::ceil((n - panels * columns) / width);
+      double total = panels * rows_cycles(m, symbolic, rows, static_cast<double>(vectors)) +
+                     rows_cycles(m, symbolic, rows, lane_tail);
       // A tie goes to the wider block: fewer loads of the left operand.
       if (total < best_cost * 0.999 || (total <= best_cost * 1.001 && rows * vectors > best.rows * best.vectors)) {
         best_cost = std::min(best_cost, total);
@@ -67,8 +82,12 @@ Knobs choose_knobs(const Graph& graph, const Region& region, const Target& targe
       continue;
     }
     // Row blocks run along one axis where a window keeps the axes apart.
-    double row_extent = axes->k.size() > 1 && !axes->m.empty() ? known(pool, pool.var(axes->m.back()).extent) : m;
-    Block block = best_block(target, row_extent, n, width);
+    bool windowed = axes->k.size() > 1 && !axes->m.empty();
+    double row_extent = windowed ? known(pool, pool.var(axes->m.back()).extent) : m;
+    bool symbolic = std::ranges::any_of(axes->m, [&](Expr e) {
+      return !pool.as_int(pool.var(e).extent) && (!windowed || e == axes->m.back());
+    });
+    Block block = best_block(target, row_extent, symbolic, n, width);
     knobs.set(Knob::rows, block.rows);
     knobs.set(Knob::vectors, block.vectors);
     // The operand that is larger is streamed once.

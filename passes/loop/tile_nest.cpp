@@ -2,6 +2,7 @@
 // blocks or one over lane blocks. A block that does not divide its extent leaves a tail, which is the
 // other branch of an `if` in the same loop, so that the outermost loop alone can be the tasks.
 #include <algorithm>
+#include <bit>
 
 #include "nest.h"
 
@@ -88,18 +89,34 @@ class Tiler {
     auto full_count = pool_.as_int(full), rest_count = pool_.as_int(rest);
     if (full_count == 1 && rest_count == 0) return blocked(depth, loop, pool_.index(0), loop.block, nest, tile);
     if (full_count == 0 && rest_count) return blocked(depth, loop, pool_.index(0), *rest_count, nest, tile);
-    // One tail block of a known size, or single rows where the size is not known.
-    Expr tails = rest_count ? pool_.index(*rest_count > 0) : rest;
+    if (!rest_count) return symbolic_rows(depth, loop, nest, tile);
+    Expr tails = pool_.index(*rest_count > 0);
     Expr v = pool_.axis(pool_.var(loop.axis).name + "_block", pool_.add(full, tails));
     Expr begin = pool_.mul(v, block);
     Stmt body = blocked(depth, loop, begin, loop.block, nest, tile);
     if (rest_count == 0) return make_for(v, full, std::move(body));
-    Expr tail_begin = rest_count ? begin : pool_.add(pool_.mul(full, block), pool_.sub(v, full));
-    Stmt tail = blocked(depth, loop, tail_begin, rest_count.value_or(1), nest, tile);
     Stmt choose{.kind = StmtKind::If, .value = pool_.binary(SOp::Lt, v, full)};
     choose.body.push_back(std::move(body));
-    choose.otherwise.push_back(std::move(tail));
+    choose.otherwise.push_back(blocked(depth, loop, begin, *rest_count, nest, tile));
     return make_for(v, pool_.add(full, tails), std::move(choose));
+  }
+
+  // A tail whose size only the run knows is taken in powers of two: block 14 leaves 8, 4, 2 and 1 rows.
+  Stmt symbolic_rows(size_t depth, const Loop& loop, const Nest& nest, const Stmt& tile) {
+    Expr extent = pool_.var(loop.axis).extent, block = pool_.index(loop.block);
+    Expr full = pool_.floordiv(extent, block), rest = pool_.mod(extent, block);
+    if (loop.block == 1) return make_for(loop.axis, extent, emit(depth + 1, nest, tile));
+    Expr v = pool_.axis(pool_.var(loop.axis).name + "_block", pool_.ceildiv(extent, block));
+    Stmt choose{.kind = StmtKind::If, .value = pool_.binary(SOp::Lt, v, full)};
+    choose.body.push_back(blocked(depth, loop, pool_.mul(v, block), loop.block, nest, tile));
+    for (auto part = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(loop.block - 1))); part > 0; part /= 2) {
+      Expr bit = pool_.mod(pool_.floordiv(rest, pool_.index(part)), pool_.index(2)), wider = pool_.index(2 * part);
+      Expr begin = pool_.add(pool_.mul(full, block), pool_.mul(pool_.floordiv(rest, wider), wider));
+      Stmt taken{.kind = StmtKind::If, .value = pool_.binary(SOp::Eq, bit, pool_.index(1))};
+      taken.body.push_back(blocked(depth, loop, begin, part, nest, tile));
+      choose.otherwise.push_back(std::move(taken));
+    }
+    return make_for(v, pool_.ceildiv(extent, block), std::move(choose));
   }
 
   // axis = begin + inner, inner < block.

@@ -75,6 +75,14 @@ TEST(Lowering, DotWithConstantAndEpilogue) {
   expect_same(g.graph, 20, {{"B", 1}, {"S", 1}});
 }
 
+// Every rest of a row block, and several blocks.
+TEST(Lowering, DotWithEveryNumberOfRows) {
+  GraphMaker g;
+  ValueId x = g.input("x", {"S", "6"});
+  g.output(g.node(Op::dot, {x, g.constant({6, 35})}));
+  for (int64_t rows = 0; rows < 28; ++rows) expect_same(g.graph, 6, {{"S", rows}});
+}
+
 TEST(Lowering, DotOfTwoInputsTransposed) {
   GraphMaker g;
   ValueId q = g.input("q", {"B", "S", "24"}), k = g.input("k", {"B", "T", "24"});

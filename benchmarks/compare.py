@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+"""Tenon beside other runtimes on the same machine, in turns.
+
+    compare.py resnet50 bert_base:B=1,S=128 --zoo FOLDER [--peers onnxruntime,openvino] [--threads 1,2]
+    compare.py resnet50 --zoo FOLDER --symbolic     # the dims stay open in Tenon's artifact
+    compare.py resnet50 --zoo FOLDER --against-pinned  # symbolic against pinned artifacts of ours
+
+Needs the packages of requirements.txt. MODEL is a name of the zoo (FOLDER holds it with its weights,
+../shared/zoo its sidecar), a name of ../shared/models, or an ONNX file. Each runtime runs in a process of
+its own with the same inputs, pinned to the same cores; they take turns, at least --rounds times, and their
+outputs are compared. The figure is the median over rounds of (our median / their median), with a bootstrap
+95 % interval; a limit is met when the upper end is at most the limit + 0.03.
+
+Results go to --json FILE: commit, processor, date, every round.
+"""
+import argparse
+import datetime
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent
+SHARED = pathlib.Path(os.environ.get("TENON_SHARED", ROOT.parent / "shared"))
+
+
+def sidecar(name):
+    path = SHARED / "zoo" / (name + ".json")
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def find_model(name, zoo):
+    if name.endswith(".onnx"):
+        return pathlib.Path(name)
+    for path in [zoo / (name + ".onnx"), *sorted((SHARED / "models").rglob(name + "*.onnx"))]:
+        if path.exists():
+            return path
+    sys.exit(f"compare.py: no model {name} in {zoo} or {SHARED / 'models'}")
+
+
+def make_inputs(name, path, binding):
+    """The zoo's own inputs; elsewhere noise, and small integers where integers are asked for."""
+    side = sidecar(name)
+    if side:
+        spec = importlib.util.spec_from_file_location("make_inputs", SHARED / "zoo" / "make_inputs.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.inputs(side, binding)
+    import onnx
+    model = onnx.load(path, load_external_data=False)
+    initialisers = {i.name for i in model.graph.initializer}
+    rng, made = np.random.default_rng(0), {}
+    for value in model.graph.input:
+        if value.name in initialisers:
+            continue
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        dims = [d.dim_value or binding.get(d.dim_param, 1) for d in value.type.tensor_type.shape.dim]
+        made[value.name] = (rng.standard_normal(dims) if dtype.kind == "f" else rng.integers(0, 2, dims)).astype(dtype)
+    return made
+
+
+class Worker:
+    def __init__(self, config):
+        self.runtime = config["runtime"]
+        environment = {**os.environ, "OMP_NUM_THREADS": str(config["threads"])}
+        self.process = subprocess.Popen([sys.executable, HERE / "worker.py", json.dumps(config)], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit(f"compare.py: {self.runtime} failed to start")
+        self.about = json.loads(line)
+        self.outputs = np.load(config["outputs"])
+
+    def measure(self, seconds):
+        self.process.stdin.write(f"{seconds}\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def compile_tenon(tenon, path, dims, folder, options):
+    command = [tenon, "compile", path, "-o", folder, "--target", options.target, "--emit", "so,header",
+               "--weights", "file", *options.tenon_options.split()]
+    for symbol, value in dims.items():
+        command += ["--dim", f"{symbol}={value}"]
+    done = subprocess.run(["/usr/bin/env", "time", "-f", "%e %M", *command] if options.time else command,
+                          capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"compare.py: {' '.join(map(str, command))}\n{done.stderr}")
+    record = {}
+    if options.time:
+        seconds, kilobytes = done.stderr.split()[-2:]
+        record = {"compile_s": float(seconds), "compile_peak_kb": int(kilobytes)}
+    return record
+
+
+def bootstrap(ratios, repeats=4000):
+    """95 % interval of the median."""
+    rng = np.random.default_rng(0)
+    samples = np.median(rng.choice(ratios, (repeats, len(ratios))), axis=1)
+    return [float(np.quantile(samples, q)) for q in (0.025, 0.975)]
+
+
+def worst_difference(a, b):
+    """Largest difference of any output, in units of that output's largest value."""
+    worst = 0.0
+    for k, name in enumerate(a["names"]):
+        if name not in list(b["names"]):
+            continue
+        x = a[str(k)].astype(np.float64)
+        y = b[str(list(b["names"]).index(name))].astype(np.float64)
+        if x.shape != y.shape:
+            return float("inf")
+        finite = np.isfinite(y)
+        if x.size and finite.any():
+            worst = max(worst, float(np.max(np.abs(x - y)[finite]) / max(np.max(np.abs(y[finite])), 1e-30)))
+    return worst
+
+
+def compare(name, binding, threads, options, scratch):
+    path = find_model(name, options.zoo)
+    stem = re.sub(r"\W", "_", f"{name}_{sorted(binding.items())}")
+    inputs = scratch / (stem + ".npz")
+    np.savez(inputs, **make_inputs(name, path, binding))
+    base = {"model": str(path), "inputs": str(inputs), "threads": threads, "cpus": options.cpus[:threads],
+            "precision": options.precision}
+    contenders, row = [], {"model": name, "dims": binding, "threads": threads, "symbolic": options.symbolic}
+
+    def ours(label, dims):
+        folder = scratch / f"{stem}_{label}"
+        row.update(compile_tenon(options.tenon, path, dims, folder, options))
+        contenders.append((label, {**base, "runtime": "tenon", "artifact": str(folder)}))
+
+    ours("tenon", {} if options.symbolic or options.against_pinned else binding)
+    if options.against_pinned:
+        ours("pinned", binding)
+    else:
+        contenders += [(peer, {**base, "runtime": peer}) for peer in options.peers]
+    workers = {label: Worker({**config, "outputs": str(scratch / f"{stem}_{label}_out.npz")}) for label, config in contenders}
+    row["peers"] = {}
+    medians = {label: [] for label in workers}
+    for turn in range(options.rounds + 1):
+        for label, worker in (workers.items() if turn % 2 else reversed(workers.items())):
+            times = worker.measure(options.seconds)
+            if turn:  # the first round warms up
+                medians[label].append(float(np.median(times)))
+        if sys.stderr.isatty():
+            print(f"\r{name}: round {turn}/{options.rounds}", end="", file=sys.stderr)
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr)
+    for label, worker in workers.items():
+        row["peers"][label] = {**worker.about, "round_medians_ms": medians[label]}
+        if label == "tenon":
+            continue
+        ratios = np.array(medians["tenon"]) / np.array(medians[label])
+        row["peers"][label] |= {"ratio": float(np.median(ratios)), "interval": bootstrap(ratios),
+                                "difference": worst_difference(workers["tenon"].outputs, worker.outputs)}
+    for worker in workers.values():
+        worker.close()
+    return row
+
+
+def show(row):
+    dims = ",".join(f"{k}={v}" for k, v in row["dims"].items())
+    ours = np.median(row["peers"]["tenon"]["round_medians_ms"])
+    text = f"{row['model']:<30} {dims:<16} {row['threads']}T  ours {ours:9.3f} ms"
+    for peer, p in row["peers"].items():
+        if "ratio" in p:
+            low, high = p["interval"]
+            text += f"  | {peer} {np.median(p['round_medians_ms']):9.3f} ms ratio {p['ratio']:.3f} [{low:.3f}, {high:.3f}] diff {p['difference']:.0e}"
+    if "compile_s" in row:
+        text += f"  | compile {row['compile_s']:.2f} s {row['compile_peak_kb'] // 1024} MB"
+    print(text, flush=True)
+
+
+def machine():
+    text = pathlib.Path("/proc/cpuinfo").read_text()
+    flags = set(re.search(r"flags\s*: (.*)", text).group(1).split())
+    features = [f for f in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile") if f in flags]
+    model = re.search(r"model name\s*: (.*)", text).group(1)
+    family = re.search(r"cpu family\s*: (.*)", text).group(1)
+    return {"cpu": model, "family": family, "features": features, "cores": os.cpu_count()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", metavar="MODEL[:SYM=N,...]")
+    parser.add_argument("--zoo", type=pathlib.Path, default=pathlib.Path("."))
+    parser.add_argument("--peers", default="onnxruntime,openvino", type=lambda s: [p for p in s.split(",") if p])
+    parser.add_argument("--threads", default="1", type=lambda s: [int(t) for t in s.split(",")])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--seconds", type=float, default=0.5, help="of each turn; at least one call is made")
+    parser.add_argument("--target", default="native")
+    parser.add_argument("--precision", default="f32", help="OpenVINO's hint")
+    parser.add_argument("--symbolic", action="store_true")
+    parser.add_argument("--against-pinned", action="store_true")
+    parser.add_argument("--tenon", default=ROOT / "build/release/tools/tenon")
+    parser.add_argument("--tenon-options", default="")
+    parser.add_argument("--cpus", type=lambda s: [int(c) for c in s.split(",")], default=sorted(os.sched_getaffinity(0)))
+    parser.add_argument("--json", type=pathlib.Path)
+    options = parser.parse_args()
+    options.time = pathlib.Path("/usr/bin/time").exists()
+    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
+    results = {"schema": "tenon.compare/1", "commit": commit, "machine": machine(),
+               "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%MZ"), "rows": []}
+    with tempfile.TemporaryDirectory(prefix="tenon_compare_") as folder:
+        for spec in options.models:
+            name, _, dims = spec.partition(":")
+            binding = {k: int(v) for k, v in (d.split("=") for d in dims.split(",") if d)}
+            if not binding and (side := sidecar(name)):
+                binding = side["tests"][0]
+            for threads in options.threads:
+                row = compare(name, binding, threads, options, pathlib.Path(folder))
+                results["rows"].append(row)
+                show(row)
+                if options.json:
+                    options.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
