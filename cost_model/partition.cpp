@@ -8,7 +8,7 @@ namespace {
 
 class Partitioner {
  public:
-  explicit Partitioner(const Graph& graph) : graph_(graph), users_(graph.users()), region_of_(graph.nodes.size(), -1) {}
+  explicit Partitioner(const Graph& graph) : graph_(graph), users_(graph.users()), region_of_(graph.nodes.size(), -1), factor_(graph.nodes.size()) {}
 
   std::vector<RegionPlan> run() {
     for (int n = static_cast<int>(graph_.nodes.size()); n-- > 0;) place(n);
@@ -58,6 +58,9 @@ class Partitioner {
     r.heavy |= !light(def(n));
     r.composite |= composite(n);
     region_of_[static_cast<size_t>(n)] = joined;
+    if (r.nodes.size() > 1 && node.outputs.size() == 1)
+      for (int reader : users_[static_cast<size_t>(node.outputs[0].index)])
+        if (def(reader).kind == OpKind::Contraction || factor_[static_cast<size_t>(reader)]) factor_[static_cast<size_t>(n)] = true;
   }
 
   const std::vector<Expr>& dims_of(int n) const {
@@ -85,7 +88,8 @@ class Partitioner {
     bool same_dims = dims_of(n) == dims_of(reader);
     switch (r.kind) {
       case OpKind::Elementwise: return plain_movement(n) || same_dims;
-      case OpKind::Movement: return substitutable(reader) || plain_movement(n);
+      case OpKind::Movement:
+        return plain_movement(n) || (substitutable(reader) && !factor_[static_cast<size_t>(reader)]);
       case OpKind::Contraction: return plain_movement(n) && graph_.nodes[static_cast<size_t>(reader)].op == Op::dot;
       case OpKind::Reduction: return !windowed(reader);
       case OpKind::Composite: return true;
@@ -127,6 +131,7 @@ class Partitioner {
   const Graph& graph_;
   std::vector<std::vector<int>> users_;
   std::vector<int> region_of_;
+  std::vector<bool> factor_;  // moved into a contraction, which reads each element many times
   std::vector<Region> regions_;
 };
 

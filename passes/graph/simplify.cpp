@@ -1,5 +1,5 @@
 // Algebraic rules: one row each, with its law. A rule is exact for every element, infinities and NaN
-// included; where only the sign of a zero or of an infinity may differ, its law says so. Not here, on
+// included; where the sign of a zero or of an infinity, or a rounding, may differ, its law says so. Not here, on
 // purpose: x*0 = 0 and x-x = 0 (NaN), reassociation (rounding), select(is_nan(softmax)) (rows of -inf).
 // Cost: linear per round; every rule makes the graph smaller or its nodes cheaper, so rounds end.
 #include <algorithm>
@@ -84,6 +84,12 @@ Applied div_power_of_two(Graph& g, const Node& n) {
 Applied pow_square(Graph& g, const Node& n) {
   if (!is_number(g, in(n, 1), 2) || !same_type(g, in(n, 0), n.outputs[0])) return kNo;
   return make(g, n, Op::mul, {in(n, 0), in(n, 0)});
+}
+
+Applied pow_cube(Graph& g, const Node& n) {
+  if (!is_number(g, in(n, 1), 3) || !same_type(g, in(n, 0), n.outputs[0])) return kNo;
+  TENON_TRY(ValueId square, make(g, n, Op::mul, {in(n, 0), in(n, 0)}));
+  return make(g, n, Op::mul, {square, in(n, 0)});
 }
 
 Applied pow_half(Graph& g, const Node& n) {
@@ -266,6 +272,7 @@ constexpr Row kRules[] = {
     {Op::div, div_power_of_two, "x / 2^k = x * 2^-k"},
     {Op::pow, pow_one, "x ^ 1 = x"},
     {Op::pow, pow_square, "x ^ 2 = x * x"},
+    {Op::pow, pow_cube, "x ^ 3 = x * x * x, rounded twice"},
     {Op::pow, pow_half, "x ^ 0.5 = sqrt(x), but for -0 and -inf"},
     {Op::neg, cancel, "--x = x"},
     {Op::logical_not, cancel, "not not x = x"},
