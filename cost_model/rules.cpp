@@ -44,11 +44,12 @@ int64_t most_rows(const Target& target) {
   return std::max(kFewWays, target.l1d_bytes / kPage);
 }
 
-Block best_block(const Target& target, double m, bool symbolic, double n, int width) {
+// `extra`: registers that each vector of columns takes beside its rows.
+Block best_block(const Target& target, double m, bool symbolic, double n, int width, int64_t extra) {
   Block best;
   double best_cost = INFINITY;
   for (int64_t vectors = 1; vectors <= 6; ++vectors)
-    for (int64_t rows = 1; rows <= most_rows(target) && rows * vectors + vectors + 1 <= target.vector_registers; ++rows) {
+    for (int64_t rows = 1; rows <= most_rows(target) && rows * vectors + extra * vectors + 1 <= target.vector_registers; ++rows) {
       double columns = static_cast<double>(vectors * width), panels = std::floor(n / columns);
       double lane_tail = std::ceil((n - panels * columns) / width);
       double total = panels * rows_cycles(m, symbolic, rows, static_cast<double>(vectors)) +
@@ -87,7 +88,8 @@ Knobs choose_knobs(const Graph& graph, const Region& region, const Target& targe
     bool symbolic = std::ranges::any_of(axes->m, [&](Expr e) {
       return !pool.as_int(pool.var(e).extent) && (!windowed || e == axes->m.back());
     });
-    Block block = best_block(target, row_extent, symbolic, n, width);
+    const int64_t extra = type == DType::I32 ? 2 : 1;  // byte products may need a sum of what flipping signs adds
+    Block block = best_block(target, row_extent, symbolic, n, width, extra);
     knobs.set(Knob::rows, block.rows);
     knobs.set(Knob::vectors, block.vectors);
     // The operand that is larger is streamed once.

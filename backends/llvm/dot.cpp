@@ -122,6 +122,22 @@ class ByteProducts {
 
 }  // namespace
 
+bool wants_flipped(const Code& code, const ByteDot& dot, unsigned width) {
+  if (!dot.b_signed) return false;
+  const bool vnni = code.isa.vnni && (width == 16 || width == 8 || width == 4);  // unsigned times signed
+  const bool neon = code.isa.dotprod && width == 4;                              // signed times signed
+  return (vnni && dot.a_signed) || (neon && !dot.a_signed);
+}
+
+Value* flip_sign(Code& code, Value* words) {
+  return code.b.CreateXor(words, llvm::ConstantInt::get(words->getType(), 0x80808080));
+}
+
+// Byte 0x80: 128 where it is read as unsigned, -128 where as signed.
+Value* sign_offset(Code& code, unsigned width) {
+  return llvm::ConstantInt::get(shaped(code.b.getInt32Ty(), width), 0x80808080);
+}
+
 Value* emit_byte_dot(Code& code, const ByteDot& dot, Value* a, Value* b, Value* acc) {
   return ByteProducts(code, dot, acc).run(a, b);
 }

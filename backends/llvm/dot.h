@@ -14,7 +14,13 @@ struct ByteDot {
 // Nothing where the update is not of this form; the Atom is then a loop like any other.
 std::optional<ByteDot> match_byte_dot(ExprPool& pool, const Stmt& tile);
 
-// acc plus the products of one step.
+// Whether the instruction at this width takes `a` of the other signedness: then flip_sign(a), which is a - 128 or
+// a + 128, stands for it, and the sum is too large by the products of sign_offset() and b.
+bool wants_flipped(const Code& code, const ByteDot& dot, unsigned width);
+Value* flip_sign(Code& code, Value* words);
+Value* sign_offset(Code& code, unsigned width);
+
+// acc plus the products of one step; `dot.a_signed` says how a is to be read.
 Value* emit_byte_dot(Code& code, const ByteDot& dot, Value* a, Value* b, Value* acc);
 
 }  // namespace tenon::gen

@@ -154,9 +154,13 @@ class TileEmitter {
     for (Instance& i : instances_)
       for (const Accumulator& a : tile_.accumulators)
         i.state.push_back(e_.emit_as(pool_.substitute(a.init, i.rename), i.lanes));
+    const size_t results = instances_.size();
+    if (dot_) add_offsets(parts.size());
     reduce(0, {}, [&](const ExprPool::Substitution& steps) {
-      for (Instance& i : instances_) dot_ ? update_dot(i, steps) : update(i, steps, nullptr);
+      for (size_t k = 0; k < instances_.size(); ++k)
+        dot_ ? update_dot(instances_[k], steps, k >= results) : update(instances_[k], steps, nullptr);
     });
+    if (dot_) subtract_offsets(results, parts.size());
     for (Instance& i : instances_) {
       name_state(i);
       for (const TileStore& s : tile_.stores) store(s, i);
@@ -236,12 +240,37 @@ class TileEmitter {
     for (size_t a = 0; a < next.size(); ++a) i.state[a] = mask ? code_.b.CreateSelect(mask, next[a], i.state[a]) : next[a];
   }
 
-  void update_dot(Instance& i, const ExprPool::Substitution& steps) {
+  // Where a byte product flips the sign of `a`, one more accumulator per piece sums what that adds: it is the same
+  // for all rows.
+  void add_offsets(size_t pieces) {
+    for (size_t k = 0; k < pieces; ++k) {
+      if (!wants_flipped(code_, *dot_, width(instances_[k].state[0]))) continue;
+      Instance offset = instances_[k];
+      offset.state[0] = llvm::ConstantInt::get(offset.state[0]->getType(), 0);
+      offset_of_[k] = instances_.size();
+      instances_.push_back(std::move(offset));
+    }
+  }
+
+  void subtract_offsets(size_t results, size_t pieces) {
+    for (size_t k = 0; k < results; ++k)
+      if (auto it = offset_of_.find(k % pieces); it != offset_of_.end())
+        instances_[k].state[0] = code_.b.CreateSub(instances_[k].state[0], instances_[it->second].state[0]);
+    instances_.resize(results);
+    offset_of_.clear();
+  }
+
+  void update_dot(Instance& i, const ExprPool::Substitution& steps, bool offset) {
     ExprPool::Substitution rename = i.rename;
     rename.insert(steps.begin(), steps.end());
-    Value* a = e_.emit_as(pool_.substitute(dot_->a, rename), i.lanes);
     Value* b = e_.emit_as(pool_.substitute(dot_->b, rename), i.lanes);
-    i.state[0] = emit_byte_dot(code_, *dot_, a, b, i.state[0]);
+    ByteDot dot = *dot_;
+    Value* a = offset ? sign_offset(code_, width(b)) : e_.emit_as(pool_.substitute(dot.a, rename), i.lanes);
+    if (wants_flipped(code_, dot, width(b))) {
+      if (!offset) a = flip_sign(code_, a);
+      dot.a_signed = !dot.a_signed;
+    }
+    i.state[0] = emit_byte_dot(code_, dot, a, b, i.state[0]);
   }
 
   // The lanes are the innermost reduction: each keeps a partial result, the tail has one of its own.
@@ -388,6 +417,7 @@ class TileEmitter {
   unsigned widest_ = 1;
   std::unordered_map<unsigned, const Lanes*> full_;
   std::vector<Instance> instances_;
+  std::unordered_map<size_t, size_t> offset_of_;  // piece -> the instance that sums its offset
 };
 
 }  // namespace

@@ -48,10 +48,40 @@ bool recentre(Graph& g, Operand& w) {
   return true;
 }
 
-// sum of the elements of q over axes, in i32; folded for constants.
+// Sums of a constant over axes, which stay as 1: read in pieces, since weights are large and the sums are few.
+Tensor constant_sums(const Constant& c, const std::vector<int64_t>& axes) {
+  std::vector<int64_t> dims = c.dims, at(c.dims.size(), 0), step(c.dims.size(), 0);
+  for (int64_t a : axes) dims[static_cast<size_t>(a)] = 1;
+  int64_t stride = 1;
+  for (size_t d = dims.size(); d-- > 0;) {
+    step[d] = dims[d] == c.dims[d] ? stride : 0;
+    stride *= dims[d];
+  }
+  Tensor sums = Tensor::zeros(DType::I32, dims);
+  constexpr int64_t kPiece = 1 << 16;  // elements; even, for types of less than a byte
+  int64_t offset = 0;
+  for (int64_t first = 0, all = c.count(); first < all; first += kPiece) {
+    const int64_t n = std::min(kPiece, all - first);
+    const int64_t begin = c.splat ? 0 : byte_size(c.type, first);
+    const Tensor piece = decode(c.type, {c.splat ? 1 : n}, c.bytes.data + begin, static_cast<size_t>(byte_size(c.type, c.splat ? 1 : n)));
+    for (int64_t k = 0; k < n; ++k) {
+      sums.i[static_cast<size_t>(offset)] += piece.i[c.splat ? 0 : static_cast<size_t>(k)];
+      for (size_t d = dims.size(); d-- > 0;) {
+        offset += step[d];
+        if (++at[d] < c.dims[d]) break;
+        offset -= step[d] * c.dims[d];
+        at[d] = 0;
+      }
+    }
+  }
+  return sums;
+}
+
+// sum of the elements of q over axes, in i32.
 Result<ValueId> sum_over(Graph& g, const Node& n, ValueId q, std::vector<int64_t> axes) {
-  TENON_TRY(ValueId wide, make_folded(g, n, Op::cast, {q}, Attrs().set<Attr::to>(DType::I32)));
-  return make_folded(g, n, Op::reduce_sum, {wide}, Attrs().set<Attr::axes>(std::move(axes)).set<Attr::keep_dims>(1));
+  if (const Constant* c = g.constant(q)) return add_tensor(g, g.values[q].name + "_sums", constant_sums(*c, axes));
+  TENON_TRY(ValueId wide, make(g, n, Op::cast, {q}, Attrs().set<Attr::to>(DType::I32)));
+  return make(g, n, Op::reduce_sum, {wide}, Attrs().set<Attr::axes>(std::move(axes)).set<Attr::keep_dims>(1));
 }
 
 // sums - zero * total
