@@ -31,6 +31,9 @@ enum class Attr : uint8_t {
 #undef ATTR
 };
 
+std::string_view spelling(Attr key);
+std::optional<Attr> parse_attr(std::string_view spelling);
+
 namespace attr {
 using Int = int64_t;
 using Float = double;
@@ -178,8 +181,9 @@ std::string type_text(const Graph& graph, ValueId value);
 std::string print(const Graph& graph);
 Result<Graph> parse_graph(std::string_view text);
 
-// Definition before use, single assignment, arities, attribute presence, and inferred types equal
-// to recorded ones. All violations in one go.
+// What needs no knowledge of the ops: unique names, definition before use, single assignment, extents,
+// constants of their values' types, layouts and contents that fit. All violations in one go. verify_ops
+// (ops.h) checks the rest.
 Result<void> verify(const Graph& graph);
 
 }  // namespace tenon

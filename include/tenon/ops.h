@@ -62,7 +62,8 @@ struct OpDef {
   OpKind kind{};
   int min_inputs = 1, max_inputs = 1;   // max -1: any number
   int min_outputs = 1, max_outputs = 1;
-  std::initializer_list<Attr> attrs = {};  // those that may be present
+  std::initializer_list<Attr> attrs = {};  // those that may be present ...
+  std::initializer_list<Attr> needs = {};  // ... and those of them that must be
   InferFn infer = nullptr;
   EvalFn eval = nullptr;
   LowerFn lower = nullptr;          // exactly one of lower and decompose
@@ -94,6 +95,11 @@ Result<std::vector<Expr>> broadcast_dims(Graph& graph, std::span<const std::vect
 // first output's (made unique); by default origin's or the op's. Errors carry `origin`. This is the one
 // way in which importer and passes make nodes.
 Result<ValueId> add_node(Graph& graph, Node node, std::string name = {});
+
+// The rules of verify(graph), and those that need the ops: operands and attributes that each op takes, no
+// bodies but on control flow, quantisation that fits, and recorded types equal to what inference gives
+// now, without learning of any new equality. All violations in one go.
+Result<void> verify_ops(const Graph& graph);
 
 // The node's statements as a region of their own: operands are its inputs. The op must have a lowering.
 Region lower_node(const Graph& graph, const Node& node);

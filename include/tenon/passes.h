@@ -21,7 +21,7 @@ namespace tenon {
 struct PassOptions {
   bool verify_each = false;
   std::function<void(std::string_view pass, const Graph&)> after_graph = {};
-  std::function<void(std::string_view pass, const Module&)> after_loops = {};
+  std::function<void(std::string_view pass, const Module&)> after_loops = {};  // first after "lower"
   std::function<void(std::string_view pass, double seconds)> timing = {};
   int level = 2;  // -O
 };
@@ -30,9 +30,19 @@ struct GraphPass {
   std::string_view name, description;
   Result<Graph> (*run)(Graph graph);
 };
+struct LoopPass {
+  std::string_view name, description;
+  Result<Module> (*run)(Module module, const Target& target);
+};
 std::span<const GraphPass> graph_passes();  // the rows, in order
+std::span<const LoopPass> loop_passes();
 
+// The passes of the options' level, in order.
 Result<Graph> run_graph_passes(Graph graph, const PassOptions& options);
+// These passes.
+Result<Graph> run_graph_passes(Graph graph, std::span<const GraphPass> passes, const PassOptions& options);
+Result<Module> run_loop_passes(Module module, const Target& target, std::span<const LoopPass> passes,
+                               const PassOptions& options);
 
 // A region under one variant's knobs: one kernel, or several where its statements do not share loops.
 struct KernelParam {
@@ -48,9 +58,10 @@ struct BuiltKernel {
 Result<std::vector<BuiltKernel>> lower_region(const Region& region, const Graph& graph, const Knobs& knobs,
                                               const Target& target);
 
-Result<Module> run_loop_passes(Module module, const Target& target, const PassOptions& options);
+// All regions and variants as kernels, plus the host program; no loop pass has run.
+Result<Module> lower_graph(const Graph& graph, const Plan& plan, const Target& target);
 
-// All regions, equal kernels shared, plus the host program. Runs the loop passes.
+// lower_graph, then the loop passes.
 Result<Module> build_module(const Graph& graph, const Plan& plan, const Target& target, const PassOptions& options);
 
 }  // namespace tenon

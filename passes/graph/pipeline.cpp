@@ -1,6 +1,8 @@
 // The order of the graph passes is the order of their rows.
+#include <algorithm>
 #include <chrono>
 
+#include "tenon/ops.h"
 #include "tenon/passes.h"
 
 namespace tenon {
@@ -15,25 +17,33 @@ constexpr GraphPass kPasses[] = {
 #undef LOOP_PASS
 };
 
+Result<void> verified(const Graph& graph, const std::string& when) {
+  Result<void> result = verify_ops(graph);
+  if (!result)
+    for (Diag& d : result.error()) d.message = when + ": " + d.message;
+  return result;
+}
+
 }  // namespace
 
 std::span<const GraphPass> graph_passes() { return kPasses; }
 
-Result<Graph> run_graph_passes(Graph graph, const PassOptions& options) {
+Result<Graph> run_graph_passes(Graph graph, std::span<const GraphPass> passes, const PassOptions& options) {
   using Clock = std::chrono::steady_clock;
-  for (const GraphPass& pass : kPasses) {
-    if (options.level == 0 && pass.run != decompose) continue;  // the one that code generation needs
+  if (options.verify_each) TENON_DO(verified(graph, "before the passes"));
+  for (const GraphPass& pass : passes) {
     Clock::time_point start = Clock::now();
     TENON_TRY(graph, pass.run(std::move(graph)));
     if (options.timing) options.timing(pass.name, std::chrono::duration<double>(Clock::now() - start).count());
     if (options.after_graph) options.after_graph(pass.name, graph);
-    if (!options.verify_each) continue;
-    if (auto verified = verify(graph); !verified) {
-      for (Diag& d : verified.error()) d.message = "after pass " + std::string(pass.name) + ": " + d.message;
-      return std::unexpected(std::move(verified).error());
-    }
+    if (options.verify_each) TENON_DO(verified(graph, "after pass " + std::string(pass.name)));
   }
   return graph;
+}
+
+Result<Graph> run_graph_passes(Graph graph, const PassOptions& options) {
+  auto needed = std::ranges::find(kPasses, "decompose", &GraphPass::name);  // by code generation
+  return run_graph_passes(std::move(graph), options.level == 0 ? std::span(needed, 1) : std::span(kPasses), options);
 }
 
 }  // namespace tenon

@@ -75,7 +75,7 @@ class Sinker {
     if (g.values[v].dims.empty()) return v;
     if (!g.constant(v) || g.values[v].dims.size() > perm.size()) return ValueId{};
     std::vector<Expr> dims = g.values[v].dims;
-    if (std::ranges::all_of(dims, [&](Expr d) { return g.pool.is_index(d, 1); }))
+    if (is_pointwise(n.op) && std::ranges::all_of(dims, [&](Expr d) { return g.pool.is_index(d, 1); }))
       return make_folded(g, n, Op::reshape, {v}, Attrs().set<Attr::dims>({}));
     dims.insert(dims.begin(), perm.size() - dims.size(), g.pool.index(1));
     TENON_TRY(ValueId full, make_folded(g, n, Op::reshape, {v}, Attrs().set<Attr::dims>(dims)));

@@ -191,9 +191,14 @@ class ModuleBuilder {
 
 }  // namespace
 
+Result<Module> lower_graph(const Graph& graph, const Plan& plan, const Target& target) {
+  return ModuleBuilder(graph, plan, target).build();
+}
+
 Result<Module> build_module(const Graph& graph, const Plan& plan, const Target& target, const PassOptions& options) {
-  TENON_TRY(Module module, ModuleBuilder(graph, plan, target).build());
-  return run_loop_passes(std::move(module), target, options);
+  TENON_TRY(Module module, lower_graph(graph, plan, target));
+  if (options.after_loops) options.after_loops("lower", module);
+  return run_loop_passes(std::move(module), target, loop_passes(), options);
 }
 
 }  // namespace tenon

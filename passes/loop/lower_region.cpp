@@ -28,7 +28,7 @@ class RegionLowering {
       for (const Statement& s : region_.statements) {
         begin_kernel(built_.size());
         add_statement(s, kernel().body);
-        make_tasks(kernel().pool, kernel().body);
+        make_tasks(kernel().pool, kernel().body, knobs_);
         finish_kernel();
       }
     } else {
@@ -86,7 +86,7 @@ class RegionLowering {
       inside.push_back(std::move(loop));
     }
     kernel().body = std::move(inside);
-    make_tasks(kernel().pool, kernel().body);
+    make_tasks(kernel().pool, kernel().body, knobs_);
     finish_kernel();
     return {};
   }

@@ -95,7 +95,8 @@ std::vector<Stmt> tile_nest(ExprPool& pool, Nest nest, const TileShape& shape);
 // scratch buffers of one element.
 std::vector<Stmt> scan_nest(Kernel& kernel, Nest nest);
 
-// Marks the outermost loop as tasks, joined with the loop inside it where that gives more of them.
-void make_tasks(ExprPool& pool, std::vector<Stmt>& body);
+// Marks the outermost loop as tasks, joined with the loop inside it where that gives more of them. Knobs:
+// parallel, grain.
+void make_tasks(ExprPool& pool, std::vector<Stmt>& body, const Knobs& knobs);
 
 }  // namespace tenon

@@ -1,30 +1,41 @@
-// The loop passes in the order of passes.def.
+// The order of the loop passes is the order of their rows.
 #include <chrono>
 
 #include "tenon/passes.h"
 
 namespace tenon {
 
-Result<Module> run_loop_passes(Module module, const Target& target, const PassOptions& options) {
-  using Clock = std::chrono::steady_clock;
-  struct Row {
-    std::string_view name;
-    Result<Module> (*run)(Module, const Target&);
-  };
-  constexpr Row rows[] = {
+namespace {
+
+constexpr LoopPass kPasses[] = {
 #define GRAPH_PASS(name, description)
-#define LOOP_PASS(name, description) {#name, name},
+#define LOOP_PASS(name, description) {#name, description, name},
 #include "tenon/passes.def"
 #undef GRAPH_PASS
 #undef LOOP_PASS
-  };
-  for (const Row& row : rows) {
-    auto start = Clock::now();
-    TENON_TRY(Module next, row.run(std::move(module), target));
-    module = std::move(next);
-    if (options.timing) options.timing(row.name, std::chrono::duration<double>(Clock::now() - start).count());
-    if (options.verify_each) TENON_DO(verify(module));
-    if (options.after_loops) options.after_loops(row.name, module);
+};
+
+Result<void> verified(const Module& module, const std::string& when) {
+  Result<void> result = verify(module);
+  if (!result)
+    for (Diag& d : result.error()) d.message = when + ": " + d.message;
+  return result;
+}
+
+}  // namespace
+
+std::span<const LoopPass> loop_passes() { return kPasses; }
+
+Result<Module> run_loop_passes(Module module, const Target& target, std::span<const LoopPass> passes,
+                               const PassOptions& options) {
+  using Clock = std::chrono::steady_clock;
+  if (options.verify_each) TENON_DO(verified(module, "before the passes"));
+  for (const LoopPass& pass : passes) {
+    Clock::time_point start = Clock::now();
+    TENON_TRY(module, pass.run(std::move(module), target));
+    if (options.timing) options.timing(pass.name, std::chrono::duration<double>(Clock::now() - start).count());
+    if (options.after_loops) options.after_loops(pass.name, module);
+    if (options.verify_each) TENON_DO(verified(module, "after pass " + std::string(pass.name)));
   }
   return module;
 }

@@ -234,8 +234,9 @@ std::vector<Stmt> scan_nest(Kernel& kernel, Nest nest) {
 
 namespace {
 
-// Least work of a task and most outer iterations that are worth joining with the loop inside.
-constexpr double kTaskOps = 20000;
+// Least work of a task, and most outer iterations that are worth joining with the loop inside.
+constexpr int64_t kTaskMicroseconds = 20;
+constexpr double kOpsPerMicrosecond = 1000;
 constexpr int64_t kFewTasks = 64;
 
 // Element operations, roughly; unknown extents count as 64.
@@ -280,17 +281,19 @@ void strip(ExprPool& pool, Stmt& outer, int64_t grain) {
 
 }  // namespace
 
-void make_tasks(ExprPool& pool, std::vector<Stmt>& body) {
+void make_tasks(ExprPool& pool, std::vector<Stmt>& body, const Knobs& knobs) {
+  if (knobs[Knob::parallel] == 0) return;
+  const double least = kOpsPerMicrosecond * static_cast<double>(knobs[Knob::grain] > 0 ? knobs[Knob::grain] : kTaskMicroseconds);
   if (body.size() != 1 || body[0].kind != StmtKind::For) return;
   Stmt& outer = body[0];
-  if (pool.as_int(outer.extent) && work(pool, outer) < kTaskOps) return;
+  if (pool.as_int(outer.extent) && work(pool, outer) < least) return;
   outer.parallel = true;
   bool nested = outer.body.size() == 1 && outer.body[0].kind == StmtKind::For &&
                 !pool.depends_on(outer.body[0].extent, outer.var);
   if (nested && pool.as_int(outer.extent).value_or(1) < kFewTasks) join(pool, outer);
   double iteration = 0;
   for (const Stmt& s : outer.body) iteration += work(pool, s);
-  if (iteration < kTaskOps) strip(pool, outer, static_cast<int64_t>(kTaskOps / std::max(iteration, 1.0)) + 1);
+  if (iteration < least) strip(pool, outer, static_cast<int64_t>(least / std::max(iteration, 1.0)) + 1);
 }
 
 }  // namespace tenon

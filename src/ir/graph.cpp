@@ -18,6 +18,12 @@ constexpr std::string_view kOps[] = {
 // Contents longer than this are data, not shape arithmetic.
 constexpr int64_t kMaxContent = 64;
 
+constexpr std::string_view kAttrs[] = {
+#define ATTR(key, type) #key,
+#include "tenon/attrs.def"
+#undef ATTR
+};
+
 }  // namespace
 
 std::string_view spelling(Op op) { return kOps[static_cast<size_t>(op)]; }
@@ -25,6 +31,13 @@ std::string_view spelling(Op op) { return kOps[static_cast<size_t>(op)]; }
 std::optional<Op> parse_op(std::string_view spelling) {
   auto it = std::ranges::find(kOps, spelling);
   return it == std::end(kOps) ? std::nullopt : std::optional(static_cast<Op>(it - std::begin(kOps)));
+}
+
+std::string_view spelling(Attr key) { return kAttrs[static_cast<size_t>(key)]; }
+
+std::optional<Attr> parse_attr(std::string_view spelling) {
+  auto it = std::ranges::find(kAttrs, spelling);
+  return it == std::end(kAttrs) ? std::nullopt : std::optional(static_cast<Attr>(it - std::begin(kAttrs)));
 }
 
 const AttrValue* Attrs::find(Attr key) const {

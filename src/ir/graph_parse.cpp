@@ -11,17 +11,6 @@ namespace {
 
 constexpr int64_t kMaxElements = int64_t{1} << 31;
 
-std::optional<Attr> parse_attr(std::string_view name) {
-  constexpr std::string_view kNames[] = {
-#define ATTR(key, type) #key,
-#include "tenon/attrs.def"
-#undef ATTR
-  };
-  auto it = std::ranges::find(kNames, name);
-  if (it == std::end(kNames)) return std::nullopt;
-  return static_cast<Attr>(it - std::begin(kNames));
-}
-
 // Small numbers from a seed (splitmix64): floats in [-1, 1), integers in [-8, 8) or [0, 16).
 Tensor random_tensor(DType type, std::vector<int64_t> dims, uint64_t seed) {
   Tensor t = Tensor::zeros(type, std::move(dims));

@@ -12,12 +12,6 @@ namespace {
 // Constants of up to so many elements are written out.
 constexpr int64_t kMaxInline = 16;
 
-constexpr std::string_view kAttrNames[] = {
-#define ATTR(key, type) #key,
-#include "tenon/attrs.def"
-#undef ATTR
-};
-
 template <class List, class Text>
 std::string joined(const List& list, const Text& text, const char* between = ", ") {
   std::string result;
@@ -152,7 +146,7 @@ class GraphPrinter {
                        '(' + joined(n.inputs, [&](ValueId v) { return name(v); }) + ')';
     if (!n.attrs.empty())
       text += " {" + joined(n.attrs, [&](const auto& item) {
-                return std::string(kAttrNames[static_cast<size_t>(item.first)]) + '=' + attr_text(item.second);
+                return std::string(spelling(item.first)) + '=' + attr_text(item.second);
               }) + '}';
     if (n.origin != NodeRef{}) text += "  " + origin_text(n.origin);
     out_.line(text);

@@ -35,16 +35,27 @@ class GraphChecker {
     found_.require(v.type != DType::Index, [&] { return "%" + v.name + " is of type index"; });
     found_.require(fits(v.layout, v.dims.size()), [&] { return "the layout of %" + v.name + " does not fit its rank"; });
     if (v.quant) {
-      bool axis = v.quant->axis >= -1 && v.quant->axis < static_cast<int>(v.dims.size());
-      found_.require(v.quant->scale.valid() && known(v.quant->scale) && axis,
+      const Quant& q = *v.quant;
+      bool axis = q.axis >= -1 && q.axis < static_cast<int>(v.dims.size());
+      bool operands = q.scale.valid() && known(q.scale) && (!q.zero_point.valid() || known(q.zero_point));
+      found_.require(axis && operands && q.block >= 0 && (q.block == 0 || q.axis >= 0),
                      [&] { return "the quantisation of %" + v.name + " does not fit it"; });
     }
+    if (v.content) content(v);
     if (v.constant.valid()) {
       const Constant& c = g_.constants[v.constant];
       bool same = c.type == v.type && c.dims.size() == v.dims.size();
       for (size_t d = 0; same && d < c.dims.size(); ++d) same = g_.pool.as_int(v.dims[d]) == c.dims[d];
       found_.require(same, [&] { return "constant %" + v.name + " is not of its value's type"; });
     }
+  }
+
+  void content(const Value& v) {
+    int64_t count = 1;
+    for (Expr d : v.dims) count *= g_.pool.as_int(d).value_or(-1);
+    bool fits = count == static_cast<int64_t>(v.content->size());
+    for (Expr e : *v.content) fits = fits && e.valid() && g_.pool.type(e) == (is_integer(v.type) ? DType::Index : v.type);
+    found_.require(fits, [&] { return "the content of %" + v.name + " is not one element of its type per index"; });
   }
 
   void define(ValueId v) {

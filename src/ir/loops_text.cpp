@@ -18,7 +18,8 @@ class KernelPrinter {
     Names::Scope symbols(names_);
     for (size_t b = 0; b < k_.buffers.size(); ++b) names_.add_buffer(BufferId(b), k_.buffers[BufferId(b)].name);
     out_.open("kernel " + name_text(k_.name));
-    for (const NodeRef& origin : k_.origins) out_.line(origin_text(origin));
+    for (const NodeRef& origin : k_.origins)
+      if (origin != NodeRef{}) out_.line(origin_text(origin));
     for (Expr s : k_.symbols) {
       symbols.bind(s);
       out_.line("symbol " + Names::symbol(k_.pool.var(s)));

@@ -17,7 +17,8 @@ class RegionPrinter {
   std::string print() {
     for (size_t b = 0; b < r_.buffers.size(); ++b) names_.add_buffer(BufferId(b), r_.buffers[BufferId(b)].name);
     out_.open("region " + name_text(r_.name));
-    for (const NodeRef& origin : r_.origins) out_.line(origin_text(origin));
+    for (const NodeRef& origin : r_.origins)
+      if (origin != NodeRef{}) out_.line(origin_text(origin));
     for (size_t b = 0; b < r_.buffers.size(); ++b) declare(BufferId(b));
     for (const Statement& s : r_.statements) statement(s);
     out_.close();

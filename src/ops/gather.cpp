@@ -118,7 +118,9 @@ Result<size_t> tuple_length(const Graph& graph, const Node& node, size_t batch) 
 
 Result<Types> infer_gather_nd(Graph& graph, const Node& node) {
   TENON_DO(check_indices(graph, node));
-  auto batch = static_cast<size_t>(node.attrs.get_or<Attr::batch_dims>(0));
+  int64_t shared = node.attrs.get_or<Attr::batch_dims>(0);
+  if (shared < 0 || shared >= static_cast<int64_t>(rank(graph, node, 1))) return attr_error("batch_dims is out of range");
+  auto batch = static_cast<size_t>(shared);
   TENON_TRY(size_t length, tuple_length(graph, node, batch));
   for (size_t d = 0; d < batch; ++d)
     TENON_DO(unify_dims(graph, input(graph, node, 0).dims[d], input(graph, node, 1).dims[d]));
@@ -298,6 +300,7 @@ constexpr OpDef def_gather{.name = "gather",
                            .min_inputs = 2,
                            .max_inputs = 2,
                            .attrs = {Attr::axis},
+                           .needs = {Attr::axis},
                            .infer = infer_gather,
                            .eval = eval_gather,
                            .lower = lower_gather};
@@ -306,6 +309,7 @@ constexpr OpDef def_gather_elements{.name = "gather_elements",
                                     .min_inputs = 2,
                                     .max_inputs = 2,
                                     .attrs = {Attr::axis},
+                                    .needs = {Attr::axis},
                                     .infer = infer_gather_elements,
                                     .eval = eval_gather_elements,
                                     .lower = lower_gather_elements};
@@ -322,6 +326,7 @@ constexpr OpDef def_scatter_elements{.name = "scatter_elements",
                                      .min_inputs = 3,
                                      .max_inputs = 3,
                                      .attrs = {Attr::axis, Attr::reduction},
+                                     .needs = {Attr::axis, Attr::reduction},
                                      .infer = infer_scatter_elements,
                                      .eval = eval_scatter_elements,
                                      .lower = lower_scatter_elements};
@@ -330,6 +335,7 @@ constexpr OpDef def_scatter_nd{.name = "scatter_nd",
                                .min_inputs = 3,
                                .max_inputs = 3,
                                .attrs = {Attr::reduction},
+                               .needs = {Attr::reduction},
                                .infer = infer_scatter_nd,
                                .eval = eval_scatter_nd,
                                .lower = lower_scatter_nd};

@@ -122,6 +122,7 @@ Result<std::vector<Expr>> broadcast_dims(Graph& graph, std::span<const std::vect
 }
 
 Result<size_t> axis_of(const Node& node, size_t rank) {
+  if (!node.attrs.has(Attr::axis)) return attr_error("the attribute axis is missing");
   int64_t axis = node.attrs.get<Attr::axis>();
   if (axis < 0 || axis >= static_cast<int64_t>(rank))
     return attr_error("axis " + std::to_string(axis) + " is outside a tensor of rank " +
@@ -151,12 +152,26 @@ Result<void> check_size(const Graph& graph, const ValueType& type) {
   return {};
 }
 
-Result<Types> infer_checked(Graph& graph, const Node& node) {
+// What inference may rely on: operands and attributes that the op cannot do without are there.
+Result<void> check_signature(const Node& node) {
   const OpDef& def = definition(node.op);
   auto inputs = static_cast<int>(node.inputs.size());
   if (inputs < def.min_inputs || (def.max_inputs >= 0 && inputs > def.max_inputs))
     return shape_error(std::string(def.name) + " does not take " + std::to_string(inputs) + " operands");
-  TENON_TRY(Types types, def.infer(graph, node));
+  int needed = def.max_inputs < 0 ? inputs : def.min_inputs;
+  for (int i = 0; i < needed; ++i)
+    if (!node.inputs[static_cast<size_t>(i)].valid())
+      return shape_error(std::string(def.name) + " needs its operand " + std::to_string(i));
+  for (Attr key : def.needs)
+    if (!node.attrs.has(key)) return attr_error(std::string(def.name) + " needs the attribute " + std::string(spelling(key)));
+  return {};
+}
+
+}  // namespace
+
+Result<Types> infer_types(Graph& graph, const Node& node) {
+  TENON_DO(check_signature(node));
+  TENON_TRY(Types types, definition(node.op).infer(graph, node));
   for (ValueType& type : types) {
     for (Expr& d : type.dims) d = resolve(graph, d);
     TENON_DO(check_size(graph, type));
@@ -164,13 +179,11 @@ Result<Types> infer_checked(Graph& graph, const Node& node) {
   return types;
 }
 
-}  // namespace
-
 Result<ValueId> add_node(Graph& graph, Node node, std::string name) {
   for (auto& [key, value] : node.attrs)
     if (auto* dims = std::get_if<attr::Dims>(&value))
       for (Expr& e : *dims) e = resolve(graph, e);
-  auto types = infer_checked(graph, node);
+  auto types = infer_types(graph, node);
   if (!types) {
     for (Diag& d : types.error()) {
       d.node = node.origin;

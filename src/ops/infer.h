@@ -28,6 +28,8 @@ inline std::unexpected<Diags> attr_error(std::string message) {
   return fail(Code::E0206, std::move(message));
 }
 
+// Types of the node's outputs, checked and with all replacements applied; what add_node records.
+Result<Types> infer_types(Graph& graph, const Node& node);
 // Attribute `axis`, counted from the front, in [0, rank).
 Result<size_t> axis_of(const Node& node, size_t rank);
 // Operands a and b have one element type, or E0205.

@@ -205,16 +205,17 @@ std::vector<Tensor> eval_layer_norm(const EvalInput& in) {
 
 }  // namespace
 
-constexpr OpDef def_softmax{.name = "softmax", .kind = OpKind::Composite, .attrs = {Attr::axis},
+constexpr OpDef def_softmax{.name = "softmax", .kind = OpKind::Composite, .attrs = {Attr::axis}, .needs = {Attr::axis},
                             .infer = infer_softmax, .eval = eval_softmax, .lower = lower_softmax};
 static_assert(complete(def_softmax));
 
-constexpr OpDef def_log_softmax{.name = "log_softmax", .kind = OpKind::Composite, .attrs = {Attr::axis},
+constexpr OpDef def_log_softmax{.name = "log_softmax", .kind = OpKind::Composite, .attrs = {Attr::axis}, .needs = {Attr::axis},
                                 .infer = infer_softmax, .eval = eval_log_softmax, .decompose = decompose_log_softmax};
 static_assert(complete(def_log_softmax));
 
 constexpr OpDef def_layer_norm{.name = "layer_norm", .kind = OpKind::Composite, .max_inputs = 3,
                                .attrs = {Attr::axes, Attr::epsilon, Attr::mode},
+                               .needs = {Attr::axes},
                                .infer = infer_layer_norm, .eval = eval_layer_norm, .lower = lower_layer_norm};
 static_assert(complete(def_layer_norm));
 

@@ -308,6 +308,7 @@ constexpr OpDef def_resize{
     .name = "resize", .kind = OpKind::Gather,
     .attrs = {Attr::dims, Attr::mode, Attr::coordinates, Attr::nearest, Attr::antialias, Attr::exclude_outside,
               Attr::scales, Attr::roi, Attr::cubic, Attr::value},
+              .needs = {Attr::dims},
     .infer = infer_resize, .eval = eval_resize, .lower = lower_resize};
 static_assert(complete(def_resize));
 

@@ -91,6 +91,7 @@ constexpr OpDef def_top_k{.name = "top_k",
                           .min_outputs = 2,
                           .max_outputs = 2,
                           .attrs = {Attr::axis, Attr::dims, Attr::largest, Attr::sorted},
+                          .needs = {Attr::axis, Attr::dims},
                           .infer = infer_top_k,
                           .eval = eval_top_k,
                           .lower = lower_top_k};

@@ -158,12 +158,14 @@ std::vector<Tensor> eval_window_max(const EvalInput& in) {
 constexpr OpDef def_window_max{
     .name = "window_max", .kind = OpKind::Reduction, .max_outputs = 2,
     .attrs = {Attr::kernel, Attr::strides, Attr::dilations, Attr::pads_begin, Attr::pads_end},
+    .needs = {Attr::kernel},
     .infer = infer_window, .eval = eval_window_max, .lower = lower_window_max};
 static_assert(complete(def_window_max));
 
 constexpr OpDef def_window_sum{
     .name = "window_sum", .kind = OpKind::Reduction,
     .attrs = {Attr::kernel, Attr::strides, Attr::dilations, Attr::pads_begin, Attr::pads_end},
+    .needs = {Attr::kernel},
     .infer = infer_window, .eval = eval_window_sum, .lower = lower_window_sum};
 static_assert(complete(def_window_sum));
 

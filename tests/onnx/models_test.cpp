@@ -1,4 +1,5 @@
-// Imports every model that Tenon must compile, from the data set beside the repository. Weights of the zoo
+// Imports every model that Tenon must compile, from the data set beside the repository, and checks the graph
+// after every pass. Weights of the zoo
 // are not stored there: sparse files of the right size stand in.
 #include <gtest/gtest.h>
 #include <onnx/onnx_pb.h>
@@ -8,6 +9,7 @@
 #include <map>
 
 #include "tenon/frontend.h"
+#include "tenon/passes.h"
 
 namespace tenon {
 namespace {
@@ -60,23 +62,28 @@ fs::path with_empty_weights(const fs::path& model, const fs::path& folder) {
   return copy;
 }
 
+void report(const Result<Graph>& graph) {
+  if (graph) return;
+  for (const Diag& d : graph.error()) {
+    std::string shapes;
+    for (const std::string& s : d.shapes) shapes += "\n    " + s;
+    ADD_FAILURE() << code_name(d.code) << " " << d.node.op << " '" << d.node.name << "': " << d.message << shapes;
+  }
+}
+
 class Models : public testing::TestWithParam<const char*> {};
 
-TEST_P(Models, Import) {
+TEST_P(Models, ImportAndPass) {
   static const std::map<std::string, fs::path> models = find_models();
   auto model = models.find(GetParam());
   if (model == models.end()) GTEST_SKIP() << "no model " << GetParam() << " under " << shared();
   fs::path folder = fs::path(testing::TempDir()) / ("tenon_import_" + model->first);
   auto graph = import_onnx(with_empty_weights(model->second, folder), {});
-  fs::remove_all(folder);
-  if (!graph)
-    for (const Diag& d : graph.error()) {
-      std::string shapes;
-      for (const std::string& s : d.shapes) shapes += "\n    " + s;
-      ADD_FAILURE() << code_name(d.code) << " " << d.node.op << " '" << d.node.name << "': " << d.message << shapes;
-    }
-  else
-    EXPECT_FALSE(graph->outputs.empty());
+  fs::remove_all(folder);  // what is mapped stays
+  report(graph);
+  if (!graph) return;
+  EXPECT_FALSE(graph->outputs.empty());
+  report(run_graph_passes(std::move(*graph), {.verify_each = true}));
 }
 
 INSTANTIATE_TEST_SUITE_P(List, Models, testing::ValuesIn(kModels), [](const auto& i) { return std::string(i.param); });

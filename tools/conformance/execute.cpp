@@ -21,7 +21,7 @@ Outcome failed(std::string message) { return {.status = Status::Failed, .message
 // A diagnostic about the model is an answer; one about our own code is a failure.
 Outcome diagnosed(const Diags& diags) {
   const Diag& diag = diags.front();
-  const bool ours = diag.code == Code::E0404 || diag.code == Code::E0503;
+  const bool ours = diag.code == Code::E0404 || diag.code == Code::E0503 || diag.code == Code::E0603;
   return {.status = ours ? Status::Failed : Status::Unsupported,
           .code = std::string(code_name(diag.code)),
           .op = diag.node.op,
@@ -117,6 +117,7 @@ Result<std::string> compiled(const Case& test, const Options& options, const fs:
   compile_options.level = options.level;
   compile_options.emit = {Emit::SharedLibrary};
   compile_options.jobs = 1;
+  compile_options.passes.verify_each = true;
   TENON_TRY(std::vector<CompileOutcome> outcomes, compile(compile_options));
   if (!outcomes[0].artifact) return std::unexpected(std::move(outcomes[0].artifact).error());
   return compile_options.output;

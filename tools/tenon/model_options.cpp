@@ -4,6 +4,8 @@
 
 #include <charconv>
 
+#include "pass_options.h"
+
 namespace tenon::cli {
 
 namespace {
@@ -40,24 +42,6 @@ Result<std::map<std::string, std::vector<std::string>>> parse_shapes(const std::
   return shapes;
 }
 
-// Prints what a pass made of the graph or the loops to stderr.
-PassOptions pass_options(const ModelArguments& arguments, Console& console) {
-  PassOptions options{.verify_each = arguments.verify_each};
-  if (!arguments.print_after.empty()) {
-    auto show = [names = arguments.print_after, &console](std::string_view pass, const auto& ir) {
-      for (const std::string& name : names)
-        if (name == pass || name == "all") console.remark(fmt::format("; after {}\n{}", pass, print(ir)));
-    };
-    options.after_graph = show;
-    options.after_loops = show;
-  }
-  if (arguments.time_passes || console.verbose())
-    options.timing = [&console](std::string_view pass, double seconds) {
-      console.remark(fmt::format("{:>9.2f} ms  {}", seconds * 1e3, pass));
-    };
-  return options;
-}
-
 }  // namespace
 
 Option model_row(ModelArguments& a, bool required) {
@@ -79,7 +63,7 @@ std::vector<Option> code_rows(ModelArguments& a) {
       {"--schedule", "FILE", "Replay a schedule that --emit schedule wrote", &a.schedule},
       {"--threads", "MODE", "How the artifact uses threads", &a.threads, {"none", "callback", "pool"}},
       {"-j,--jobs", "N", "Threads that compile; 0: one per core", &a.jobs},
-      {"--print-after", "PASS", "Print the IR after a pass, or after all; repeatable", &a.print_after},
+      {"--print-after", "PASS", "Print the IR after a pass of `tenon-opt --list`, after `lower`, or after all; repeatable", &a.print_after},
       {"--verify-each", "", "Check the IR after every pass", &a.verify_each},
       {"--time-passes", "", "Print how long each pass took", &a.time_passes},
   };
@@ -141,7 +125,7 @@ Result<CompileOptions> to_options(const ModelArguments& a, Console& console) {
   options.depfile = a.depfile;
   options.level = a.level[0] - '0';
   options.jobs = a.jobs;
-  options.passes = pass_options(a, console);
+  TENON_TRY(options.passes, pass_options({a.print_after, a.verify_each, a.time_passes}, console));
   options.progress = [&console](std::string_view stage, int done, int total) {
     console.progress(stage, done, total);
   };
