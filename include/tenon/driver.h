@@ -31,7 +31,7 @@ std::span<const EmitInfo> emit_table();
 Result<std::vector<Emit>> parse_emit(std::string_view list);  // "so,a,header"
 
 enum class Weights : uint8_t { Embed, File };
-enum class Threads : uint8_t { None, Callback, Pool };
+enum class Threads : uint8_t { None, Callback, Pool };  // Pool: NAME_pool_* besides the callback
 std::optional<Weights> parse_weights(std::string_view word);  // "embed", "file"
 std::optional<Threads> parse_threads(std::string_view word);  // "none", "callback", "pool"
 std::optional<DimRange> parse_range(std::string_view text);   // "8", "1..8"

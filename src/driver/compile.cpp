@@ -156,11 +156,11 @@ Result<ArtifactSummary> compile_target(const Graph& graph, const Target& target,
 
 Result<std::vector<CompileOutcome>> compile(const CompileOptions& given) {
   CompileOptions options = given;
-  if (options.threads == Threads::Pool)
-    return fail(Code::E0601, "--threads pool is not available in this release",
-                "--threads callback: the caller runs the tasks on threads of its own");
   const int workers = worker_count(given.jobs);
   TENON_TRY(const std::vector<Target> targets, load_targets(options));
+  for (const Target& target : targets)
+    if (options.threads == Threads::Pool && target.freestanding)
+      return fail(Code::E0601, "--threads pool needs threads, which " + target.name + " does not have");
   options.jobs = std::max(1, workers / static_cast<int>(targets.size()));
   Progress progress(options, 1 + 4 * static_cast<int>(targets.size()));
   TENON_TRY(const Loaded model, load_graph(options, progress));
