@@ -46,8 +46,8 @@ Result<void> run_lld(std::vector<std::string> arguments, const std::filesystem::
 }  // namespace
 
 Result<void> link_shared(const std::filesystem::path& out, const std::string& soname, Paths objects,
-                         const Target& target) {
-  return run_lld({"-shared", "-soname", soname, "-z", "defs", "-z", "relro", "-z", "now", "-z", "noexecstack",
+                         const Target& target, bool open) {
+  return run_lld({"-shared", "-soname", soname, "-z", open ? "undefs" : "defs", "-z", "relro", "-z", "now", "-z", "noexecstack",
                   "--gc-sections", "--hash-style=gnu"},
                  out, objects, target);
 }

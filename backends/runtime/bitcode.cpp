@@ -9,6 +9,9 @@ TENON_BITCODE(model, riscv64)
 TENON_BITCODE(runner, x86_64)
 TENON_BITCODE(runner, aarch64)
 TENON_BITCODE(runner, riscv64)
+TENON_BITCODE(pool, x86_64)
+TENON_BITCODE(pool, aarch64)
+TENON_BITCODE(pool, riscv64)
 #undef TENON_BITCODE
 // NOLINTEND(readability-identifier-naming)
 
@@ -16,10 +19,14 @@ namespace tenon {
 
 std::string_view runtime_bitcode(RuntimePart part, std::string_view arch) {
 #define TENON_BITCODE(name) std::string_view(tenon_bitcode_##name, tenon_bitcode_##name##_end)
-  const bool model = part == RuntimePart::Model;
-  if (arch == "x86_64") return model ? TENON_BITCODE(model_x86_64) : TENON_BITCODE(runner_x86_64);
-  if (arch == "aarch64") return model ? TENON_BITCODE(model_aarch64) : TENON_BITCODE(runner_aarch64);
-  if (arch == "riscv64") return model ? TENON_BITCODE(model_riscv64) : TENON_BITCODE(runner_riscv64);
+#define TENON_PARTS(arch)                                                                       \
+  part == RuntimePart::Model    ? TENON_BITCODE(model_##arch)                                    \
+  : part == RuntimePart::Runner ? TENON_BITCODE(runner_##arch)                                   \
+                                : TENON_BITCODE(pool_##arch)
+  if (arch == "x86_64") return TENON_PARTS(x86_64);
+  if (arch == "aarch64") return TENON_PARTS(aarch64);
+  if (arch == "riscv64") return TENON_PARTS(riscv64);
+#undef TENON_PARTS
 #undef TENON_BITCODE
   return {};
 }

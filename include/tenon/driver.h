@@ -3,6 +3,8 @@
 #pragma once
 
 #include <functional>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,11 +31,17 @@ std::span<const EmitInfo> emit_table();
 Result<std::vector<Emit>> parse_emit(std::string_view list);  // "so,a,header"
 
 enum class Weights : uint8_t { Embed, File };
-enum class Threads : uint8_t { None, Callback, Pool };
+enum class Threads : uint8_t { None, Callback, Pool };  // Pool: NAME_pool_* besides the callback
+std::optional<Weights> parse_weights(std::string_view word);  // "embed", "file"
+std::optional<Threads> parse_threads(std::string_view word);  // "none", "callback", "pool"
+std::optional<DimRange> parse_range(std::string_view text);   // "8", "1..8"
+// The host's architecture, but no more of it than every such machine has: `native` must be asked for.
+std::string default_target();
 
 struct CompileOptions {
   std::string model;                    // an ONNX file
   std::string output = ".";             // folder; one sub-folder per target where there are several
+  bool folder_per_target = false;       // also where there is one target
   std::string name;                     // of the model, a C identifier; empty: from the file's name
   std::vector<std::string> targets;     // names, files or "native"; empty: the host's portable baseline
   ImportOptions import;
@@ -72,6 +80,20 @@ struct CompileOutcome {
 // One parse, one artifact per target, in parallel. The outer error is one of all targets (the model's);
 // a target's own stands in its outcome. A folder is written whole or not at all.
 Result<std::vector<CompileOutcome>> compile(const CompileOptions& options);
+
+// The models of a tenon.toml (docs/manifest.md) as options; `base` says what the file does not, and where to
+// write unless its `output` is empty. All problems of the file in one go.
+Result<std::vector<CompileOptions>> read_batch(const std::string& manifest, const CompileOptions& base);
+
+struct BatchOutcome {
+  std::string model, file, output;
+  std::vector<std::string> targets;
+  Result<std::vector<CompileOutcome>> artifacts;
+};
+
+// Compiles them all, whatever fails. `finished` hears of each in the order given, as soon as can be.
+std::vector<BatchOutcome> compile_batch(std::span<const CompileOptions> models, int jobs,
+                                        const std::function<void(const BatchOutcome&)>& finished);
 
 // Everything that keeps a model from being compiled for the targets, without generating code.
 struct CheckReport {

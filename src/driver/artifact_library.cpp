@@ -43,6 +43,11 @@ struct Functions {
   tn_status (*workspace)(const int64_t* dims, unsigned width, size_t* bytes) = nullptr;
   tn_status (*run)(const void* const* model, const int64_t* dims, int64_t* io, void* workspace, size_t bytes,
                    const tn_env* env) = nullptr;
+  // With --threads pool.
+  size_t (*pool_size)(unsigned width) = nullptr;
+  tn_status (*pool_init)(void* memory, size_t bytes, unsigned width, void** pool) = nullptr;
+  void (*pool_destroy)(void* pool) = nullptr;
+  void (*pool_parallel_for)(void* pool, TaskPool::Task task, void* context, size_t count) = nullptr;
 };
 
 // One call's arguments, in the memory layout of the generated header.
@@ -55,20 +60,55 @@ struct Call {
   size_t workspace_bytes = 0;
 };
 
-// What NAME_env points at: the pool, and the times of the kernels.
-struct Environment {
-  TaskPool* pool = nullptr;
-  Clock::time_point start;
-  std::vector<double>* kernels_ms = nullptr;
+// What NAME_env points at: threads, the artifact's own where it has a pool, and the times of the kernels.
+class Environment {
+ public:
+  static Result<std::unique_ptr<Environment>> create(const Functions& functions, unsigned width,
+                                                     std::vector<double>* kernels_ms) {
+    auto made = std::unique_ptr<Environment>(new Environment(functions, width, kernels_ms));
+    if (width < 2) return made;
+    if (!functions.pool_init) {
+      made->threads_ = std::make_unique<TaskPool>(width);
+      return made;
+    }
+    const size_t bytes = functions.pool_size(width);
+    made->memory_ = std::make_unique<Aligned>(bytes);
+    const tn_status status = functions.pool_init(made->memory_->get(), bytes, width, &made->pool_);
+    if (status != TN_OK) return fail(Code::E0503, functions.status_str(status));
+    return made;
+  }
+  ~Environment() {
+    if (pool_) functions_.pool_destroy(pool_);
+  }
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+  const tn_env& env() const { return env_; }
+
+ private:
+  Environment(const Functions& functions, unsigned width, std::vector<double>* kernels_ms)
+      : functions_(functions), kernels_ms_(kernels_ms),
+        env_{.size = sizeof(tn_env), .width = width, .user = this,
+             .parallel_for = width > 1 ? parallel_for : nullptr, .event = kernels_ms ? event : nullptr} {}
 
   static void parallel_for(void* user, TaskPool::Task task, void* context, size_t count) {
-    static_cast<Environment*>(user)->pool->parallel_for(task, context, count);
+    auto* self = static_cast<Environment*>(user);
+    if (self->pool_) self->functions_.pool_parallel_for(self->pool_, task, context, count);
+    else self->threads_->parallel_for(task, context, count);
   }
   static void event(void* user, uint32_t call, int end) {
     auto* self = static_cast<Environment*>(user);
-    if (!end) self->start = Clock::now();
-    else if (call < self->kernels_ms->size()) (*self->kernels_ms)[call] += ms_since(self->start);
+    if (!end) self->start_ = Clock::now();
+    else if (call < self->kernels_ms_->size()) (*self->kernels_ms_)[call] += ms_since(self->start_);
   }
+
+  const Functions& functions_;
+  std::vector<double>* kernels_ms_;
+  Clock::time_point start_;
+  std::unique_ptr<TaskPool> threads_;
+  std::unique_ptr<Aligned> memory_;
+  void* pool_ = nullptr;
+  tn_env env_;
 };
 
 class Library : public Artifact {
@@ -89,6 +129,10 @@ class Library : public Artifact {
     if (call_.abi() != TN_ABI_VERSION)
       return fail(Code::E0501, path + " has version " + std::to_string(call_.abi()) + " of the interface, not " +
                                    std::to_string(TN_ABI_VERSION));
+    if (find(call_.pool_init, "_pool_init") &&
+        (!find(call_.pool_size, "_pool_size") || !find(call_.pool_destroy, "_pool_destroy") ||
+         !find(call_.pool_parallel_for, "_pool_parallel_for")))
+      return fail(Code::E0501, path + " has a part of the functions of a pool");
     TENON_TRY(signature_, parse_signature(call_.describe()));
     build_id = call_.build_id();
     const fs::path weights = fs::path(path).parent_path() / (name + ".weights");
@@ -102,10 +146,8 @@ class Library : public Artifact {
 
   Result<std::vector<Tensor>> run(const std::vector<Tensor>& inputs, const Dims& dims, unsigned threads) override {
     TENON_TRY(Call call, prepare(inputs, dims, threads));
-    TaskPool pool(threads);
-    Environment environment{.pool = &pool};
-    const tn_env env = make_env(environment);
-    TENON_DO(invoke(call, env));
+    TENON_TRY(const auto environment, Environment::create(call_, threads, nullptr));
+    TENON_DO(invoke(call, environment->env()));
     std::vector<Tensor> outputs;
     for (size_t k = 0; k < signature_.outputs.size(); ++k)
       outputs.push_back(decode(signature_.outputs[k].type, call.output_dims[k],
@@ -116,10 +158,9 @@ class Library : public Artifact {
   Result<std::vector<CallTimes>> time(const std::vector<Tensor>& inputs, const Dims& dims, unsigned threads, int runs,
                                       bool kernels) override {
     TENON_TRY(Call call, prepare(inputs, dims, threads));
-    TaskPool pool(threads);
     std::vector<double> kernels_ms(kernels ? calls.size() : 0);
-    Environment environment{.pool = &pool, .kernels_ms = kernels ? &kernels_ms : nullptr};
-    const tn_env env = make_env(environment);
+    TENON_TRY(const auto environment, Environment::create(call_, threads, kernels ? &kernels_ms : nullptr));
+    const tn_env& env = environment->env();
     TENON_DO(invoke(call, env));
     std::vector<CallTimes> times;
     const Clock::time_point begin = Clock::now();
@@ -136,13 +177,6 @@ class Library : public Artifact {
   Result<void> check(tn_status status) const {
     if (status == TN_OK) return {};
     return fail(Code::E0503, std::string(call_.status_str(status)));
-  }
-
-  static tn_env make_env(Environment& environment) {
-    const bool parallel = environment.pool->width() > 1;
-    return {.size = sizeof(tn_env), .width = environment.pool->width(), .user = &environment,
-            .parallel_for = parallel ? Environment::parallel_for : nullptr,
-            .event = environment.kernels_ms ? Environment::event : nullptr};
   }
 
   const int64_t* dims_of(const Call& call) const { return signature_.symbols.empty() ? nullptr : call.dims.data(); }

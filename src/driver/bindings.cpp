@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/descriptor.h"
 #include "text_template.h"
 
 namespace tenon {
@@ -27,6 +28,23 @@ struct Error : std::runtime_error {
   @name@_status status;
 };
 
+inline void check(@name@_status status) {
+  if (status != 0) throw Error(status);
+}
+constexpr std::size_t kAlign = @align@;
+
+// Memory at a multiple of the alignment that @name@.h asks for.
+class Memory {
+ public:
+  void* of(std::size_t bytes) {
+    if (bytes_.size() < bytes + kAlign) bytes_.resize(bytes + kAlign);
+    return bytes_.data() + (kAlign - reinterpret_cast<std::uintptr_t>(bytes_.data()) % kAlign) % kAlign;
+  }
+
+ private:
+  std::vector<unsigned char> bytes_;
+};
+@pool@
 struct Outputs {
 @outputs@};
 
@@ -45,25 +63,42 @@ class Model {
 @fill@    std::size_t bytes = 0;
     const unsigned width = env != nullptr && env->parallel_for != nullptr ? env->width : 1;
     check(@name@_workspace(dims, width, &bytes));
-    if (memory_.size() < bytes + kAlign) memory_.resize(bytes + kAlign);
-    const std::size_t skip = (kAlign - reinterpret_cast<std::uintptr_t>(memory_.data()) % kAlign) % kAlign;
-    check(@name@_run(&model_, dims, &io, memory_.data() + skip, bytes, env));
+    check(@name@_run(&model_, dims, &io, memory_.of(bytes), bytes, env));
     return out;
   }
 
  private:
-  static constexpr std::size_t kAlign = @align@;
-  static void check(@name@_status status) {
-    if (status != 0) throw Error(status);
-  }
-
   @name@_model model_;
-  std::vector<unsigned char> memory_;
+  Memory memory_;
 };
 
 }  // namespace @name@
 
 #endif
+)";
+
+constexpr std::string_view kCppPool = R"(
+// Threads for Model::run: model.run(..., pool.env()).
+class Pool {
+ public:
+  explicit Pool(unsigned width) : pool_(nullptr), env_() {
+    const std::size_t bytes = @name@_pool_size(width);
+    check(@name@_pool_init(memory_.of(bytes), bytes, width, &pool_));
+    env_.size = sizeof env_;
+    env_.width = width;
+    env_.user = pool_;
+    env_.parallel_for = @name@_pool_parallel_for;
+  }
+  ~Pool() { @name@_pool_destroy(pool_); }
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+  const @name@_env* env() const { return &env_; }
+
+ private:
+  Memory memory_;
+  @name@_pool* pool_;
+  @name@_env env_;
+};
 )";
 
 constexpr std::string_view kPython = R"(# @name@ with ctypes and NumPy:  outputs = @name@.Model()(input=array, ...)
@@ -95,9 +130,11 @@ class Error(RuntimeError):
 
 
 class Model:
-    """Calls may not run at the same time on one object; objects are independent."""
+    """Calls may not run at the same time on one object; objects are independent. `threads` above 1 need an
+    artifact that was compiled with --threads pool."""
 
-    def __init__(self, library=os.path.join(_HERE, "lib@name@.so"), weights=os.path.join(_HERE, "@name@.weights")):
+    def __init__(self, library=os.path.join(_HERE, "lib@name@.so"), weights=os.path.join(_HERE, "@name@.weights"),
+                 threads=1):
         self._lib = ctypes.CDLL(library)
         for text in ("describe", "build_id", "status_str"):
             self._function(text).restype = ctypes.c_char_p
@@ -119,6 +156,25 @@ class Model:
         else:
             self._call("bind", ctypes.byref(self._model), None, ctypes.c_size_t(0))
         self._workspace = _aligned(0, np.dtype(np.uint8))
+        self._threads, self._env, self._pool = threads, None, ctypes.c_void_p()
+        if threads != 1:
+            self._start(threads)
+
+    def _start(self, threads):
+        if not @pool@:
+            raise Error("more than one thread needs an artifact compiled with --threads pool")
+        self._function("pool_size").restype = ctypes.c_size_t
+        self._pool_memory = _aligned(self._function("pool_size")(threads), np.dtype(np.uint8))
+        self._call("pool_init", ctypes.c_void_p(self._pool_memory.ctypes.data), ctypes.c_size_t(self._pool_memory.size),
+                   threads, ctypes.byref(self._pool))
+        Env = _struct("Env", [("width", ctypes.c_uint), ("user", ctypes.c_void_p), ("parallel_for", ctypes.c_void_p),
+                              ("event", ctypes.c_void_p)])
+        run = ctypes.cast(self._function("pool_parallel_for"), ctypes.c_void_p)
+        self._env = Env(ctypes.sizeof(Env), threads, self._pool, run, None)
+
+    def __del__(self):
+        if getattr(self, "_pool", None):
+            self._function("pool_destroy")(self._pool)
 
     def _function(self, name):
         return getattr(self._lib, "@name@_" + name)
@@ -167,11 +223,12 @@ class Model:
                 raise Error("%s: shape %s is not %s" % (p["name"], arrays[k].shape, shape))
             setattr(io, p["field"], arrays[k].ctypes.data)
         size = ctypes.c_size_t()
-        self._call("workspace", ctypes.byref(bound), 1, ctypes.byref(size))
+        self._call("workspace", ctypes.byref(bound), self._threads, ctypes.byref(size))
         if self._workspace.size < size.value:
             self._workspace = _aligned(size.value, np.dtype(np.uint8))
         self._call("run", ctypes.byref(self._model), ctypes.byref(bound), ctypes.byref(io),
-                   ctypes.c_void_p(self._workspace.ctypes.data), ctypes.c_size_t(self._workspace.size), None)
+                   ctypes.c_void_p(self._workspace.ctypes.data), ctypes.c_size_t(self._workspace.size),
+                   ctypes.byref(self._env) if self._env else None)
         return {p["name"]: a for p, a in zip(ports[count:], arrays[count:])}
 )";
 
@@ -183,7 +240,7 @@ constexpr std::string_view kImported = R"(if(NOT TARGET @name@::@target@)
   add_library(@name@::@target@ @kind@ IMPORTED)
   set_target_properties(@name@::@target@ PROPERTIES
     IMPORTED_LOCATION "${_@name@_folder}/@file@"
-    INTERFACE_INCLUDE_DIRECTORIES "${_@name@_folder}")
+    INTERFACE_INCLUDE_DIRECTORIES "${_@name@_folder}"@libraries@)
 endif()
 )";
 
@@ -228,13 +285,15 @@ std::string cpp_header(const BindingInfo& info) {
                      {"parameters", parameters},
                      {"dims", dims},
                      {"fill", fill_io},
-                     {"align", "64"},
+                     {"align", std::to_string(TN_ALIGN)},
+                     {"pool", info.pool ? fill(kCppPool, {{"name", s.name}}) : ""},
                      {"shape_words", std::to_string(std::max<size_t>(at, 1))}});
 }
 
 std::string python_module(const BindingInfo& info) {
   return fill(kPython, {{"name", info.signature.name},
                         {"build_id", info.build_id},
+                        {"pool", info.pool ? "True" : "False"},
                         {"file", info.weights_file_bytes > 0 ? "True" : "False"}});
 }
 
@@ -243,17 +302,19 @@ std::string cmake_config(const BindingInfo& info) {
   std::string targets, imported;
   auto add = [&](const std::string& target, const char* kind, const std::string& file) {
     targets += (targets.empty() ? "" : " and ") + name + "::" + target;
-    imported += fill(kImported, {{"name", name}, {"target", target}, {"kind", kind}, {"file", file}});
+    imported += fill(kImported, {{"name", name}, {"target", target}, {"kind", kind}, {"file", file},
+                                 {"libraries", info.pool ? "\n    INTERFACE_LINK_LIBRARIES Threads::Threads" : ""}});
   };
   if (info.shared) add(name, "SHARED", "lib" + name + ".so");
   if (info.archive) add(info.shared ? name + "_static" : name, "STATIC", "lib" + name + ".a");
-  return fill(kCMake, {{"name", name}, {"targets", targets}}) + imported;
+  const std::string threads = info.pool ? "include(CMakeFindDependencyMacro)\nfind_dependency(Threads)\n" : "";
+  return fill(kCMake, {{"name", name}, {"targets", targets}}) + threads + imported;
 }
 
 std::string pkg_config(const BindingInfo& info) {
   const std::string& name = info.signature.name;
   return "prefix=${pcfiledir}\n\nName: " + name + "\nDescription: " + name + ", compiled by Tenon for " + info.target +
-         "\nVersion: " + version() + "\nCflags: -I${prefix}\nLibs: -L${prefix} -l" + name + "\n";
+         "\nVersion: " + version() + "\nCflags: -I${prefix}\nLibs: -L${prefix} -l" + name + (info.pool ? " -pthread\n" : "\n");
 }
 
 }  // namespace tenon

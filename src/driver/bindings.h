@@ -10,7 +10,7 @@ struct BindingInfo {
   std::string target, build_id;
   int64_t workspace_max = -1;     // bytes for one worker; -1: unbounded
   int64_t weights_file_bytes = 0; // with its header; 0: embedded, or no weights
-  bool shared = false, archive = false;
+  bool shared = false, archive = false, pool = false;
 };
 
 std::string c_header(const BindingInfo& info);       // NAME.h

@@ -1,14 +1,13 @@
 // The spine: model -> graph -> plan -> loops -> code -> artifact.
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <map>
 #include <mutex>
-#include <thread>
 
 #include "files.h"
 #include "package.h"
+#include "parallel.h"
 #include "signature.h"
 #include "tenon/policy.h"
 #include "tenon/runtime.h"
@@ -21,8 +20,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-int worker_count(int jobs) { return jobs > 0 ? jobs : std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
 // Reports of several threads, one at a time.
 class Progress {
@@ -63,25 +60,17 @@ class Progress {
   std::mutex mutex_;
 };
 
-// The host's architecture, but no more of it than every such machine has: `native` must be asked for.
-std::string default_target() {
-#if defined(__aarch64__)
-  return "aarch64";
-#elif defined(__riscv)
-  return "rv64gcv";
-#else
-  return "x86-64-v2";
-#endif
-}
-
 Result<std::vector<Target>> load_targets(const CompileOptions& options) {
   std::vector<std::string> names = options.targets;
   if (names.empty()) names.push_back(default_target());
   std::vector<Target> targets;
   Diags problems;
   for (const std::string& name : names) {
-    if (Result<Target> target = load_target(name)) targets.push_back(std::move(*target));
-    else problems.insert(problems.end(), target.error().begin(), target.error().end());
+    if (Result<Target> target = load_target(name)) {
+      if (std::ranges::find(targets, target->name, &Target::name) != targets.end())
+        return fail(Code::E0601, "target " + target->name + " is given twice");
+      targets.push_back(std::move(*target));
+    } else problems.insert(problems.end(), target.error().begin(), target.error().end());
   }
   if (!problems.empty()) return std::unexpected(std::move(problems));
   return targets;
@@ -108,7 +97,7 @@ Result<Loaded> load_graph(const CompileOptions& options, Progress& progress) {
   return Loaded{std::move(graph), std::move(sources)};
 }
 
-// Make's syntax: the manifests need the model and its external data.
+// Make's syntax: the manifests need every file that was read.
 Result<void> write_depfile(const CompileOptions& options, const std::vector<std::string>& sources,
                            const std::vector<std::string>& folders) {
   if (options.depfile.empty()) return {};
@@ -125,6 +114,9 @@ Result<void> write_depfile(const CompileOptions& options, const std::vector<std:
   for (const std::string& folder : folders) text += escaped((fs::path(folder) / "manifest.json").string()) + " ";
   text += ":";
   for (const std::string& source : sources) text += " " + escaped(source);
+  if (!options.schedule.empty()) text += " " + escaped(options.schedule);
+  for (const std::string& target : options.targets)
+    if (target.ends_with(".toml")) text += " " + escaped(target);
   return write_file(options.depfile, text + "\n");
 }
 
@@ -160,33 +152,22 @@ Result<ArtifactSummary> compile_target(const Graph& graph, const Target& target,
   return summary;
 }
 
-// body(i) for all i, on up to `workers` threads.
-void for_each(size_t count, int workers, const std::function<void(size_t)>& body) {
-  std::atomic<size_t> next = 0;
-  auto work = [&] {
-    for (size_t i; (i = next++) < count;) body(i);
-  };
-  std::vector<std::jthread> threads;
-  for (int k = 1; k < std::min(workers, static_cast<int>(count)); ++k) threads.emplace_back(work);
-  work();
-}
-
 }  // namespace
 
 Result<std::vector<CompileOutcome>> compile(const CompileOptions& given) {
   CompileOptions options = given;
-  if (options.threads == Threads::Pool)
-    return fail(Code::E0601, "--threads pool is not available in this release",
-                "--threads callback: the caller runs the tasks on threads of its own");
   const int workers = worker_count(given.jobs);
   TENON_TRY(const std::vector<Target> targets, load_targets(options));
+  for (const Target& target : targets)
+    if (options.threads == Threads::Pool && target.freestanding)
+      return fail(Code::E0601, "--threads pool needs threads, which " + target.name + " does not have");
   options.jobs = std::max(1, workers / static_cast<int>(targets.size()));
   Progress progress(options, 1 + 4 * static_cast<int>(targets.size()));
   TENON_TRY(const Loaded model, load_graph(options, progress));
 
   std::vector<std::string> folders;
   for (const Target& target : targets)
-    folders.push_back(targets.size() == 1 ? options.output : (fs::path(options.output) / target.name).string());
+    folders.push_back(targets.size() == 1 && !options.folder_per_target ? options.output : (fs::path(options.output) / target.name).string());
   std::vector<CompileOutcome> outcomes(targets.size());
   for_each(targets.size(), workers, [&](size_t i) {
     outcomes[i] = {targets[i].name, compile_target(model.graph, targets[i], folders[i], options, progress)};

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <sstream>
@@ -19,6 +20,11 @@ namespace {
 
 std::unexpected<Diags> unwritable(const fs::path& path, const std::string& why) {
   return fail(Diag{.code = Code::E0505, .message = path.string() + ": " + why, .file = path.string()});
+}
+
+bool same_contents(const fs::path& a, const fs::path& b) {
+  const Result<MappedInput> x = MappedInput::open(a), y = MappedInput::open(b);
+  return x && y && std::ranges::equal(x->bytes(), y->bytes());
 }
 
 struct Descriptor {
@@ -108,13 +114,19 @@ Result<void> StagedFolder::commit() {
     if (!error) staged_.clear();
     return error ? unwritable(final_, error.message()) : Result<void>{};
   }
-  const char* manifest = "manifest.json";
+  const fs::path manifest = "manifest.json";
+  std::vector<fs::path> changed;
+  bool manifest_changed = false;
+  for (const fs::directory_entry& entry : fs::directory_iterator(staged_)) {
+    const fs::path name = entry.path().filename();
+    if (same_contents(entry.path(), final_ / name)) continue;
+    if (name == manifest) manifest_changed = true;
+    else changed.push_back(name);
+  }
+  if (changed.empty() && !manifest_changed) return {};
   fs::remove(final_ / manifest, error);
-  std::vector<fs::path> names;
-  for (const fs::directory_entry& entry : fs::directory_iterator(staged_))
-    if (entry.path().filename() != manifest) names.push_back(entry.path().filename());
-  names.push_back(manifest);
-  for (const fs::path& name : names) {
+  changed.push_back(manifest);
+  for (const fs::path& name : changed) {
     fs::rename(staged_ / name, final_ / name, error);
     if (error) return unwritable(final_ / name, error.message());
   }

@@ -37,7 +37,8 @@ Result<std::string> read_file(const std::filesystem::path& path);
 Result<OutputFile> output_file(const std::filesystem::path& folder, const std::string& name);
 
 // A folder beside `final` that takes its place when all is written and vanishes otherwise. Where `final`
-// exists, files move one by one, the manifest last: without one a folder is no artifact.
+// exists, files move one by one, the manifest last: without one a folder is no artifact. Files that come out as
+// they were are not touched.
 class StagedFolder {
  public:
   static Result<StagedFolder> beside(const std::filesystem::path& final);

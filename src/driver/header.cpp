@@ -68,12 +68,25 @@ const char* @name@_status_str(@name@_status status);
 @name@_status @name@_workspace(const @name@_dims* dims, unsigned width, size_t* bytes);
 @name@_status @name@_run(const @name@_model* model, const @name@_dims* dims, @name@_io* io, void* workspace,
                  size_t workspace_bytes, const @name@_env* env);
-
+@pool@
 #ifdef __cplusplus
 }
 #endif
 
 #endif
+)";
+
+constexpr std::string_view kPool = R"(
+/* Threads for @name@_env, in memory of yours, which is aligned to @NAME@_ALIGN:
+ *   @name@_env env = {sizeof env, width, pool, @name@_pool_parallel_for, NULL};
+ * The caller of @name@_run is one of the `width` workers. The others look for work for about 50 microseconds and
+ * then sleep. Where the pool is busy with another call, a call runs on its own thread alone. */
+typedef struct @name@_pool @name@_pool;
+size_t @name@_pool_size(unsigned width);               /* bytes; 0: width is too large */
+@name@_status @name@_pool_init(void* memory, size_t bytes, unsigned width, @name@_pool** pool);
+void @name@_pool_destroy(@name@_pool* pool);           /* when no call runs on it; the memory is yours again */
+void @name@_pool_parallel_for(void* pool, void (*task)(void* context, size_t i, unsigned worker), void* context,
+                              size_t count);
 )";
 
 constexpr std::string_view kComplex = R"(
@@ -168,6 +181,7 @@ std::string c_header(const BindingInfo& info) {
                {"statuses", statuses(upper_name)},
                {"dims", dims_struct(s)},
                {"io", io_fields(s)},
+               {"pool", info.pool ? fill(kPool, {{"name", s.name}, {"NAME", upper_name}}) : ""},
                {"bind", info.weights_file_bytes > 0
                             ? "Gives the model its weights: the bytes of " + s.name +
                                   ".weights, which stay the caller's; length and build id are checked."

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 
 #include "tenon/driver.h"
 
@@ -31,6 +32,43 @@ Result<std::vector<Emit>> parse_emit(std::string_view list) {
     list.remove_prefix(comma == list.npos ? list.size() : comma + 1);
   }
   return out;
+}
+
+std::optional<Weights> parse_weights(std::string_view word) {
+  if (word == "embed") return Weights::Embed;
+  if (word == "file") return Weights::File;
+  return std::nullopt;
+}
+
+std::optional<Threads> parse_threads(std::string_view word) {
+  if (word == "none") return Threads::None;
+  if (word == "callback") return Threads::Callback;
+  if (word == "pool") return Threads::Pool;
+  return std::nullopt;
+}
+
+std::optional<DimRange> parse_range(std::string_view text) {
+  auto number = [](std::string_view digits) -> std::optional<int64_t> {
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (error != std::errc() || end != digits.data() + digits.size() || value < 0) return std::nullopt;
+    return value;
+  };
+  const size_t dots = text.find("..");
+  const auto lo = number(text.substr(0, dots));
+  const auto hi = dots == text.npos ? lo : number(text.substr(dots + 2));
+  if (!lo || !hi || *lo > *hi) return std::nullopt;
+  return DimRange{*lo, *hi};
+}
+
+std::string default_target() {
+#if defined(__aarch64__)
+  return "aarch64";
+#elif defined(__riscv)
+  return "rv64gcv";
+#else
+  return "x86-64-v2";
+#endif
 }
 
 std::string version() { return TENON_VERSION; }

@@ -75,6 +75,7 @@ class Packager {
 
  private:
   bool emits(Emit emit) const { return std::ranges::find(in_.options.emit, emit) != in_.options.emit.end(); }
+  bool pooled() const { return in_.options.threads == Threads::Pool; }
   const std::string& name() const { return in_.module.name; }
   std::string arch() const { return in_.target.triple.substr(0, in_.target.triple.find('-')); }
 
@@ -113,6 +114,8 @@ class Packager {
     std::string all = version() + '\0' + in_.target.triple + '\0' + in_.target.cpu + '\0' + in_.target.features + '\0' +
                       to_json(signature_) + '\0' + hex(weights_.digest) + (embedded_ ? "e" : "f") +
                       hex(blake3(runtime_bitcode(RuntimePart::Model, arch())));
+    if (in_.options.threads == Threads::None) all += "serial";
+    if (pooled()) all += hex(blake3(runtime_bitcode(RuntimePart::Pool, arch())));
     for (const ObjectFile& object : in_.code.objects)
       all += hex(blake3(std::string_view(object.bytes.data(), object.bytes.size())));
     return blake3(all);
@@ -129,8 +132,8 @@ class Packager {
     std::string_view bitcode = runtime_bitcode(part, arch());
     if (bitcode.empty()) return fail(Code::E0404, "there is no runtime for " + arch(), "--emit graph,loops,llvm,asm works");
     TENON_TRY(const std::string own, specialize_bitcode(bitcode, name(), bytes, embedded_));
-    return compile_bitcode(own, part == RuntimePart::Model ? "runtime.o" : "runner.o", in_.target,
-                           {.level = in_.options.level});
+    static constexpr const char* kObjects[] = {"runtime.o", "runner.o", "pool.o"};
+    return compile_bitcode(own, kObjects[static_cast<int>(part)], in_.target, {.level = in_.options.level});
   }
 
   Result<void> write_objects() {
@@ -150,14 +153,21 @@ class Packager {
   // stay an object of their own: they are never held in memory.
   Result<void> write_libraries() {
     std::vector<fs::path> joined = {objects_ / (name() + ".o")};
-    TENON_DO(link_relocatable(joined[0], code_objects_, in_.target));
-    const std::vector<std::string> elsewhere = {name() + "_weights"};
-    TENON_DO(localize_hidden(joined[0], std::span(elsewhere).first(embedded_ ? 1 : 0)));
+    std::vector<fs::path> parts = code_objects_;
+    if (pooled()) {
+      TENON_TRY(const ObjectFile pool, runtime_part(RuntimePart::Pool, {}));
+      TENON_DO(write_object(pool, parts));
+    }
+    TENON_DO(link_relocatable(joined[0], parts, in_.target));
+    std::vector<std::string> elsewhere;
+    if (embedded_) elsewhere.push_back(name() + "_weights");
+    if (pooled()) elsewhere.insert(elsewhere.end(), {"pthread_create", "pthread_join"});
+    TENON_DO(localize_hidden(joined[0], elsewhere));
     joined.insert(joined.end(), weights_object_.begin(), weights_object_.end());
 
     if (emits(Emit::SharedLibrary)) {
       const std::string file = "lib" + name() + ".so";
-      TENON_DO(link_shared(folder_ / file, file, joined, in_.target));
+      TENON_DO(link_shared(folder_ / file, file, joined, in_.target, pooled()));
       files_.push_back(file);
     }
     if (emits(Emit::Archive) || emits(Emit::Object)) {
@@ -195,7 +205,8 @@ class Packager {
                            .weights_file_bytes = !embedded_ && weights_.bytes > 0
                                                      ? static_cast<int64_t>(weights_.bytes + sizeof(tn_weights)) : 0,
                            .shared = emits(Emit::SharedLibrary),
-                           .archive = emits(Emit::Archive)};
+                           .archive = emits(Emit::Archive),
+                           .pool = pooled()};
     if (emits(Emit::Header)) {
       TENON_DO(write_text(name() + ".h", c_header(info)));
       TENON_DO(write_text(name() + ".hpp", cpp_header(info)));

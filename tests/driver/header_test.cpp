@@ -59,6 +59,7 @@ TEST_P(Headers, CompileWithoutWarning) {
     if (!symbolic) info.signature.symbols.clear();
     info.workspace_max = 4096;
     info.weights_file_bytes = symbolic ? 64 : 0;
+    info.pool = symbolic;
     std::ofstream(folder + "/detector.h") << c_header(info);
     std::ofstream(folder + "/detector.hpp") << cpp_header(info);
     const bool cpp = command.find("++") != command.npos;

@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "model_options.h"
+#include "batch.h"
 #include "records.h"
 
 namespace tenon::cli {
@@ -24,6 +24,8 @@ void print_artifact(Console& console, const ArtifactSummary& artifact) {
 }
 
 int run_compile(const ModelArguments& arguments, Console& console) {
+  if (arguments.model.empty())
+    return console.fail({{.code = Code::E0601, .message = "a MODEL or --manifest is needed", .hint = "tenon compile --help"}});
   const auto options = to_options(arguments, console);
   if (!options) return console.fail(options.error());
   const auto outcomes = compile(*options);
@@ -44,7 +46,12 @@ int run_compile(const ModelArguments& arguments, Console& console) {
 }  // namespace
 
 Command compile_command() {
-  auto arguments = std::make_shared<ModelArguments>();
+  struct Arguments {
+    ModelArguments model;
+    std::string manifest;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  ModelArguments& model = arguments->model;
   return {
       .name = "compile",
       .summary = "Compile a model into a native library",
@@ -54,12 +61,18 @@ Command compile_command() {
           "tenon compile m.onnx -o out --target cortex-a76 --target x86-64-v3\n"
           "tenon compile m.onnx -o out --dim N=1..8 --emit so,header # a range of batch sizes\n"
           "tenon compile m.onnx -o out --emit exe --target rv64gcv   # a program that needs nothing\n"
-          "tenon compile m.onnx -o out --emit graph,loops,schedule   # what was decided, as text",
-      .options = joined({{model_row(*arguments, true)},
-                         output_rows(*arguments),
-                         import_rows(*arguments),
-                         code_rows(*arguments)}),
-      .run = [arguments](Console& console) { return run_compile(*arguments, console); },
+          "tenon compile m.onnx -o out --emit graph,loops,schedule   # what was decided, as text\n"
+          "tenon compile --manifest tenon.toml                       # many models for many targets",
+      .options = joined({{model_row(model, false),
+                          {"--manifest", "FILE", "Compile what a tenon.toml lists: docs/manifest.md", &arguments->manifest}},
+                         output_rows(model),
+                         import_rows(model),
+                         code_rows(model)}),
+      .run =
+          [arguments](Console& console) {
+            return arguments->manifest.empty() ? run_compile(arguments->model, console)
+                                               : run_batch(arguments->manifest, arguments->model, console);
+          },
   };
 }
 

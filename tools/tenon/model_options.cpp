@@ -2,28 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-
 #include "pass_options.h"
 
 namespace tenon::cli {
 
 namespace {
-
-std::optional<int64_t> number(std::string_view text) {
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < 0) return std::nullopt;
-  return value;
-}
-
-std::optional<DimRange> range(std::string_view text) {
-  const size_t dots = text.find("..");
-  const auto lo = number(text.substr(0, dots));
-  const auto hi = dots == std::string_view::npos ? lo : number(text.substr(dots + 2));
-  if (!lo || !hi || *lo > *hi) return std::nullopt;
-  return DimRange{*lo, *hi};
-}
 
 // "input:1x3xHxW"; a name may itself have colons.
 Result<std::map<std::string, std::vector<std::string>>> parse_shapes(const std::vector<std::string>& texts) {
@@ -92,7 +75,7 @@ Result<std::map<std::string, DimRange>> parse_dims(const std::vector<std::string
     const size_t equal = text.find('=');
     const auto parsed = equal == std::string::npos || equal == 0
                             ? std::nullopt
-                            : range(std::string_view(text).substr(equal + 1));
+                            : parse_range(std::string_view(text).substr(equal + 1));
     if (!parsed)
       return fail(Code::E0601, "--dim " + text + " is not understood", "--dim N=1 or --dim N=1..8");
     dims[text.substr(0, equal)] = *parsed;
@@ -112,18 +95,20 @@ Result<std::map<std::string, int64_t>> parse_values(const std::vector<std::strin
 }
 
 Result<CompileOptions> to_options(const ModelArguments& a, Console& console) {
-  CompileOptions options{.model = a.model, .output = a.output, .name = a.name, .targets = a.targets};
+  CompileOptions options{.model = a.model, .name = a.name, .targets = a.targets};
+  if (!a.output.empty()) options.output = a.output;
   TENON_TRY(options.import.dims, parse_dims(a.dims));
   TENON_TRY(options.import.shapes, parse_shapes(a.shapes));
-  TENON_TRY(options.emit, parse_emit(a.emit));
-  options.weights = a.weights == "file" ? Weights::File : Weights::Embed;
-  options.threads = a.threads == "none"   ? Threads::None
-                    : a.threads == "pool" ? Threads::Pool
-                                          : Threads::Callback;
-  options.policy = a.policy;
+  if (!a.emit.empty()) {
+    TENON_TRY(options.emit, parse_emit(a.emit));
+  }
+  // Rows with choices: the parser has checked them.
+  options.weights = parse_weights(a.weights).value_or(options.weights);
+  options.threads = parse_threads(a.threads).value_or(options.threads);
+  if (!a.policy.empty()) options.policy = a.policy;
   options.schedule = a.schedule;
   options.depfile = a.depfile;
-  options.level = a.level[0] - '0';
+  if (!a.level.empty()) options.level = a.level[0] - '0';
   options.jobs = a.jobs;
   TENON_TRY(options.passes, pass_options({a.print_after, a.verify_each, a.time_passes}, console));
   options.progress = [&console](std::string_view stage, int done, int total) {

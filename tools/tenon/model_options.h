@@ -6,11 +6,9 @@
 
 namespace tenon::cli {
 
-// As typed; to_options() checks and converts.
+// As typed, empty where not given; to_options() checks and converts.
 struct ModelArguments {
-  std::string model, output = ".", name, level = "2", emit = "so,a,header", weights = "embed",
-                     threads = "callback";
-  std::string policy = "rules", schedule, depfile;
+  std::string model, output, name, level, emit, weights, threads, policy, schedule, depfile;
   std::vector<std::string> targets, dims, shapes, print_after;
   int jobs = 0;
   bool verify_each = false, time_passes = false;

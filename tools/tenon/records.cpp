@@ -107,6 +107,7 @@ std::string artifact_record(const ArtifactSummary& artifact) {
   json["name"] = artifact.name;
   json["target"] = artifact.target;
   json["folder"] = artifact.folder;
+  json["status"] = "compiled";
   json["build_id"] = artifact.build_id;
   Json files = Json::array();
   for (const OutputFile& file : artifact.files)
@@ -118,6 +119,17 @@ std::string artifact_record(const ArtifactSummary& artifact) {
   json["kernels"] = artifact.kernels;
   json["nodes"] = artifact.nodes;
   json["seconds"] = artifact.seconds;
+  return line(json);
+}
+
+std::string failed_artifact_record(const BatchOutcome& batch, const std::string& target, const Diags& problems) {
+  Json json = record("artifact/1");
+  json["name"] = batch.model;
+  json["target"] = target;
+  json["status"] = "failed";
+  Json codes = Json::array();
+  for (const Diag& problem : problems) codes.push_back(code_name(problem.code));
+  json["codes"] = codes;
   return line(json);
 }
 

@@ -1,0 +1,170 @@
+/* A round is one parallel_for. Its chunks are claimed by counting `work` down, which also holds the number of
+ * the round: a claim that succeeds is one of the round that is running, so what the round is about can be read
+ * after it, and a thread that wakes late finds nothing to claim. Threads look for work for about 50 us and then
+ * sleep on a futex. */
+#include "pool.h"
+
+#include <stdatomic.h>
+
+#include "../sys.h"
+
+/* The two symbols that an artifact with a pool leaves undefined; pthread_t is a word on Linux. */
+__attribute__((visibility("default"))) extern int pthread_create(uintptr_t* thread, const void* attributes,
+                                                                 void* (*start)(void*), void* argument);
+__attribute__((visibility("default"))) extern int pthread_join(uintptr_t thread, void** result);
+
+typedef void task_function(void* context, size_t i, unsigned worker);
+
+typedef struct seat {
+  tn_pool* pool;
+  uintptr_t thread;
+  unsigned worker;
+} seat;
+
+struct tn_pool {
+  _Alignas(TN_ALIGN) _Atomic uint64_t work; /* round << 32 | chunks that nobody has claimed */
+  _Atomic uint32_t bell;                    /* futex of the threads: rung for each round, and to end */
+  _Atomic uint32_t sleepers, stop;
+  _Alignas(TN_ALIGN) _Atomic uint32_t done; /* futex of the caller: chunks that have been run */
+  _Atomic uint32_t waiting;                 /* whether the caller sleeps, or is about to */
+  _Atomic uint32_t busy;                    /* a round is running */
+  /* The round's; written before `work` is, read after a claim. */
+  _Alignas(TN_ALIGN) task_function* task;
+  void* context;
+  size_t count;
+  uint32_t chunks;
+  unsigned width;
+  seat seats[]; /* width - 1 */
+};
+
+enum { MAX_WIDTH = 4096, CHUNKS_PER_WORKER = 8, SPIN_NS = 50000, SPIN_STEPS = 64 };
+enum { WAIT_PRIVATE = 128, WAKE_PRIVATE = 129, EVERYONE = 0x7fffffff };
+
+static void futex_wait(_Atomic uint32_t* word, uint32_t while_it_is) {
+  sys(SYS_futex, (long)word, WAIT_PRIVATE, (long)while_it_is, 0, 0, 0);
+}
+static void futex_wake(_Atomic uint32_t* word) { sys(SYS_futex, (long)word, WAKE_PRIVATE, EVERYONE, 0, 0, 0); }
+
+static void relax(void) {
+#if defined(__x86_64__)
+  __asm__ volatile("pause");
+#elif defined(__aarch64__)
+  __asm__ volatile("isb");
+#else
+  __asm__ volatile(".4byte 0x0100000f"); /* pause, a hint that old processors ignore */
+#endif
+}
+
+/* Whether *word has become (or, with `until_equal` 0, ceased to be) `value` within the time to spin. */
+static int spin(_Atomic uint32_t* word, uint32_t value, int until_equal) {
+  int64_t end = now_ns() + SPIN_NS;
+  do
+    for (int k = 0; k < SPIN_STEPS; ++k, relax())
+      if ((atomic_load(word) == value) == until_equal) return 1;
+  while (now_ns() < end);
+  return 0;
+}
+
+/* Claims a chunk and runs it; 0 where there is none. */
+static int run_chunk(tn_pool* pool, unsigned worker) {
+  uint64_t seen = atomic_load(&pool->work);
+  do
+    if ((uint32_t)seen == 0) return 0;
+  while (!atomic_compare_exchange_weak(&pool->work, &seen, seen - 1));
+  uint32_t chunks = pool->chunks, chunk = chunks - (uint32_t)seen;
+  size_t each = pool->count / chunks, longer = pool->count % chunks;
+  size_t i = chunk * each + (chunk < longer ? chunk : longer), end = i + each + (chunk < longer);
+  for (; i < end; ++i) pool->task(pool->context, i, worker);
+  /* With the last chunk done the caller may go on: nothing of the round is read after this. */
+  if (atomic_fetch_add(&pool->done, 1) + 1 == chunks && atomic_load(&pool->waiting)) futex_wake(&pool->done);
+  return 1;
+}
+
+static void* serve(void* argument) {
+  const seat* own = argument;
+  tn_pool* pool = own->pool;
+  const uint64_t all = ~(uint64_t)0;
+  const int block = 0;
+  sys(SYS_rt_sigprocmask, block, (long)&all, 0, sizeof all, 0, 0); /* signals are the caller's business */
+  for (;;) {
+    uint32_t heard = atomic_load(&pool->bell);
+    while (run_chunk(pool, own->worker)) {
+    }
+    if (atomic_load(&pool->stop)) return NULL;
+    if (spin(&pool->bell, heard, 0)) continue;
+    atomic_fetch_add(&pool->sleepers, 1);
+    futex_wait(&pool->bell, heard); /* returns at once if the bell has been rung */
+    atomic_fetch_sub(&pool->sleepers, 1);
+  }
+}
+
+static void ring(tn_pool* pool) {
+  atomic_fetch_add(&pool->bell, 1);
+  if (atomic_load(&pool->sleepers)) futex_wake(&pool->bell);
+}
+
+void tn_model_pool_parallel_for(void* user, task_function* task, void* context, size_t count) {
+  tn_pool* pool = user;
+  if (pool->width == 1 || count < 2 || atomic_exchange(&pool->busy, 1)) {
+    for (size_t i = 0; i < count; ++i) task(context, i, 0);
+    return;
+  }
+  size_t most = (size_t)pool->width * CHUNKS_PER_WORKER;
+  uint32_t chunks = (uint32_t)(count < most ? count : most);
+  pool->task = task;
+  pool->context = context;
+  pool->count = count;
+  pool->chunks = chunks;
+  atomic_store(&pool->done, 0);
+  atomic_store(&pool->waiting, 0);
+  atomic_store(&pool->work, ((atomic_load(&pool->work) >> 32) + 1) << 32 | chunks);
+  ring(pool);
+  while (run_chunk(pool, 0)) {
+  }
+  if (!spin(&pool->done, chunks, 1)) {
+    atomic_store(&pool->waiting, 1);
+    for (uint32_t done; (done = atomic_load(&pool->done)) != chunks;) futex_wait(&pool->done, done);
+  }
+  atomic_store(&pool->busy, 0);
+}
+
+size_t tn_model_pool_size(unsigned width) {
+  if (width > MAX_WIDTH) return 0;
+  size_t bytes = sizeof(tn_pool) + (width > 1 ? width - 1 : 0) * sizeof(seat);
+  return (bytes + TN_ALIGN - 1) / TN_ALIGN * TN_ALIGN;
+}
+
+static void stop(tn_pool* pool, unsigned threads) {
+  atomic_store(&pool->stop, 1);
+  ring(pool);
+  for (unsigned k = 0; k < threads; ++k) pthread_join(pool->seats[k].thread, NULL);
+}
+
+tn_status tn_model_pool_init(void* memory, size_t bytes, unsigned width, tn_pool** pool) {
+  if (!pool) return TN_E_ARGUMENT;
+  *pool = NULL;
+  if (!memory || (uintptr_t)memory % TN_ALIGN != 0 || width == 0 || width > MAX_WIDTH || bytes < tn_model_pool_size(width))
+    return TN_E_ARGUMENT;
+  tn_pool* made = memory;
+  atomic_init(&made->work, 0);
+  atomic_init(&made->bell, 0);
+  atomic_init(&made->sleepers, 0);
+  atomic_init(&made->stop, 0);
+  atomic_init(&made->done, 0);
+  atomic_init(&made->waiting, 0);
+  atomic_init(&made->busy, 0);
+  made->width = width;
+  for (unsigned k = 0; k + 1 < width; ++k) {
+    made->seats[k] = (seat){.pool = made, .worker = k + 1};
+    if (pthread_create(&made->seats[k].thread, NULL, serve, &made->seats[k]) != 0) {
+      stop(made, k);
+      return TN_E_THREADS;
+    }
+  }
+  *pool = made;
+  return TN_OK;
+}
+
+void tn_model_pool_destroy(tn_pool* pool) {
+  if (pool) stop(pool, pool->width - 1);
+}
