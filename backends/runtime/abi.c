@@ -122,6 +122,15 @@ static tn_status check_io(const int64_t* symbols, tn_io* io) {
   return status;
 }
 
+/* Whether the dims say what the inputs hold, where a symbol is an element of an input. */
+static int same_elements(const int64_t* symbols, const tn_io* io) {
+  for (uint32_t i = 0; i < tn_model_descriptor.symbols; ++i) {
+    const tn_symbol* s = &tn_symbols()[i];
+    if (s->element >= 0 && symbols[i] != tn_element(&tn_ports()[s->input], io->pointers[s->input], s->element)) return 0;
+  }
+  return 1;
+}
+
 static size_t io_bytes(void) {
   const tn_descriptor* d = &tn_model_descriptor;
   size_t shapes = 0;
@@ -147,6 +156,7 @@ tn_status tn_model_run(const tn_model* model, const tn_dims* dims, tn_io* io, vo
   if (status != TN_OK) return status;
   status = check_io(values_of(dims), io);
   if (status != TN_OK) return status;
+  if (!same_elements(values_of(dims), io)) return TN_E_SHAPE;
   if (needed > 0 && (workspace_bytes < needed || !workspace || (uintptr_t)workspace % TN_ALIGN != 0))
     return TN_E_WORKSPACE;
   tn_call call = {

@@ -17,7 +17,7 @@ typedef struct tn_symbol {
   int64_t lo, hi;       /* inclusive */
   int32_t input, axis;  /* an input dim that is this symbol, or -1 */
   uint32_t name;
-  uint32_t padding;
+  int32_t element;      /* axis -1: the element of the input, or -1 */
 } tn_symbol;
 
 typedef struct tn_port {

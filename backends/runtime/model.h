@@ -45,6 +45,13 @@ static inline const void* tn_at(uint32_t offset) { return (const char*)&tn_model
 static inline const tn_port* tn_ports(void) { return tn_at(tn_model_descriptor.ports_at); }
 static inline const tn_symbol* tn_symbols(void) { return tn_at(tn_model_descriptor.symbols_at); }
 
+/* The integer at `element`, as a symbol: beyond 2^31 no extent is legal, and a bound means "to the end". */
+static inline int64_t tn_element(const tn_port* port, const void* data, int32_t element) {
+  const int64_t limit = (int64_t)1 << 31;
+  int64_t value = port->bits == 64 ? ((const int64_t*)data)[element] : ((const int32_t*)data)[element];
+  return value < -limit ? -limit : value > limit ? limit : value;
+}
+
 /* cpu.c: whether the processor has feature number `id` of cpu_features.def. */
 int tn_has_feature(uint32_t id);
 

@@ -115,6 +115,7 @@ struct SymbolInfo {
   std::string field;
   int64_t lo = 0, hi = kIndexMax;
   int input = -1, axis = -1;      // an input dim that is this symbol
+  int64_t element = -1;           // or, with axis -1: the element of the input
 };
 
 struct Signature {

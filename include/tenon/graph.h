@@ -136,6 +136,16 @@ struct Value {
   std::optional<std::vector<Expr>> content = {};
 };
 
+// A symbol whose value is an element of an input, as the shape that a Reshape is given when the model runs.
+struct DataSymbol {
+  Expr symbol;
+  int input = 0;         // position in Graph::inputs; i32 or i64
+  int64_t element = 0;   // row-major
+  bool operator==(const DataSymbol&) const = default;
+};
+// Elements are cut to this magnitude: beyond it a slice bound means "to the end", and no extent is legal.
+inline constexpr int64_t kDataLimit = int64_t{1} << 31;
+
 struct Graph;
 
 struct Node {
@@ -154,6 +164,7 @@ struct Graph {
   std::vector<Node> nodes;            // execution order
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
+  std::vector<DataSymbol> data_symbols;
   Store<ConstantId, Constant> constants;
   std::vector<std::string> sources = {};  // files it was read from: the model, external data
   // Dims that inference had to take as equal without being able to show it: checked when the model runs.

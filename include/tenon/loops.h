@@ -146,6 +146,7 @@ struct Module {
   Expr scratch_bytes = {};                  // per worker; set by plan_memory
   std::vector<Expr> symbols;                // free dim symbols, in order of first appearance in the inputs;
                                             // their Vars carry the legal range
+  std::vector<DataSymbol> data_symbols;     // those of them that are elements of inputs
   Expr requirement = {};                    // of type bool, over the symbols: dims for which it does not hold
                                             // are refused. Invalid: none are
   std::vector<Port> inputs, outputs;

@@ -31,6 +31,7 @@ class ModuleBuilder {
     for (const auto& [value, layout] : plan_.layouts) graph_.values[value].layout = layout;
     for (const auto& [value, of] : plan_.views) view_of_[value] = of;
     add_ports();
+    for (const DataSymbol& d : graph_.data_symbols) add_data_symbol(d);
     for (auto [a, b] : graph_.assumed_equal)
       m_.requirement = m_.pool.all_of(m_.requirement, m_.pool.binary(SOp::Eq, host(a), host(b)));
     for (const RegionPlan& region : plan_.regions) TENON_DO(add_region(region));
@@ -73,6 +74,16 @@ class ModuleBuilder {
       outputs_.push_back(out);
       if (!buffers_.contains(source) && !graph_.constant(source)) buffers_[source] = out;
     }
+  }
+
+  // The caller gives its value with the dims, so that the workspace is known; the runtime compares. What
+  // inference put in its place must be equal.
+  void add_data_symbol(const DataSymbol& d) {
+    Expr symbol = host(d.symbol);
+    collect_symbols(symbol);
+    m_.data_symbols.push_back({symbol, d.input, d.element});
+    if (auto it = graph_.replaced.find(d.symbol); it != graph_.replaced.end())
+      m_.requirement = m_.pool.all_of(m_.requirement, m_.pool.binary(SOp::Eq, symbol, host(it->second)));
   }
 
   void collect_symbols(Expr e) {

@@ -189,6 +189,8 @@ class Model:
         for s in self.signature["symbols"]:
             if s["name"] in dims:
                 value = dims[s["name"]]
+            elif s["element"] >= 0:
+                value = min(max(int(arrays[s["input"]].flat[s["element"]]), -2**31), 2**31)
             elif s["input"] >= 0:
                 value = arrays[s["input"]].shape[s["axis"]]
             else:

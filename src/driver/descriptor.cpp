@@ -100,7 +100,8 @@ Result<std::vector<std::byte>> descriptor(const DescriptorInfo& info) {
   std::vector<tn_symbol> symbols;
   for (const SymbolInfo& symbol : s.symbols)
     symbols.push_back({.lo = symbol.lo, .hi = symbol.hi, .input = symbol.input, .axis = symbol.axis,
-                       .name = blob.append(symbol.name), .padding = 0});
+                       .name = blob.append(symbol.name),
+                       .element = static_cast<int32_t>(symbol.element)});
   std::vector<uint32_t> features;
   const std::string arch = info.target.triple.substr(0, info.target.triple.find('-'));
   for (const std::string& feature : info.target.cpu_check) {

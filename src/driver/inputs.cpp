@@ -111,11 +111,20 @@ Result<void> check_type(const PortInfo& port, Tensor& tensor) {
                                std::string(spelling(port.type)) + " of rank " + std::to_string(port.dims.size()));
 }
 
+// What a given input says of a symbol: one of its dims, or an element.
+Result<int64_t> value_in(const SymbolInfo& symbol, const PortInfo& port, const Tensor& tensor) {
+  if (symbol.element < 0) return tensor.dims[static_cast<size_t>(symbol.axis)];
+  if (static_cast<size_t>(symbol.element) >= tensor.i.size())
+    return fail(Code::E0502, "input `" + port.name + "` has too few elements");
+  return std::clamp(tensor.i[static_cast<size_t>(symbol.element)], -kDataLimit, kDataLimit);
+}
+
 Result<void> bind_symbols(const Signature& signature, const Given& given, Dims& dims, bool choose) {
   int64_t small = 2;
   for (const SymbolInfo& symbol : signature.symbols) {
     if (symbol.input >= 0 && given.tensors[static_cast<size_t>(symbol.input)]) {
-      const int64_t value = given.tensors[static_cast<size_t>(symbol.input)]->dims[static_cast<size_t>(symbol.axis)];
+      const auto input = static_cast<size_t>(symbol.input);
+      TENON_TRY(const int64_t value, value_in(symbol, signature.inputs[input], *given.tensors[input]));
       if (auto [it, fresh] = dims.emplace(symbol.name, value); it->second != value)
         return fail(Code::E0502, "--dim " + symbol.name + "=" + std::to_string(it->second) + ", but input `" +
                                      signature.inputs[static_cast<size_t>(symbol.input)].name + "` has " + std::to_string(value));
@@ -149,6 +158,10 @@ Result<std::vector<Tensor>> load_inputs(const Signature& signature, const std::v
       tensors.push_back(std::move(*given.tensors[k]));
     } else if (given.seeds[k]) {
       tensors.push_back(random_tensor(port.type, shape, *given.seeds[k]));
+      for (const SymbolInfo& symbol : signature.symbols)  // what the dims say holds
+        if (symbol.input == static_cast<int>(k) && symbol.element >= 0 &&
+            static_cast<size_t>(symbol.element) < tensors.back().i.size())
+          tensors.back().i[static_cast<size_t>(symbol.element)] = dims.at(symbol.name);
     } else {
       return fail(Code::E0502, "input `" + port.name + "` is missing", "--input " + port.name + "=FILE.npy, or random:0");
     }

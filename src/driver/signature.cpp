@@ -56,6 +56,21 @@ SymbolInfo symbol_info(const Var& var) {
   return {.name = var.name, .lo = std::max<int64_t>(var.lo, 0), .hi = std::min(var.hi, kLargestDim)};
 }
 
+// Symbols that are elements of inputs; `owner` is a graph or a module.
+template <class Owner>
+void find_data_symbols(Signature& signature, const Owner& owner) {
+  for (const DataSymbol& d : owner.data_symbols) {
+    const Var& var = owner.pool.var(d.symbol);
+    auto symbol = std::ranges::find(signature.symbols, var.name, &SymbolInfo::name);
+    if (symbol == signature.symbols.end()) continue;
+    symbol->lo = std::max(var.lo, -kDataLimit);
+    symbol->hi = std::min(var.hi, kDataLimit);
+    symbol->input = d.input;
+    symbol->axis = -1;
+    symbol->element = d.element;
+  }
+}
+
 std::vector<std::string> texts(const ExprPool& pool, const std::vector<Expr>& dims) {
   std::vector<std::string> out;
   for (Expr dim : dims) out.push_back(pool.text(dim));
@@ -101,6 +116,7 @@ Signature signature_of(const Module& module) {
   for (Expr symbol : module.symbols) signature.symbols.push_back(symbol_info(module.pool.var(symbol)));
   name_fields(signature);
   find_symbols(signature);
+  find_data_symbols(signature, module);
   return signature;
 }
 
@@ -116,12 +132,14 @@ Signature signature_of(const Graph& graph) {
     const Value& value = graph.values[output];
     signature.outputs.push_back({.name = value.name, .type = value.type, .dims = texts(graph.pool, value.dims)});
   }
+  for (const DataSymbol& d : graph.data_symbols) symbols.push_back(d.symbol);
   for (size_t k = 0; k < symbols.size(); ++k)
     if (std::find(symbols.begin(), symbols.begin() + static_cast<int64_t>(k), symbols[k]) ==
         symbols.begin() + static_cast<int64_t>(k))
       signature.symbols.push_back(symbol_info(graph.pool.var(symbols[k])));
   name_fields(signature);
   find_symbols(signature);
+  find_data_symbols(signature, graph);
   return signature;
 }
 
@@ -132,7 +150,7 @@ std::string to_json(const Signature& signature) {
   for (const PortInfo& port : signature.outputs) json["outputs"].push_back(to_json(port));
   for (const SymbolInfo& s : signature.symbols)
     json["symbols"].push_back({{"name", s.name}, {"field", s.field}, {"min", s.lo}, {"max", s.hi},
-                               {"input", s.input}, {"axis", s.axis}});
+                               {"input", s.input}, {"axis", s.axis}, {"element", s.element}});
   return json.dump();
 }
 
@@ -144,7 +162,7 @@ Result<Signature> parse_signature(std::string_view text) try {
   for (const Json& port : json.at("outputs")) signature.outputs.push_back(parse_port(port));
   for (const Json& s : json.at("symbols"))
     signature.symbols.push_back({.name = s.at("name"), .field = s.at("field"), .lo = s.at("min"), .hi = s.at("max"),
-                                 .input = s.at("input"), .axis = s.at("axis")});
+                                 .input = s.at("input"), .axis = s.at("axis"), .element = s.value("element", int64_t{-1})});
   return signature;
 } catch (const std::exception& error) {
   return fail(Code::E0501, std::string("the artifact's signature is malformed: ") + error.what());

@@ -38,6 +38,7 @@ class GraphParser {
     while (in_.accept("input")) g_.inputs.push_back(declaration());
     std::vector<std::string> outputs;
     while (in_.accept("output")) outputs.push_back(in_.value_name());
+    while (in_.accept("element")) g_.data_symbols.push_back(data_symbol());
     while (in_.accept("assume")) assume();
     while (in_.accept("constant")) constant();
     in_.origins();
@@ -68,6 +69,17 @@ class GraphParser {
     var.lo = in_.integer<int64_t>();
     in_.expect("..");
     var.hi = in_.at(Lexer::Kind::Number) ? in_.integer<int64_t>() : kIndexMax;
+  }
+
+  // element S = 1[0]: of the second input, the first element
+  DataSymbol data_symbol() {
+    DataSymbol d{.symbol = g_.pool.symbol(in_.name())};
+    in_.expect("=");
+    d.input = in_.integer<int>();
+    in_.expect("[");
+    d.element = in_.integer<int64_t>();
+    in_.expect("]");
+    return d;
   }
 
   void assume() {

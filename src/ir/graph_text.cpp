@@ -55,6 +55,8 @@ class GraphPrinter {
     for (Expr s : symbols()) out_.line("symbol " + Names::symbol(g_.pool.var(s)));
     for (ValueId v : g_.inputs) out_.line("input " + declaration(v));
     for (ValueId v : g_.outputs) out_.line("output " + name(v));
+    for (const DataSymbol& d : g_.data_symbols)
+      out_.line("element " + g_.pool.text(d.symbol) + " = " + std::to_string(d.input) + '[' + std::to_string(d.element) + ']');
     for (auto [a, b] : g_.assumed_equal) out_.line("assume " + g_.pool.text(a) + " == " + g_.pool.text(b));
     for (size_t v = 0; v < g_.values.size(); ++v)
       if (const Constant* c = g_.constant(ValueId(v)); c && used_[v])
@@ -99,6 +101,7 @@ class GraphPrinter {
       for (const auto& [key, value] : n.attrs)
         if (const auto* dims = std::get_if<attr::Dims>(&value)) collect(*dims);
     for (auto [a, b] : g_.assumed_equal) collect({a, b});
+    for (const DataSymbol& d : g_.data_symbols) collect({d.symbol});
     std::ranges::sort(found);
     return found;
   }

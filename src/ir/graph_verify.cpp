@@ -19,6 +19,9 @@ class GraphChecker {
       value(v);
     }
     for (ValueId v : g_.inputs) define(v);
+    for (const DataSymbol& d : g_.data_symbols)
+      found_.require(d.input >= 0 && static_cast<size_t>(d.input) < g_.inputs.size() && d.element >= 0,
+                     [&] { return "symbol " + g_.pool.text(d.symbol) + " is an element of no input"; });
     for (size_t v = 0; v < g_.values.size(); ++v)
       if (g_.values[ValueId(v)].constant.valid()) define(ValueId(v));
     for (size_t n = 0; n < g_.nodes.size(); ++n) node(n);

@@ -266,6 +266,7 @@ class ModuleParser : Body {
     if (in_.accept("require")) m_.requirement = expr();
     while (in_.accept("input")) m_.inputs.push_back(port());
     while (in_.accept("output")) m_.outputs.push_back(port());
+    while (in_.accept("element")) m_.data_symbols.push_back(data_symbol());
     while (in_.accept("constant")) constant();
     while (in_.accept("buffer")) buffer_declaration();
     if (in_.accept("workspace")) m_.workspace_bytes = expr();
@@ -290,6 +291,16 @@ class ModuleParser : Body {
     p.type = in_.dtype();
     p.dims = exprs("[", "]");
     return p;
+  }
+
+  DataSymbol data_symbol() {
+    DataSymbol d{.symbol = expr()};
+    in_.expect("=");
+    d.input = in_.integer<int>();
+    in_.expect("[");
+    d.element = in_.integer<int64_t>();
+    in_.expect("]");
+    return d;
   }
 
   void constant() {

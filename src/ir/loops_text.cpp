@@ -139,6 +139,8 @@ class ModulePrinter {
     if (m_.requirement.valid()) out_.line("require " + names_.expr(m_.requirement));
     for (const Port& p : m_.inputs) port("input ", p);
     for (const Port& p : m_.outputs) port("output ", p);
+    for (const DataSymbol& d : m_.data_symbols)
+      out_.line("element " + names_.expr(d.symbol) + " = " + std::to_string(d.input) + '[' + std::to_string(d.element) + ']');
     for (const PackedConstant& c : m_.constants) constant(c);
     for (size_t b = 0; b < m_.buffers.size(); ++b) buffer(BufferId(b));
     if (m_.workspace_bytes.valid()) out_.line("workspace " + names_.expr(m_.workspace_bytes));

@@ -200,6 +200,11 @@ class HostChecker : Checker {
     for (const std::vector<Port>* ports : {&m_.inputs, &m_.outputs})
       for (const Port& p : *ports)
         for (Expr d : p.dims) expect(d, DType::Index, "dim");
+    for (const DataSymbol& d : m_.data_symbols) {
+      expect(d.symbol, DType::Index, "element of an input");
+      found_.require(d.input >= 0 && static_cast<size_t>(d.input) < m_.inputs.size() && d.element >= 0,
+                     [&] { return "symbol " + pool_.text(d.symbol) + " is an element of no input"; });
+    }
     for (const PackedConstant& c : m_.constants)
       found_.require(fits(c.layout, c.dims.size()), [&] { return "the layout of constant " + c.name + " does not fit it"; });
     for (const HostBuffer& b : m_.buffers) buffer(b);

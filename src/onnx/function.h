@@ -13,7 +13,7 @@ class OpSchema;
 
 namespace tenon::frontend {
 
-inline constexpr int kOldestOpset = 7;
+inline constexpr int kOldestOpset = 1;
 int newest_opset(const std::string& domain);  // 0: not a domain of ONNX
 bool known_domain(const std::string& domain);
 

@@ -1,4 +1,5 @@
 // Indirect reads and writes.
+#include "axes.h"
 #include "families.h"
 
 namespace tenon::frontend {
@@ -50,6 +51,9 @@ Vals reverse_sequence(OnnxNode& n) {
 // k was an attribute before opset 10.
 Vals top_k(OnnxNode& n) {
   Dims k = n.opt(1) ? n.elements(1) : Dims{n.pool.index(n.integer("k"))};
+  n.require(k.size() == 1, "k must be one number");
+  Expr extent = n[0].dim(n.axis("axis", n[0].rank()));
+  if (!n.pool.as_int(k[0])) assume_equal(n, n.pool.min(k[0], extent), k[0]);
   return n.b.emit_all(Op::top_k, {n[0]},
                       Attrs()
                           .set<Attr::axis>(n.axis("axis", n[0].rank()))

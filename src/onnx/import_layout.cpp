@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "axes.h"
 #include "families.h"
 
 namespace tenon::frontend {
@@ -11,6 +12,19 @@ namespace {
 // a / b where that is exact for all we know; the artifact checks it otherwise.
 Expr divide(ExprPool& p, Expr a, Expr b) { return p.div_exact(a, b).value_or(p.floordiv(a, b)); }
 
+// Of a shape that only the run knows, any dim may be 0 (copied) or -1 (what is left).
+Dims dims_from_data(OnnxNode& n, Dims dims) {
+  ExprPool& p = n.pool;
+  Dims from = n[0].dims();
+  Expr one = p.index(1), known = one, total = product(p, from);
+  for (size_t d = 0; d < dims.size() && !n.flag("allowzero"); ++d)
+    dims[d] = p.select(p.binary(SOp::Eq, dims[d], p.index(0)), d < from.size() ? from[d] : p.index(0), dims[d]);
+  auto is_rest = [&](Expr d) { return p.binary(SOp::Eq, d, p.index(-1)); };
+  for (Expr d : dims) known = p.mul(known, p.select(is_rest(d), one, d));
+  for (Expr& d : dims) d = p.select(is_rest(d), p.floordiv(total, p.max(known, one)), d);
+  return dims;
+}
+
 Vals reshape_to(OnnxNode& n) {
   Val x = n[0];
   ExprPool& p = n.pool;
@@ -18,6 +32,8 @@ Vals reshape_to(OnnxNode& n) {
   if (!target) n.malformed("Reshape without shape");
   Dims dims = *target, from = x.dims();
   size_t inferred = dims.size();
+  if (!known_integers(p, dims) && std::ranges::any_of(dims, [&](Expr d) { return p.bounds(d).first < 0; }))
+    return {reshape(x, dims_from_data(n, dims))};
   Expr known = p.index(1), total = p.index(1);
   for (size_t d = 0; d < dims.size(); ++d) {
     if (p.is_index(dims[d], 0) && !n.flag("allowzero")) {
@@ -52,8 +68,10 @@ Vals flatten_to_matrix(OnnxNode& n) {
 Vals squeeze_dims(OnnxNode& n) {
   Dims dims = n[0].dims();
   std::vector<int64_t> axes;
-  if (auto given = n.integers_or_attribute(1, "axes")) {
-    axes = n.axes(*given, n[0].rank());
+  if (auto given = n.elements_or_attribute(1, "axes")) {
+    auto known = known_integers(n.pool, *given);
+    if (!known) return {reshape(n[0], AxisSet(n, *given, n[0].rank()).without(dims))};
+    axes = n.axes(*known, n[0].rank());
   } else {
     for (size_t d = 0; d < dims.size(); ++d)
       if (n.pool.is_index(dims[d], 1)) axes.push_back(static_cast<int64_t>(d));
@@ -67,10 +85,13 @@ Vals squeeze_dims(OnnxNode& n) {
 }
 
 Vals unsqueeze_dims(OnnxNode& n) {
-  auto given = n.integers_or_attribute(1, "axes");
+  auto given = n.elements_or_attribute(1, "axes");
   if (!given) n.malformed("Unsqueeze without axes");
   Dims dims = n[0].dims();
-  for (int64_t axis : n.axes(*given, n[0].rank() + static_cast<int>(given->size())))
+  int rank = n[0].rank() + static_cast<int>(given->size());
+  auto known = known_integers(n.pool, *given);
+  if (!known) return {reshape(n[0], AxisSet(n, *given, rank).with_ones(dims))};
+  for (int64_t axis : n.axes(*known, rank))
     dims.insert(dims.begin() + axis, n.pool.index(1));
   return {reshape(n[0], dims)};
 }
@@ -123,18 +144,46 @@ Expr slice_bound(ExprPool& p, Expr bound, Expr dim, Expr low, Expr high) {
   return p.max(p.min(bound, high), low);
 }
 
+// Axes or steps that only the run knows: an index vector per dim, start + i * step.
+Val sliced_by_data(OnnxNode& n, const Dims& from, const Dims& to, const Dims& axes, const Dims& steps) {
+  ExprPool& p = n.pool;
+  Val y = n[0];
+  Dims x = y.dims(), counted;
+  Expr zero = p.index(0), one = p.index(1);
+  for (Expr axis : axes) counted.push_back(counted_axis(n, axis, y.rank()));
+  for (Expr step : steps) assume_equal(n, p.select(p.binary(SOp::Eq, step, zero), zero, one), one);
+  for (size_t d = 0; d < x.size(); ++d) {
+    Expr start = zero, extent = x[d], step = one, last = p.sub(x[d], one);
+    for (size_t i = 0; i < axes.size(); ++i) {
+      Expr here = p.binary(SOp::Eq, counted[i], p.index(static_cast<int64_t>(d))), forward = p.binary(SOp::Lt, zero, steps[i]);
+      Expr begin = slice_bound(p, from[i], x[d], zero, p.select(forward, x[d], last));
+      Expr end = slice_bound(p, to[i], x[d], p.select(forward, zero, p.index(-1)), p.select(forward, x[d], last));
+      Expr span = p.select(forward, p.sub(end, begin), p.sub(begin, end)), stride = p.select(forward, steps[i], p.sub(zero, steps[i]));
+      start = p.select(here, begin, start);
+      step = p.select(here, steps[i], step);
+      extent = p.select(here, p.ceildiv(p.max(span, zero), p.max(stride, one)), extent);
+    }
+    Val index = n.b.iota(DType::I64, {extent}, 0);
+    y = gather(y, scalar_of(n.b, start, DType::I64) + index * scalar_of(n.b, step, DType::I64), static_cast<int>(d));
+  }
+  return y;
+}
+
 Vals slice_dims(OnnxNode& n) {
   ExprPool& p = n.pool;
   Dims x = n[0].dims(), dims = x, starts(x.size(), p.index(0));
   std::vector<int64_t> steps(x.size(), 1);
   auto from = n.elements_or_attribute(1, "starts"), to = n.elements_or_attribute(2, "ends");
   if (!from || !to || from->size() != to->size()) n.malformed("Slice needs as many starts as ends");
-  std::vector<int64_t> axes(from->size());
-  std::iota(axes.begin(), axes.end(), 0);
-  if (auto given = n.integers_or_attribute(3, "axes")) axes = *given;
-  std::vector<int64_t> given_steps = n.opt(4) ? n.constant_integers(4) : std::vector<int64_t>(axes.size(), 1);
-  if (axes.size() != from->size() || given_steps.size() != from->size())
+  Dims axes_given, steps_given(from->size(), p.index(1));
+  for (size_t i = 0; i < from->size(); ++i) axes_given.push_back(p.index(static_cast<int64_t>(i)));
+  if (auto given = n.elements_or_attribute(3, "axes")) axes_given = *given;
+  if (n.opt(4)) steps_given = n.elements(4);
+  if (axes_given.size() != from->size() || steps_given.size() != from->size())
     n.malformed("Slice needs as many axes and steps as starts");
+  auto known_axes = known_integers(p, axes_given), known_steps = known_integers(p, steps_given);
+  if (!known_axes || !known_steps) return {sliced_by_data(n, *from, *to, axes_given, steps_given)};
+  std::vector<int64_t> axes = *known_axes, given_steps = *known_steps;
   for (size_t i = 0; i < axes.size(); ++i) {
     auto d = static_cast<size_t>(n.axis(axes[i], n[0].rank()));
     int64_t step = std::clamp<int64_t>(given_steps[i], -kFar, kFar);
@@ -151,7 +200,19 @@ Vals slice_dims(OnnxNode& n) {
   return {n.b.emit(Op::slice, {n[0]}, Attrs().set<Attr::starts>(starts).set<Attr::steps>(steps).set<Attr::dims>(dims))};
 }
 
-Vals expand(OnnxNode& n) { return {broadcast(n[0], n.elements(1))}; }
+// A dim of data broadcasts where the operand's is 1, and must be 1 or equal elsewhere.
+Vals expand(OnnxNode& n) {
+  ExprPool& p = n.pool;
+  Dims target = n.elements(1), x = n[0].dims();
+  for (size_t k = 1; k <= std::min(target.size(), x.size()); ++k) {
+    Expr &wanted = target[target.size() - k], has = x[x.size() - k];
+    if (p.is_index(has, 1) || p.bounds(wanted).first >= 0) continue;
+    Expr extent = p.select(p.binary(SOp::Eq, wanted, p.index(1)), has, wanted);
+    assume_equal(n, extent, has);
+    wanted = has;
+  }
+  return {broadcast(n[0], target)};
+}
 
 // Each dim d becomes (repeat, d), which broadcasts, and then one dim again.
 Vals tile(OnnxNode& n) {
@@ -172,17 +233,25 @@ Vals pad_dims(OnnxNode& n) {
   Val x = n[0];
   auto pads = n.elements_or_attribute(1, "pads");
   if (!pads) n.malformed("Pad without pads");
-  std::vector<int64_t> axes(x.dims().size());
-  std::iota(axes.begin(), axes.end(), 0);
-  if (n.opt(3)) axes = n.constant_integers(3);
+  Dims axes;
+  for (int d = 0; d < x.rank(); ++d) axes.push_back(p.index(d));
+  if (n.opt(3)) axes = n.elements(3);
   if (pads->size() != 2 * axes.size()) n.malformed("Pad needs two pads for every axis");
   Dims begin(x.dims().size(), p.index(0)), end = begin;
   for (size_t i = 0; i < axes.size(); ++i) {
-    auto d = static_cast<size_t>(n.axis(axes[i], x.rank()));
-    begin[d] = (*pads)[i];
-    end[d] = (*pads)[i + axes.size()];
+    auto known = p.as_int(axes[i]);
+    Expr axis = known ? p.index(n.axis(*known, x.rank())) : counted_axis(n, axes[i], x.rank());
+    for (size_t d = 0; d < begin.size(); ++d) {
+      Expr here = p.binary(SOp::Eq, axis, p.index(static_cast<int64_t>(d)));
+      begin[d] = p.select(here, (*pads)[i], begin[d]);
+      end[d] = p.select(here, (*pads)[i + axes.size()], end[d]);
+    }
   }
   std::string mode = n.text("mode");
+  // Elements that a run pads with must lie in x.
+  for (size_t d = 0; d < begin.size() && mode == "reflect"; ++d)
+    for (Expr pad : {begin[d], end[d]})
+      if (p.bounds(pad).first < 0 && !p.as_int(pad)) assume_equal(n, p.min(pad, p.sub(x.dim(static_cast<int>(d)), p.index(1))), pad);
   Val value = n.opt(2);
   if (!value && n.has("value")) value = x.like(n.real("value"));
   Vals operands = {x};

@@ -1,33 +1,32 @@
 // Reductions, running sums, positions of extrema.
 #include <numeric>
 
+#include "axes.h"
 #include "families.h"
 
 namespace tenon::frontend {
 
 namespace {
 
-struct Reduction {
-  std::vector<int64_t> axes;
-  bool keep = true;
-  bool nothing = false;  // no axes, and the model says that this means none
-};
-
-Reduction reduction_of(OnnxNode& n) {
-  Reduction r{.axes = {}, .keep = n.integer("keepdims") != 0};
-  if (auto axes = n.integers_or_attribute(1, "axes")) r.axes = n.axes(*axes, n[0].rank());
-  if (!r.axes.empty()) return r;
-  r.nothing = n.flag("noop_with_empty_axes");
-  if (!r.nothing) {
-    r.axes.resize(n[0].dims().size());
-    std::iota(r.axes.begin(), r.axes.end(), 0);
+// f(x, axes, keep) over the axes that the node names, be they known only when the model runs.
+template <class F>
+Val over_axes(OnnxNode& n, Val x, const F& f) {
+  bool keep = n.integer("keepdims") != 0;
+  Dims axes = n.elements_or_attribute(1, "axes").value_or(Dims{});
+  if (axes.empty()) {
+    if (n.flag("noop_with_empty_axes")) return x;
+    std::vector<int64_t> all(x.dims().size());
+    std::iota(all.begin(), all.end(), 0);
+    return f(x, all, keep);
   }
-  return r;
+  if (auto known = known_integers(n.pool, axes)) return f(x, n.axes(*known, x.rank()), keep);
+  return reduce_over(n, x, axes, keep, [&](Val split, const std::vector<int64_t>& second) {
+    return f(split, second, false);
+  });
 }
 
 Val reduced(OnnxNode& n, Op op, Val x) {
-  Reduction r = reduction_of(n);
-  return r.nothing ? x : reduce(op, x, r.axes, r.keep);
+  return over_axes(n, x, [&](Val v, const std::vector<int64_t>& axes, bool keep) { return reduce(op, v, axes, keep); });
 }
 
 template <Op op>
@@ -37,8 +36,7 @@ Vals plain(OnnxNode& n) {
 }
 
 Vals reduce_mean(OnnxNode& n) {
-  Reduction r = reduction_of(n);
-  return {r.nothing ? n[0] : mean(n[0], r.axes, r.keep)};
+  return {over_axes(n, n[0], [](Val x, const std::vector<int64_t>& axes, bool keep) { return mean(x, axes, keep); })};
 }
 
 // Roots and logarithms of integers are taken in f64 and truncated.
@@ -53,15 +51,13 @@ Vals reduce_l2(OnnxNode& n) {
 Vals reduce_log_sum(OnnxNode& n) { return {cast(log(reduced(n, Op::reduce_sum, in_float(n))), n[0].type())}; }
 
 // log sum exp(x) = m + log sum exp(x - m); m = 0 where the maximum is infinite.
-Vals reduce_log_sum_exp(OnnxNode& n) {
-  Reduction r = reduction_of(n);
-  if (r.nothing) return {n[0]};
-  Val x = in_float(n), most = reduce(Op::reduce_max, x, r.axes, true);
-  most = select(n.b.emit(Op::is_inf, {most}), most.like(0), most);
-  Val sum = log(reduce(Op::reduce_sum, exp(x - most), r.axes, true)) + most;
-  if (!r.keep) sum = reshape(sum, reduce(Op::reduce_max, x, r.axes, false).dims());
-  return {cast(sum, n[0].type())};
+Val log_sum_exp(Val x, const std::vector<int64_t>& axes, bool keep) {
+  Val most = reduce(Op::reduce_max, x, axes, true);
+  most = select(x.builder().emit(Op::is_inf, {most}), most.like(0), most);
+  Val sum = log(reduce(Op::reduce_sum, exp(x - most), axes, true)) + most;
+  return keep ? sum : reshape(sum, reduce(Op::reduce_max, x, axes, false).dims());
 }
+Vals reduce_log_sum_exp(OnnxNode& n) { return {cast(over_axes(n, in_float(n), log_sum_exp), n[0].type())}; }
 
 template <Op op>
 Vals position(OnnxNode& n) {
@@ -83,13 +79,18 @@ Vals hardmax(OnnxNode& n) {
 
 template <const char* mode>
 Vals cumulate(OnnxNode& n) {
-  int64_t axis = n.constant_integers(1).at(0);
-  return {n.b.emit(Op::cumulate, {n[0]},
-                   Attrs()
-                       .set<Attr::axis>(n.axis(axis, n[0].rank()))
-                       .set<Attr::mode>(mode)
-                       .set<Attr::exclusive>(n.integer("exclusive"))
-                       .set<Attr::reverse>(n.integer("reverse")))};
+  Dims axis = n.elements(1);
+  n.require(axis.size() == 1, "the axis must be one number");
+  auto f = [&](Val x, int at) {
+    return n.b.emit(Op::cumulate, {x},
+                    Attrs()
+                        .set<Attr::axis>(at)
+                        .set<Attr::mode>(mode)
+                        .set<Attr::exclusive>(n.integer("exclusive"))
+                        .set<Attr::reverse>(n.integer("reverse")));
+  };
+  if (auto known = n.pool.as_int(axis[0])) return {f(n[0], n.axis(*known, n[0].rank()))};
+  return {along(n, n[0], axis[0], f)};
 }
 constexpr char kSum[] = "sum", kProduct[] = "prod";
 

@@ -234,6 +234,7 @@ Result<Graph> Importer::run() {
     read_opsets();
     for (const auto& input : proto.input())
       if (!main_.tensors.contains(input.name())) declare_input(input);
+    name_elements();
     apply_options();
   } catch (Failure& failure) {
     report(std::move(failure.diags), {}, {});
@@ -244,6 +245,7 @@ Result<Graph> Importer::run() {
   nodes(proto.node(), main_);
   for (const auto& output : proto.output()) declare_output(output);
   if (!diags_.empty()) return std::unexpected(std::move(diags_));
+  finish_elements();
   return std::move(graph_);
 }
 

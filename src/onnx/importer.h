@@ -39,7 +39,9 @@ class Importer {
   // importer_io.cpp: inputs, outputs, symbols.
   void read_opsets();
   void declare_input(const onnx::ValueInfoProto& info);
+  void name_elements();
   void apply_options();
+  void finish_elements();
   void declare_output(const onnx::ValueInfoProto& info);
   void check_declared(const onnx::ValueInfoProto& info, Val value);
   Expr dim(const std::string& text);

@@ -76,18 +76,66 @@ void Importer::declare_input(const onnx::ValueInfoProto& info) {
   graph_.inputs.push_back(graph_.add_value(info.name(), *type, std::move(dims)));
 }
 
+// Shapes may depend on the elements of an integer input that is a scalar or a short vector.
+void Importer::name_elements() {
+  constexpr int64_t kMost = 16;
+  ExprPool& pool = graph_.pool;
+  for (size_t k = 0; k < graph_.inputs.size(); ++k) {
+    Value& input = graph_.values[graph_.inputs[k]];
+    if ((input.type != DType::I64 && input.type != DType::I32) || input.dims.size() > 1) continue;
+    auto count = input.dims.empty() ? 1 : pool.as_int(input.dims[0]);
+    if (!count || *count > kMost) continue;
+    input.content.emplace();
+    for (int64_t element = 0; element < *count; ++element) {
+      std::string name = identifier(input.name) + (input.dims.empty() ? "" : "_" + std::to_string(element));
+      while (pool.symbol_named(name).valid()) name += '_';
+      Expr symbol = pool.symbol(name);
+      pool.var(symbol).lo = -kDataLimit;
+      pool.var(symbol).hi = kDataLimit;
+      input.content->push_back(symbol);
+      builder_.input_elements.push_back({symbol, static_cast<int>(k), element});
+    }
+  }
+}
+
+// Contents that no shape depends on are data again. Extents that depend on data, and sizes, must be legal.
+void Importer::finish_elements() {
+  ExprPool& pool = graph_.pool;
+  auto depends = [&](Expr e) {
+    std::vector<Expr> vars;
+    pool.collect_vars(e, vars);
+    return std::ranges::any_of(builder_.input_elements, [&](const DataSymbol& d) { return std::ranges::find(vars, d.symbol) != vars.end(); });
+  };
+  if (builder_.input_elements.empty()) return;
+  std::set<Expr> checked;
+  for (Value& v : graph_.values) {
+    if (v.content && std::ranges::any_of(*v.content, depends)) v.content.reset();
+    if (std::ranges::none_of(v.dims, depends)) continue;
+    Expr size = pool.index(1);
+    for (Expr d : v.dims) {
+      size = pool.mul(size, d);
+      for (Expr e : {d, size}) {
+        Expr legal = pool.min(pool.max(e, pool.index(0)), pool.index(kDataLimit - 1));
+        if (depends(e) && legal != e && checked.insert(e).second) graph_.assumed_equal.emplace_back(e, legal);
+      }
+    }
+  }
+}
+
 // Ranges and bindings from the command line.
 void Importer::apply_options() {
   ExprPool& pool = graph_.pool;
   std::vector<Expr> symbols;
+  for (const DataSymbol& d : builder_.input_elements) symbols.push_back(d.symbol);
   for (ValueId input : graph_.inputs)
     for (Expr d : graph_.values[input].dims) pool.collect_vars(d, symbols);
   for (const auto& [name, range] : options_.dims) {
     auto it = std::ranges::find_if(symbols, [&](Expr s) { return pool.var(s).name == identifier(name); });
     if (it == symbols.end()) refuse(Code::E0601, "no input has a dim '" + name + "'");
-    if (range.lo < 0 || range.hi < range.lo) refuse(Code::E0601, "dim '" + name + "' has an empty range");
+    if (range.lo < std::min<int64_t>(pool.var(*it).lo, 0) || range.hi < range.lo) refuse(Code::E0601, "dim '" + name + "' has an empty range");
     pool.var(*it).lo = range.lo;
     pool.var(*it).hi = range.hi;
+    builder_.depend_on(*it);
     if (range.lo == range.hi) checked(unify_dims(graph_, *it, pool.index(range.lo)));
   }
   for (const auto& [name, shape] : options_.shapes) {

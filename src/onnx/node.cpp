@@ -89,9 +89,14 @@ std::vector<int64_t> OnnxNode::axes(std::vector<int64_t> numbers, int rank) cons
 
 Dims OnnxNode::elements(size_t i) const {
   auto content = (*this)[i].content();
-  if (!content)
+  if (!content) {
+    Dims dims = (*this)[i].dims();
+    bool open = dims.size() == 1 && !pool.as_int(dims[0]);
     refuse(Code::E0208, "operand " + std::to_string(i) + " of " + op() + " is computed from data, and shapes depend on it",
-           "make it a constant, or compute it from the inputs' shapes");
+           open ? "give its length: --dim " + pool.text(dims[0]) + "=1"
+                : "make it a constant, or compute it from the inputs' shapes or from small integer inputs");
+  }
+  for (Expr e : *content) b.depend_on(e);
   return *content;
 }
 

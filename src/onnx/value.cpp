@@ -1,5 +1,6 @@
 #include "value.h"
 
+#include <algorithm>
 #include <numeric>
 
 namespace tenon::frontend {
@@ -62,6 +63,15 @@ Val Builder::extents(const Dims& elements) {
 
 Val Builder::iota(DType type, const Dims& dims, int axis) {
   return emit(Op::iota, {}, Attrs().set<Attr::to>(type).set<Attr::dims>(dims).set<Attr::axis>(axis));
+}
+
+void Builder::depend_on(Expr e) {
+  std::vector<Expr> vars;
+  pool.collect_vars(e, vars);
+  for (const DataSymbol& element : input_elements)
+    if (std::ranges::find(vars, element.symbol) != vars.end() &&
+        std::ranges::find(graph.data_symbols, element) == graph.data_symbols.end())
+      graph.data_symbols.push_back(element);
 }
 
 #define TENON_BINARY(name, op) \

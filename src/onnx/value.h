@@ -54,6 +54,7 @@ class Builder {
   Graph& graph;
   ExprPool& pool;
   NodeRef origin = {};
+  std::vector<DataSymbol> input_elements = {};  // of small integer inputs: symbols as soon as a shape depends on them
 
   Val emit(Op op, const Vals& operands, Attrs attrs = {}) { return emit_all(op, operands, std::move(attrs), 1)[0]; }
   Vals emit_all(Op op, const Vals& operands, Attrs attrs, size_t outputs);
@@ -65,6 +66,9 @@ class Builder {
   Val reals(const std::vector<double>& elements);      // f32[n]
   Val extents(const Dims& elements);                   // i64[n]: constant where all are
   Val iota(DType type, const Dims& dims, int axis);
+
+  // From now on the elements of inputs in the expression are symbols of the model.
+  void depend_on(Expr e);
 };
 
 // Elementwise, operands broadcast; a number takes the type of the value beside it.

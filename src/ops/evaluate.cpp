@@ -46,6 +46,11 @@ class Evaluator {
     for (Expr s : free_symbols())
       if (auto it = options_.dims.find(pool_.var(s).name); it != options_.dims.end())
         bindings_[s] = it->second;
+    for (const DataSymbol& d : graph_.data_symbols) {
+      const Tensor& source = inputs[static_cast<size_t>(d.input)];
+      if (static_cast<size_t>(d.element) < source.i.size())
+        bindings_[d.symbol] = std::clamp(source.i[static_cast<size_t>(d.element)], -kDataLimit, kDataLimit);
+    }
     for (size_t before = ~size_t{0}; before != bindings_.size();) {
       before = bindings_.size();
       TENON_DO(each_known_dim(inputs, [&](Expr dim, int64_t extent) { return solve(dim, extent); }));
@@ -56,6 +61,10 @@ class Evaluator {
       if (extent < pool_.var(symbol).lo || extent > pool_.var(symbol).hi)
         return fail(Code::E0502,
                     "dimension " + pool_.var(symbol).name + " cannot be " + std::to_string(extent));
+    for (const DataSymbol& d : graph_.data_symbols)
+      if (auto it = graph_.replaced.find(d.symbol); it != graph_.replaced.end())
+        if (pool_.evaluate(it->second, bindings_) != pool_.evaluate(d.symbol, bindings_))
+          return fail(Code::E0502, "the model needs " + pool_.text(d.symbol) + " to be " + pool_.text(it->second));
     for (auto [a, b] : graph_.assumed_equal)
       if (pool_.evaluate(a, bindings_) != pool_.evaluate(b, bindings_))
         return fail(Code::E0502,

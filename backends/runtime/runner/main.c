@@ -103,8 +103,14 @@ static size_t port_bytes(const tn_port* port, const int64_t* dims) {
 static void solve_symbols(int64_t* symbols, const array* given) {
   for (uint32_t i = 0; i < tn_model_descriptor.symbols; ++i) {
     const tn_symbol* s = &tn_symbols()[i];
-    if (symbols[i] == kUnknown && s->input >= 0 && given[s->input].data && (uint32_t)s->axis < given[s->input].rank)
-      symbols[i] = given[s->input].dims[s->axis];
+    const array* input = s->input >= 0 && given[s->input].data ? &given[s->input] : NULL;
+    if (symbols[i] == kUnknown && input && s->element >= 0) {
+      const tn_port* port = &tn_ports()[s->input];
+      if (input->bytes < ((size_t)s->element + 1) * port->bits / 8) die(text_at(port->name), ": too few elements", NULL);
+      symbols[i] = tn_element(port, input->data, s->element);
+    } else if (symbols[i] == kUnknown && input && (uint32_t)s->axis < input->rank) {
+      symbols[i] = input->dims[s->axis];
+    }
     if (symbols[i] == kUnknown) die("--dim ", text_at(s->name), "=N is needed", NULL);
   }
 }
