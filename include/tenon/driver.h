@@ -174,7 +174,7 @@ struct VerifyOptions {
   std::map<std::string, int64_t> dims; // unbound symbols get small values
   bool layers = false;                 // per region, fed reference inputs
   unsigned threads = 1;
-  std::string output;                  // folder for the inputs and, in f64, the reference outputs; empty: none
+  std::string output;                  // folder for the reference outputs, in f64; empty: none
 };
 
 struct VerifyReport {

@@ -11,6 +11,7 @@
 #include "files.h"
 #include "inputs.h"
 #include "scratch_folder.h"
+#include "signature.h"
 #include "tenon/hash.h"
 #include "tenon/ops.h"
 #include "verify_layers.h"
@@ -67,19 +68,17 @@ void remember_quantised(const Graph& graph, const EvalInput& in, std::span<const
     if (is_integer(values[k].type) && bits(values[k].type) <= 8) exact[graph.values[in.node.outputs[k]].name] = values[k];
 }
 
-// Inputs as they are, outputs in f64.
-Result<void> write_reference(const std::string& folder, const Signature& signature, const std::vector<Tensor>& inputs,
-                             const std::vector<Tensor>& outputs) {
+// As `run` writes outputs, floats in f64.
+Result<void> write_reference(const std::string& folder, const Signature& signature, std::vector<Tensor> outputs) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) return fail(Code::E0505, folder + " cannot be created: " + error.message());
-  auto write = [&](const PortInfo& port, Tensor tensor) {
-    if (!tensor.f.empty()) tensor.type = DType::F64;
-    return write_npy((std::filesystem::path(folder) / (port.field + ".npy")).string(), tensor);
-  };
-  for (size_t k = 0; k < inputs.size(); ++k)
-    TENON_DO(write_npy((std::filesystem::path(folder) / ("input." + signature.inputs[k].field + ".npy")).string(), inputs[k]));
-  for (size_t k = 0; k < outputs.size(); ++k) TENON_DO(write(signature.outputs[k], outputs[k]));
+  for (size_t k = 0; k < outputs.size(); ++k) {
+    if (!outputs[k].f.empty()) outputs[k].type = DType::F64;
+    std::string file = signature.outputs[k].name;
+    std::ranges::replace(file, '/', '_');
+    TENON_DO(write_npy((std::filesystem::path(folder) / (file + ".npy")).string(), outputs[k]));
+  }
   return {};
 }
 
@@ -87,7 +86,13 @@ Result<std::vector<OutputError>> verify_layers(const VerifyOptions& options, Art
                                                const std::vector<Tensor>& inputs, const Dims& dims,
                                                const ExactValues& exact) {
   CompileOptions compile = options.compile;
+  compile.name = artifact.signature().name;
   if (compile.targets.empty() && !artifact.target.empty()) compile.targets = {artifact.target};
+  // A symbol that is bound for this run only is open in the artifact.
+  for (const SymbolInfo& symbol : artifact.signature().symbols) {
+    compile.import.dims.erase(symbol.name);
+    if (symbol.hi < kLargestDim) compile.import.dims[symbol.name] = {symbol.lo, symbol.hi};
+  }
   TENON_TRY(const Lowered model, lower_model(compile));
   if (artifact.loops_blake3 != hex(blake3(print(model.module))))
     return fail(Code::E0501, "the artifact is not what this model compiles to with these options",
@@ -123,7 +128,7 @@ Result<VerifyReport> verify(const VerifyOptions& options) {
     exact.observe = [&](const EvalInput& in, std::span<Tensor> values) { remember_quantised(graph, in, values, quantised); };
   TENON_TRY(const std::vector<Tensor> want, evaluate(graph, fed, exact));
   TENON_TRY(const std::vector<Tensor> rounded, evaluate(graph, fed, rounding));
-  if (!options.output.empty()) TENON_DO(write_reference(options.output, signature, inputs, want));
+  if (!options.output.empty()) TENON_DO(write_reference(options.output, signature, want));
 
   VerifyReport report{.dims = {dims.begin(), dims.end()}, .passed = true};
   for (size_t k = 0; k < outputs.size(); ++k)

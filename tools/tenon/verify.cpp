@@ -87,7 +87,7 @@ Command verify_command() {
             {"-i,--input", "NAME=FILE", "As for `tenon run`; default: random:0; repeatable", &a->inputs},
             {"--layers", "", "Judge every region, fed with the reference's values", &a->layers},
             {"--guard", "", "Run with the workspace between pages that fault when touched", &a->guard},
-            {"--reference", "DIR", "Write the inputs and the reference's outputs (f64) as .npy files into this folder",
+            {"--reference", "DIR", "Folder for the reference's outputs in f64",
              &a->output},
             {"--workers", "N", "Threads to run on", &a->threads}},
            import_rows(a->model),
