@@ -202,8 +202,16 @@ class TileEmitter {
       }
       return;
     }
-    auto run = [&](Expr begin, Expr end, int64_t unroll) {
-      put_state(e_.loop(r.var, begin, end, unroll, take_state(), [&](const Emitter::Values& carried) {
+    if (r.partial > 0) return partial_sums(depth, extent, std::move(steps), innermost);
+    reduce_range(depth, pool_.index(0), extent, std::move(steps), innermost);
+  }
+
+  // The loop at `depth` over [begin, end).
+  void reduce_range(size_t depth, Expr begin, Expr end, ExprPool::Substitution steps,
+                    llvm::function_ref<void(const ExprPool::Substitution&)> innermost) {
+    const TileReduce& r = tile_.reduce[depth];
+    auto run = [&](Expr from, Expr to, int64_t unroll) {
+      put_state(e_.loop(r.var, from, to, unroll, take_state(), [&](const Emitter::Values& carried) {
         put_state(carried);
         for (int64_t u = 0; u < unroll; ++u) {
           steps[r.var] = pool_.add(r.var, pool_.index(u));
@@ -213,9 +221,35 @@ class TileEmitter {
       }));
     };
     int64_t unroll = std::max<int64_t>(r.unroll, 1);
-    Expr main = pool_.mul(pool_.floordiv(extent, pool_.index(unroll)), pool_.index(unroll));
-    run(pool_.index(0), main, unroll);
-    if (main != extent) run(main, extent, 1);
+    Expr whole = pool_.mul(pool_.floordiv(pool_.sub(end, begin), pool_.index(unroll)), pool_.index(unroll));
+    Expr main = pool_.add(begin, whole);
+    run(begin, main, unroll);
+    if (main != end) run(main, end, 1);
+  }
+
+  // Each part is summed from 0 and then added to what there is. The totals are idle meanwhile, so that the
+  // accumulators keep the registers.
+  void partial_sums(size_t depth, Expr extent, ExprPool::Substitution steps,
+                    llvm::function_ref<void(const ExprPool::Substitution&)> innermost) {
+    auto part = [&](Expr begin, Expr end) {
+      Emitter::Values totals = take_state(), zero = totals;
+      for (Value*& v : zero) v = llvm::Constant::getNullValue(v->getType());
+      put_state(zero);
+      reduce_range(depth, begin, end, steps, innermost);
+      Emitter::Values sums = take_state();
+      for (size_t i = 0; i < sums.size(); ++i)
+        sums[i] = combine(tile_.accumulators[i % tile_.accumulators.size()], totals[i], sums[i]);
+      put_state(sums);
+    };
+    Expr size = pool_.index(tile_.reduce[depth].partial);
+    Expr whole = pool_.mul(pool_.floordiv(extent, size), size);
+    Expr at = pool_.new_var({.name = pool_.var(tile_.reduce[depth].var).name + "_part"});
+    put_state(e_.loop(at, pool_.index(0), whole, tile_.reduce[depth].partial, take_state(), [&](const Emitter::Values& carried) {
+      put_state(carried);
+      part(at, pool_.add(at, size));
+      return take_state();
+    }));
+    if (whole != extent) part(whole, extent);
   }
 
   Emitter::Values take_state() {

@@ -159,6 +159,12 @@ struct OutputError {
   int64_t worst = 0;        // its index, row-major
   double got = 0, want = 0; // and its values
   bool within = false;
+  // Of a layer, where `worst` is the element that comes closest to its bound.
+  double ratio = 0;         // |y - reference| / bound, there
+  int64_t different = 0;    // elements that are not the reference's, rounded to the type
+  std::string op;           // the node with the longest sum, c and K of its bound c*K*u*(|A||B|)
+  double c = 0, terms = 0;
+  std::string node;         // outside: the first ONNX node after which the region is wrong
 };
 
 struct VerifyOptions {
@@ -168,6 +174,7 @@ struct VerifyOptions {
   std::map<std::string, int64_t> dims; // unbound symbols get small values
   bool layers = false;                 // per region, fed reference inputs
   unsigned threads = 1;
+  std::string output;                  // folder for the reference outputs, in f64; empty: none
 };
 
 struct VerifyReport {

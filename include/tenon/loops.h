@@ -44,6 +44,9 @@ struct TileReduce {
   Expr extent;
   ReduceKind kind = ReduceKind::Loop;
   int64_t unroll = 1;         // Loop: steps per iteration
+  // Loop, sums only: so many iterations, a multiple of `unroll`, make a partial sum that starts at 0 and is added
+  // to the accumulator at its end; 0: one running sum. Rounding errors grow with the parts, not with the whole.
+  int64_t partial = 0;
 };
 
 struct TileStore {

@@ -45,6 +45,14 @@ using LowerFn = void (*)(LowerInput& in);
 // Rewrites the node into simpler ones appended to graph.nodes; returns the values that replace its outputs.
 using DecomposeFn = Result<std::vector<ValueId>> (*)(Graph& graph, const Node& node);
 
+// How far a kernel may be from the reference: per element, |native - reference| <= bound. docs/accuracy.md.
+struct BoundInput {
+  const EvalInput& eval;                   // operands, as the reference has them
+  std::span<const Tensor* const> errors;   // of the operands, in Tensor::f; null: exact
+  std::span<const Tensor> results;         // the reference's
+};
+using BoundFn = std::vector<Tensor> (*)(const BoundInput& in);
+
 enum class OpKind : uint8_t {
   Elementwise,  // out[i] = f(in[i]...) with broadcasting: `scalar` says which f
   Movement,     // every output element is one input element (or a constant): inlined into consumers
@@ -69,6 +77,10 @@ struct OpDef {
   LowerFn lower = nullptr;          // exactly one of lower and decompose
   DecomposeFn decompose = nullptr;
   SOp scalar = SOp::Const;          // Elementwise only
+  // What its own arithmetic adds to the error, by the first of these that is there:
+  BoundFn bound = nullptr;                       // a rule of its own
+  double (*terms)(const EvalInput& in) = nullptr;  // a sum of that many products: see sum_roundings
+  double roundings = 0;                          // units of roundoff of the result; 0: exact
 };
 
 constexpr bool complete(const OpDef& def) {
@@ -108,11 +120,19 @@ Region lower_node(const Graph& graph, const Node& node);
 // output 0 where they are few and known.
 std::optional<std::vector<Expr>> propagate_content(Graph& graph, const Node& node);
 
+// One output each, in Tensor::f; infinite where nothing can be said.
+std::vector<Tensor> error_bounds(const BoundInput& in);
+// Half the distance from 1 to the next number of the type; 0 for integers.
+double unit_roundoff(DType type);
+// c*K of a sum of K products, in units of roundoff of sum |a||b|: K in the worst case; more than 8 sqrt(K) does
+// not occur (docs/accuracy.md), and c = min(1, 8 / sqrt(K)).
+double sum_roundings(double terms);
+
 // Reference evaluation of a whole graph at one binding of its symbols.
 struct EvalOptions {
   std::unordered_map<std::string, int64_t> dims = {};  // symbol -> value; missing ones are solved from the inputs
   // Called after each node; may replace the values (to feed reference inputs) or record them.
-  std::function<void(const Node&, std::span<const ValueId>, std::span<Tensor>)> observe = {};
+  std::function<void(const EvalInput&, std::span<Tensor>)> observe = {};
 };
 Result<std::vector<Tensor>> evaluate(const Graph& graph, std::span<const Tensor> inputs, const EvalOptions& options);
 

@@ -2,6 +2,7 @@
 // blocks or one over lane blocks. A block that does not divide its extent leaves a tail, which is the
 // other branch of an `if` in the same loop, so that the outermost loop alone can be the tasks.
 #include <algorithm>
+#include <cmath>
 #include <bit>
 
 #include "nest.h"
@@ -175,8 +176,38 @@ class Tiler {
       r.kind = ReduceKind::Unroll;
     }
     tile.accumulators = nest.accumulators;
+    part_sums(tile);
     tile.stores.push_back({nest.out, nest.offset, nest.value, nest.condition});
     return tile;
+  }
+
+  // Long sums of floats are taken in parts, as the errors of one running sum would grow with its length. Products
+  // that reuse an operand along the lanes are summed in parts as long as costs nothing; other sums wait for memory
+  // and take parts of the length that leaves the least error.
+  void part_sums(Stmt& tile) {
+    constexpr int64_t kPart = 128, kLeast = 64;
+    auto is_sum = [&](const Accumulator& a) { return a.monoid == Monoid::Sum && is_float(pool_.type(a.var)); };
+    if (tile.lanes_reduce || !std::ranges::all_of(tile.accumulators, is_sum)) return;
+    int64_t total = 1;
+    for (const TileReduce& r : tile.reduce) total *= pool_.as_int(r.extent).value_or(0);
+    const int64_t part = reuses_operand(tile) ? kPart : static_cast<int64_t>(std::sqrt(static_cast<double>(total)));
+    if (total < std::max(kLeast, part == kPart ? 3 * part : 0)) return;
+    int64_t inside = 1;
+    for (size_t i = tile.reduce.size(); i-- > 0;) {
+      TileReduce& r = tile.reduce[i];
+      const int64_t extent = *pool_.as_int(r.extent);
+      if (r.kind == ReduceKind::Loop && inside * extent > part) {
+        r.partial = std::max<int64_t>(1, part / inside);
+        return;
+      }
+      inside *= extent;
+    }
+  }
+
+  bool reuses_operand(const Stmt& tile) {
+    auto product = match_product(pool_, tile.accumulators);
+    if (!product || !tile.lanes.var.valid()) return product.has_value();
+    return !pool_.depends_on(product->a, tile.lanes.var) || !pool_.depends_on(product->b, tile.lanes.var);
   }
 
   ExprPool& pool_;

@@ -60,6 +60,7 @@ Result<std::unique_ptr<Artifact>> open_folder(const fs::path& folder) try {
   }
   artifact->target = manifest.at("target").at("name");
   artifact->build_id = manifest.at("build_id");
+  artifact->loops_blake3 = manifest.at("loops_blake3");
   artifact->compiler = manifest.at("compiler");
   artifact->weights_bytes = manifest.at("weights").at("bytes");
   artifact->calls = calls_of(manifest);
@@ -69,6 +70,11 @@ Result<std::unique_ptr<Artifact>> open_folder(const fs::path& folder) try {
 }
 
 }  // namespace
+
+Result<std::vector<Tensor>> Artifact::run_watched(const std::vector<Tensor>&, const Dims&, const WatchCalls&) {
+  return fail(Code::E0501, "only a library of this machine's architecture can be watched",
+              "compile for this machine with --emit so");
+}
 
 Result<std::unique_ptr<Artifact>> open_artifact(const std::string& path) {
   if (fs::is_directory(path)) return open_folder(path);

@@ -15,6 +15,14 @@ struct CallTimes {
   std::vector<double> kernels_ms;  // per host call, where asked for
 };
 
+// The memory of one call of the model, as its host program sees it.
+struct CallMemory {
+  std::byte* workspace = nullptr;
+  std::vector<std::byte*> inputs, outputs;
+};
+// Before (end = false) and after each call of a kernel, in program order; may read and write the memory.
+using WatchCalls = std::function<void(const CallMemory& memory, uint32_t call, bool end)>;
+
 class Artifact {
  public:
   virtual ~Artifact() = default;
@@ -22,13 +30,19 @@ class Artifact {
 
   // One call; `dims` has every symbol. Outputs in order.
   virtual Result<std::vector<Tensor>> run(const std::vector<Tensor>& inputs, const Dims& dims, unsigned threads) = 0;
+  // The same on one thread, watched.
+  virtual Result<std::vector<Tensor>> run_watched(const std::vector<Tensor>& inputs, const Dims& dims,
+                                                  const WatchCalls& watch);
   // `runs` calls after one that warms up; 0: for about a second, at least five.
   virtual Result<std::vector<CallTimes>> time(const std::vector<Tensor>& inputs, const Dims& dims, unsigned threads,
                                               int runs, bool kernels) = 0;
 
-  std::string target, build_id, compiler;      // where a manifest says so
+  std::string target, build_id, compiler, loops_blake3;  // where a manifest says so
   int64_t weights_bytes = 0;
   std::vector<KernelTime> calls;               // per host call: kernel and nodes
+  // `run` places the workspace between pages that nobody may touch, once against the one in front and once
+  // against the one behind: an access outside ends the process, and both runs must agree.
+  bool guarded = false;
 
  protected:
   Signature signature_;

@@ -1,5 +1,7 @@
 // A library of this architecture, called through its public functions.
 #include <dlfcn.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstring>
@@ -32,6 +34,32 @@ class Aligned {
   std::unique_ptr<std::byte, Free> data_;
 };
 
+// Memory of exactly `size` bytes beside a page that faults: in front of it or behind.
+class Guarded {
+ public:
+  enum class Side { Front, Back };
+
+  Guarded(size_t size, Side side) : page_(static_cast<size_t>(sysconf(_SC_PAGESIZE))) {
+    const size_t inside = (size + page_ - 1) / page_ * page_;
+    bytes_ = inside + 2 * page_;
+    void* base = mmap(nullptr, bytes_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED) return;
+    base_ = static_cast<std::byte*>(base);
+    if (inside > 0 && mprotect(base_ + page_, inside, PROT_READ | PROT_WRITE) != 0) return;
+    data_ = base_ + page_ + (side == Side::Front ? 0 : inside - size);
+  }
+  ~Guarded() {
+    if (base_) munmap(base_, bytes_);
+  }
+  Guarded(const Guarded&) = delete;
+  Guarded& operator=(const Guarded&) = delete;
+  std::byte* get() const { return data_; }  // null: no memory
+
+ private:
+  size_t page_, bytes_ = 0;
+  std::byte *base_ = nullptr, *data_ = nullptr;
+};
+
 // The public functions of backends/runtime/model.h; structures are passed as memory.
 struct Functions {
   uint32_t (*abi)() = nullptr;
@@ -60,7 +88,7 @@ struct Call {
   size_t workspace_bytes = 0;
 };
 
-// What NAME_env points at: threads, the artifact's own where it has a pool, and the times of the kernels.
+// What NAME_env points at: threads, the artifact's own where it has a pool, and the times of the kernels or who watches them.
 class Environment {
  public:
   static Result<std::unique_ptr<Environment>> create(const Functions& functions, unsigned width,
@@ -84,6 +112,11 @@ class Environment {
   Environment& operator=(const Environment&) = delete;
 
   const tn_env& env() const { return env_; }
+  void watch(const WatchCalls& watch, const CallMemory& memory) {
+    watch_ = &watch;
+    memory_of_call_ = &memory;
+    env_.event = event;
+  }
 
  private:
   Environment(const Functions& functions, unsigned width, std::vector<double>* kernels_ms)
@@ -98,13 +131,16 @@ class Environment {
   }
   static void event(void* user, uint32_t call, int end) {
     auto* self = static_cast<Environment*>(user);
-    if (!end) self->start_ = Clock::now();
+    if (self->watch_) (*self->watch_)(*self->memory_of_call_, call, end != 0);
+    else if (!end) self->start_ = Clock::now();
     else if (call < self->kernels_ms_->size()) (*self->kernels_ms_)[call] += ms_since(self->start_);
   }
 
   const Functions& functions_;
   std::vector<double>* kernels_ms_;
   Clock::time_point start_;
+  const WatchCalls* watch_ = nullptr;
+  const CallMemory* memory_of_call_ = nullptr;
   std::unique_ptr<TaskPool> threads_;
   std::unique_ptr<Aligned> memory_;
   void* pool_ = nullptr;
@@ -147,12 +183,21 @@ class Library : public Artifact {
   Result<std::vector<Tensor>> run(const std::vector<Tensor>& inputs, const Dims& dims, unsigned threads) override {
     TENON_TRY(Call call, prepare(inputs, dims, threads));
     TENON_TRY(const auto environment, Environment::create(call_, threads, nullptr));
+    if (guarded) return run_guarded(call, environment->env());
     TENON_DO(invoke(call, environment->env()));
-    std::vector<Tensor> outputs;
-    for (size_t k = 0; k < signature_.outputs.size(); ++k)
-      outputs.push_back(decode(signature_.outputs[k].type, call.output_dims[k],
-                               call.buffers[inputs.size() + k].get(), call.output_bytes[k]));
-    return outputs;
+    return outputs_of(call);
+  }
+
+  Result<std::vector<Tensor>> run_watched(const std::vector<Tensor>& inputs, const Dims& dims,
+                                          const WatchCalls& watch) override {
+    TENON_TRY(Call call, prepare(inputs, dims, 1));
+    CallMemory memory{.workspace = call.workspace->get()};
+    for (size_t k = 0; k < call.buffers.size(); ++k)
+      (k < inputs.size() ? memory.inputs : memory.outputs).push_back(call.buffers[k].get());
+    TENON_TRY(const auto environment, Environment::create(call_, 1, nullptr));
+    environment->watch(watch, memory);
+    TENON_DO(invoke(call, environment->env()));
+    return outputs_of(call);
   }
 
   Result<std::vector<CallTimes>> time(const std::vector<Tensor>& inputs, const Dims& dims, unsigned threads, int runs,
@@ -179,11 +224,36 @@ class Library : public Artifact {
     return fail(Code::E0503, std::string(call_.status_str(status)));
   }
 
+  std::vector<Tensor> outputs_of(const Call& call) const {
+    std::vector<Tensor> outputs;
+    const size_t first = signature_.inputs.size();
+    for (size_t k = 0; k < signature_.outputs.size(); ++k)
+      outputs.push_back(decode(signature_.outputs[k].type, call.output_dims[k], call.buffers[first + k].get(),
+                               call.output_bytes[k]));
+    return outputs;
+  }
+
   const int64_t* dims_of(const Call& call) const { return signature_.symbols.empty() ? nullptr : call.dims.data(); }
 
   Result<void> invoke(Call& call, const tn_env& env) {
     return check(call_.run(&model_, dims_of(call), call.io.data(), call.workspace->get(),
                            call.workspace_bytes, &env));
+  }
+
+  Result<std::vector<Tensor>> run_guarded(Call& call, const tn_env& env) {
+    std::vector<std::vector<std::byte>> first;
+    for (Guarded::Side side : {Guarded::Side::Front, Guarded::Side::Back}) {
+      const Guarded workspace(call.workspace_bytes, side);
+      if (!workspace.get()) return fail(Code::E0503, "no memory for the workspace");
+      TENON_DO(check(call_.run(&model_, dims_of(call), call.io.data(), workspace.get(), call.workspace_bytes, &env)));
+      for (size_t k = 0; k < call.output_bytes.size(); ++k) {
+        const std::byte* made = call.buffers[signature_.inputs.size() + k].get();
+        if (side == Guarded::Side::Front) first.emplace_back(made, made + call.output_bytes[k]);
+        else if (!std::equal(first[k].begin(), first[k].end(), made))
+          return fail(Code::E0503, "output `" + signature_.outputs[k].name + "` depends on where the workspace lies");
+      }
+    }
+    return outputs_of(call);
   }
 
   Result<Call> prepare(const std::vector<Tensor>& inputs, const Dims& dims, unsigned threads) {

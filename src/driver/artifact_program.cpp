@@ -63,6 +63,7 @@ class Program : public Artifact {
   }
 
   Result<std::vector<Tensor>> run(const std::vector<Tensor>& inputs, const Dims& dims, unsigned) override {
+    if (guarded) return fail(Code::E0601, "only a library can be guarded", "compile for this machine with --emit so");
     ScratchFolder folder;
     TENON_TRY(std::vector<std::string> command, command_for(inputs, dims, folder.path()));
     command.insert(command.end(), {"--output", folder.path().string()});

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "files.h"
+#include "lowered.h"
 #include "package.h"
 #include "parallel.h"
 #include "signature.h"
@@ -174,6 +175,16 @@ Result<std::vector<CompileOutcome>> compile(const CompileOptions& given) {
   });
   TENON_DO(write_depfile(options, model.sources, folders));
   return outcomes;
+}
+
+Result<Lowered> lower_model(const CompileOptions& options) {
+  TENON_TRY(std::vector<Target> targets, load_targets(options));
+  if (targets.size() != 1) return fail(Code::E0601, "one target at a time can be verified");
+  Progress progress(options, 1);
+  TENON_TRY(Loaded model, load_graph(options, progress));
+  TENON_TRY(Plan plan, make_plan(model.graph, targets[0], options));
+  TENON_TRY(Module module, build_module(model.graph, plan, targets[0], progress.passes()));
+  return Lowered{std::move(targets[0]), std::move(model.graph), std::move(plan), std::move(module)};
 }
 
 Result<CheckReport> check(const CompileOptions& options) {

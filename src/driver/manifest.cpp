@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "signature.h"
+#include "tenon/hash.h"
 
 namespace tenon {
 
@@ -34,6 +35,7 @@ std::string manifest_json(const ManifestInput& in) {
       {"compiler", "tenon " + version()},
       {"name", s.name},
       {"build_id", s.build_id},
+      {"loops_blake3", hex(blake3(print(in.module)))},
       {"target",
        {{"name", in.target.name}, {"triple", in.target.triple}, {"cpu", in.target.cpu},
         {"features", in.target.features}, {"checked", in.target.cpu_check}, {"qemu", in.target.qemu}}},

@@ -1,16 +1,20 @@
-// An artifact against the reference evaluator.
+// An artifact against the reference evaluator; docs/accuracy.md.
 //
 // The bound of a float output follows the model: rounding every value of the float64 reference to its type
 // shows how much of one rounding per operation arrives at the output; a kernel that sums K terms makes up to
 // about sqrt(K) roundings, so kRoundings of these are allowed, and a few units of the output's largest value.
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <limits>
+#include <filesystem>
 
+#include "compare.h"
+#include "files.h"
 #include "inputs.h"
 #include "scratch_folder.h"
+#include "signature.h"
+#include "tenon/hash.h"
 #include "tenon/ops.h"
+#include "verify_layers.h"
 
 namespace tenon {
 
@@ -18,66 +22,25 @@ namespace {
 
 constexpr double kRoundings = 64, kUnits = 8;
 
-double unit_roundoff(DType type) {
-  switch (type) {
-    case DType::F64: case DType::C128: return 0x1p-53;
-    case DType::F32: case DType::C64: return 0x1p-24;
-    case DType::F16: return 0x1p-11;
-    case DType::BF16: return 0x1p-8;
-    default: return 0x1p-3;
-  }
-}
-
-// |a - b| in units in the last place of b's type, at b.
-double ulps(DType type, double a, double b) {
-  if (a == b) return 0;
-  const double least = type == DType::F64 ? std::numeric_limits<double>::min() : 0x1p-126;
-  const double scale = std::exp2(std::floor(std::log2(std::max(std::abs(b), least))));
-  return std::abs(a - b) / (scale * 2 * unit_roundoff(type));
-}
-
-bool both_equal(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
-
 double largest_difference(const Tensor& a, const Tensor& b) {
   double most = 0;
   for (size_t i = 0; i < a.f.size(); ++i)
-    if (!both_equal(a.f[i], b.f[i])) most = std::max(most, std::abs(a.f[i] - b.f[i]));
+    if (!same_number(a.f[i], b.f[i])) most = std::max(most, std::abs(a.f[i] - b.f[i]));
   return most;
 }
 
-// got against want; `allowed` is the same for all elements.
-void compare(const std::vector<double>& got, const std::vector<double>& want, double allowed, OutputError& out) {
-  out.within = got.size() == want.size();
-  out.bound = allowed;
-  for (size_t i = 0; i < std::min(got.size(), want.size()); ++i) {
-    if (both_equal(got[i], want[i])) continue;
-    const double error = std::abs(got[i] - want[i]);
-    if (!(error <= allowed)) out.within = false;  // also for NaN against a number
-    if (!(error <= out.max_abs)) {
-      out.max_abs = error;
-      out.worst = static_cast<int64_t>(i);
-      out.got = got[i];
-      out.want = want[i];
-    }
-    out.max_rel = std::max(out.max_rel, error / std::abs(want[i]));
-    if (is_float(out.type)) out.max_ulp = std::max(out.max_ulp, ulps(out.type, got[i], want[i]));
-  }
-}
-
 OutputError compare(const PortInfo& port, const Tensor& got, const Tensor& want, const Tensor& rounded) {
-  OutputError out{.name = port.name, .type = port.type, .count = want.count()};
-  if (got.dims != want.dims) return out;
+  if (got.dims != want.dims) return {.name = port.name, .type = port.type, .count = want.count()};
+  // A quantised value may fall on the other side of a tie.
+  double allowed = is_integer(port.type) && bits(port.type) <= 8 ? 1 : 0;
   if (!want.f.empty()) {
     double largest = 0;
     for (double x : want.f)
       if (std::isfinite(x)) largest = std::max(largest, std::abs(x));
-    compare(got.f, want.f, kRoundings * largest_difference(rounded, want) + kUnits * unit_roundoff(port.type) * largest, out);
-  } else {
-    // A quantised value may fall on the other side of a tie.
-    const double allowed = bits(port.type) <= 8 && port.type != DType::Bool ? 1 : 0;
-    compare({got.i.begin(), got.i.end()}, {want.i.begin(), want.i.end()}, allowed, out);
+    allowed = kRoundings * largest_difference(rounded, want) + kUnits * unit_roundoff(port.type) * largest;
   }
-  return out;
+  const std::vector<double> bound(static_cast<size_t>(want.count()), allowed);
+  return compare(port.name, port.type, numbers(got), numbers(want), bound);
 }
 
 std::vector<Tensor> in_graph_order(const Graph& graph, const Signature& signature, const std::vector<Tensor>& inputs) {
@@ -90,20 +53,65 @@ std::vector<Tensor> in_graph_order(const Graph& graph, const Signature& signatur
   return out;
 }
 
-}  // namespace
-
-Result<VerifyReport> verify(const VerifyOptions& options) {
-  if (options.layers) return fail(Code::E0601, "verify --layers is not available in this release");
-  ScratchFolder scratch;
-  TENON_TRY(const Graph graph, import_onnx(options.compile.model, options.compile.import));
-  TENON_TRY(const std::string path, artifact_or_compiled(options.artifact, options.compile, scratch));
-  TENON_TRY(const std::unique_ptr<Artifact> artifact, open_artifact(path));
-  const Signature& signature = artifact->signature();
+Result<void> check_same_model(const Graph& graph, const Signature& signature, const std::string& path) {
   for (ValueId input : graph.inputs)
     if (std::ranges::find(signature.inputs, graph.values[input].name, &PortInfo::name) == signature.inputs.end())
       return fail(Code::E0501, path + " is not of this model: it has no input `" + graph.values[input].name + "`");
   if (graph.inputs.size() != signature.inputs.size() || graph.outputs.size() != signature.outputs.size())
     return fail(Code::E0501, path + " is not of this model: its inputs and outputs differ");
+  return {};
+}
+
+// The quantised values of the model as it was imported, as evaluation goes by.
+void remember_quantised(const Graph& graph, const EvalInput& in, std::span<const Tensor> values, ExactValues& exact) {
+  for (size_t k = 0; k < values.size(); ++k)
+    if (is_integer(values[k].type) && bits(values[k].type) <= 8) exact[graph.values[in.node.outputs[k]].name] = values[k];
+}
+
+// As `run` writes outputs, floats in f64.
+Result<void> write_reference(const std::string& folder, const Signature& signature, std::vector<Tensor> outputs) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) return fail(Code::E0505, folder + " cannot be created: " + error.message());
+  for (size_t k = 0; k < outputs.size(); ++k) {
+    if (!outputs[k].f.empty()) outputs[k].type = DType::F64;
+    std::string file = signature.outputs[k].name;
+    std::ranges::replace(file, '/', '_');
+    TENON_DO(write_npy((std::filesystem::path(folder) / (file + ".npy")).string(), outputs[k]));
+  }
+  return {};
+}
+
+Result<std::vector<OutputError>> verify_layers(const VerifyOptions& options, Artifact& artifact,
+                                               const std::vector<Tensor>& inputs, const Dims& dims,
+                                               const ExactValues& exact) {
+  CompileOptions compile = options.compile;
+  compile.name = artifact.signature().name;
+  if (compile.targets.empty() && !artifact.target.empty()) compile.targets = {artifact.target};
+  // A symbol that is bound for this run only is open in the artifact.
+  for (const SymbolInfo& symbol : artifact.signature().symbols) {
+    compile.import.dims.erase(symbol.name);
+    if (symbol.hi < kLargestDim) compile.import.dims[symbol.name] = {symbol.lo, symbol.hi};
+  }
+  TENON_TRY(const Lowered model, lower_model(compile));
+  if (artifact.loops_blake3 != hex(blake3(print(model.module))))
+    return fail(Code::E0501, "the artifact is not what this model compiles to with these options",
+                "layers need the artifact's folder, and the options that it was compiled with");
+  TENON_TRY(const Reference reference,
+            judge_regions(model, in_graph_order(model.graph, artifact.signature(), inputs), dims, exact));
+  return verify_regions(artifact, model, reference, inputs, dims);
+}
+
+}  // namespace
+
+Result<VerifyReport> verify(const VerifyOptions& options) {
+  ScratchFolder scratch;
+  TENON_TRY(const Graph graph, import_onnx(options.compile.model, options.compile.import));
+  TENON_TRY(const std::string path, artifact_or_compiled(options.artifact, options.compile, scratch));
+  TENON_TRY(const std::unique_ptr<Artifact> artifact, open_artifact(path));
+  artifact->guarded = options.guard;
+  const Signature& signature = artifact->signature();
+  TENON_DO(check_same_model(graph, signature, path));
 
   Dims dims = options.dims;
   const std::vector<std::string> specs = options.inputs.empty() ? std::vector<std::string>{"random:0"} : options.inputs;
@@ -112,17 +120,24 @@ Result<VerifyReport> verify(const VerifyOptions& options) {
 
   const std::vector<Tensor> fed = in_graph_order(graph, signature, inputs);
   EvalOptions exact{.dims = {dims.begin(), dims.end()}}, rounding = exact;
-  rounding.observe = [](const Node&, std::span<const ValueId>, std::span<Tensor> values) {
+  rounding.observe = [](const EvalInput&, std::span<Tensor> values) {
     for (Tensor& value : values) round_elements(value);
   };
+  ExactValues quantised;
+  if (options.layers)
+    exact.observe = [&](const EvalInput& in, std::span<Tensor> values) { remember_quantised(graph, in, values, quantised); };
   TENON_TRY(const std::vector<Tensor> want, evaluate(graph, fed, exact));
   TENON_TRY(const std::vector<Tensor> rounded, evaluate(graph, fed, rounding));
+  if (!options.output.empty()) TENON_DO(write_reference(options.output, signature, want));
 
   VerifyReport report{.dims = {dims.begin(), dims.end()}, .passed = true};
-  for (size_t k = 0; k < outputs.size(); ++k) {
+  for (size_t k = 0; k < outputs.size(); ++k)
     report.outputs.push_back(compare(signature.outputs[k], outputs[k], want[k], rounded[k]));
-    report.passed = report.passed && report.outputs.back().within;
+  if (options.layers) {
+    TENON_TRY(report.layers, verify_layers(options, *artifact, inputs, dims, quantised));
   }
+  for (const auto* errors : {&report.outputs, &report.layers})
+    report.passed = report.passed && std::ranges::all_of(*errors, &OutputError::within);
   return report;
 }
 

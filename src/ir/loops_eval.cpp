@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "loops_eval.h"
+#include "scalar_fold.h"
 
 namespace tenon {
 
@@ -134,10 +135,31 @@ class KernelRun : Interpreter {
   void reduce(const Stmt& tile, size_t depth) {
     if (depth < tile.reduce.size()) {
       const TileReduce& r = tile.reduce[depth];
+      if (r.partial > 0) return partial_sums(tile, depth);
       return loop(r.var, value(r.extent).i, [&] { reduce(tile, depth + 1); });
     }
     if (!tile.lanes_reduce) return update(tile);
     loop(tile.lanes.var, value(tile.lane_limit).i, [&] { update(tile); });
+  }
+
+  void partial_sums(const Stmt& tile, size_t depth) {
+    const TileReduce& r = tile.reduce[depth];
+    const int64_t extent = value(r.extent).i;
+    for (int64_t first = 0; first < extent && !failed(); first += r.partial) {
+      std::vector<ScalarConst> totals;
+      for (const Accumulator& a : tile.accumulators) totals.push_back(value(a.var));
+      assign(tile, std::vector<ScalarConst>(totals.size(), ScalarConst{.f = 0}));
+      for (int64_t i = first; i < std::min(extent, first + r.partial) && !failed(); ++i) {
+        set(r.var, {.i = i});
+        reduce(tile, depth + 1);
+      }
+      for (size_t k = 0; k < totals.size(); ++k) {
+        const Expr var = tile.accumulators[k].var;
+        const ScalarConst parts[] = {totals[k], value(var)};
+        totals[k] = *fold_scalar(SOp::Add, pool_.type(var), pool_.type(var), parts);
+      }
+      assign(tile, totals);
+    }
   }
 
   // All updates read the state as it was.

@@ -238,6 +238,7 @@ class KernelParser : Body {
       r.extent = pool_.var(r.var).extent;
       r.kind = in_.accept("unroll") ? ReduceKind::Unroll : in_.accept("atom") ? ReduceKind::Atom : ReduceKind::Loop;
       if (in_.accept("by")) r.unroll = in_.integer<int64_t>();
+      if (in_.accept("partial")) r.partial = in_.integer<int64_t>();
       s.reduce.push_back(r);
       if (!in_.accept(",")) break;
     }

@@ -113,6 +113,7 @@ class KernelPrinter {
       if (r.kind == ReduceKind::Unroll) axis += " unroll";
       if (r.kind == ReduceKind::Atom) axis += " atom";
       if (r.unroll != 1) axis += " by " + std::to_string(r.unroll);
+      if (r.partial != 0) axis += " partial " + std::to_string(r.partial);
       axes = joined(axes, ", ", axis);
     }
     out_.open(joined("reduce", " ", axes));

@@ -185,6 +185,9 @@ class KernelChecker : Checker {
     found_.require(r.kind == ReduceKind::Loop || pool_.is_const(r.extent), "an unrolled reduction's extent is not constant");
     found_.require(r.kind != ReduceKind::Atom || last, "an atom is not the innermost reduction");
     found_.require(r.unroll >= 1, "a reduction is unrolled less than once");
+    found_.require(r.partial >= 0 && r.partial % std::max<int64_t>(r.unroll, 1) == 0 &&
+                       (r.partial == 0 || r.kind == ReduceKind::Loop),
+                   "partial sums are of no multiple of the unrolled steps");
   }
 
   const Kernel& k_;

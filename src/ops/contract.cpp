@@ -2,6 +2,7 @@
 #include "contract_eval.h"
 #include "spatial.h"
 
+#include <algorithm>
 #include <numeric>
 
 namespace tenon {
@@ -173,21 +174,33 @@ void lower_conv_transpose(LowerInput& in) {
   store_product(l, axes, std::move(reduce), a, b);
 }
 
+// Terms of one sum, for error bounds.
+double dot_terms(const EvalInput& in) { return static_cast<double>(in.inputs[0]->dims.back()); }
+double conv_terms(const EvalInput& in) {
+  const std::vector<int64_t>& w = in.inputs[1]->dims;
+  return static_cast<double>(count(w) / std::max<int64_t>(w[0], 1));
+}
+double conv_transpose_terms(const EvalInput& in) {
+  const std::vector<int64_t>& w = in.inputs[1]->dims;
+  const int64_t outputs = w[1] * in.node.attrs.get_or<Attr::groups>(1);
+  return static_cast<double>(count(w) / std::max<int64_t>(outputs, 1));
+}
+
 }  // namespace
 
 constexpr OpDef def_dot{.name = "dot", .kind = OpKind::Contraction, .min_inputs = 2, .max_inputs = 2,
-                        .infer = infer_dot, .eval = eval_dot, .lower = lower_dot};
+                        .infer = infer_dot, .eval = eval_dot, .lower = lower_dot, .terms = dot_terms};
 static_assert(complete(def_dot));
 
 constexpr OpDef def_conv{.name = "conv", .kind = OpKind::Contraction, .min_inputs = 2, .max_inputs = 3,
                          .attrs = {Attr::strides, Attr::dilations, Attr::pads_begin, Attr::pads_end, Attr::groups},
-                         .infer = infer_conv, .eval = eval_conv, .lower = lower_conv};
+                         .infer = infer_conv, .eval = eval_conv, .lower = lower_conv, .terms = conv_terms};
 static_assert(complete(def_conv));
 
 constexpr OpDef def_conv_transpose{
     .name = "conv_transpose", .kind = OpKind::Contraction, .min_inputs = 2, .max_inputs = 2,
     .attrs = {Attr::strides, Attr::dilations, Attr::pads_begin, Attr::pads_end, Attr::groups},
-    .infer = infer_conv_transpose, .eval = eval_conv_transpose, .lower = lower_conv_transpose};
+    .infer = infer_conv_transpose, .eval = eval_conv_transpose, .lower = lower_conv_transpose, .terms = conv_transpose_terms};
 static_assert(complete(def_conv_transpose));
 
 }  // namespace tenon

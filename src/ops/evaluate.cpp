@@ -142,12 +142,13 @@ class Evaluator {
     for (const auto& [key, attribute] : node.attrs)
       if (auto* list = std::get_if<attr::Dims>(&attribute)) TENON_DO(extents(*list));
     auto attribute_dims = [&](Attr key) { return *extents(std::get<attr::Dims>(*node.attrs.find(key))); };
-    std::vector<Tensor> results = definition(node.op).eval({node, inputs, types, dims, attribute_dims});
+    const EvalInput input{node, inputs, types, dims, attribute_dims};
+    std::vector<Tensor> results = definition(node.op).eval(input);
     TENON_CHECK(results.size() == node.outputs.size(), "an evaluation made the wrong number of outputs");
     for (size_t k = 0; k < results.size(); ++k)
       TENON_CHECK(results[k].dims == dims[k] && results[k].type == types[k].type,
                   "an evaluation made the wrong type");
-    if (options_.observe) options_.observe(node, node.outputs, results);
+    if (options_.observe) options_.observe(input, results);
     for (size_t k = 0; k < results.size(); ++k) tensor(node.outputs[k]) = std::move(results[k]);
     for (ValueId v : node.inputs) release(v, n);
     for (ValueId v : node.outputs) release(v, n);

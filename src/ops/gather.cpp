@@ -2,6 +2,7 @@
 // nearest element and a write outside is dropped, so no index in a model's data can leave a tensor.
 #include <algorithm>
 
+#include "bound.h"
 #include "eval.h"
 #include "infer.h"
 #include "lower.h"
@@ -293,6 +294,13 @@ void lower_scatter_nd(LowerInput& in) {
   lower_scatter(l, axes, at, inside);
 }
 
+// Which updates meet in one element is data: at most all of them.
+std::vector<Tensor> scatter_bounds(const BoundInput& in) {
+  const std::string& reduction = in.eval.node.attrs.get<Attr::reduction>();
+  if (reduction != "add" && reduction != "mul") return monotone_bounds(in);
+  return sum_bounds(in, sum_roundings(static_cast<double>(input(in.eval, 2).count())));
+}
+
 }  // namespace
 
 constexpr OpDef def_gather{.name = "gather",
@@ -329,7 +337,8 @@ constexpr OpDef def_scatter_elements{.name = "scatter_elements",
                                      .needs = {Attr::axis, Attr::reduction},
                                      .infer = infer_scatter_elements,
                                      .eval = eval_scatter_elements,
-                                     .lower = lower_scatter_elements};
+                                     .lower = lower_scatter_elements,
+                                .bound = scatter_bounds};
 constexpr OpDef def_scatter_nd{.name = "scatter_nd",
                                .kind = OpKind::Scatter,
                                .min_inputs = 3,
@@ -338,7 +347,8 @@ constexpr OpDef def_scatter_nd{.name = "scatter_nd",
                                .needs = {Attr::reduction},
                                .infer = infer_scatter_nd,
                                .eval = eval_scatter_nd,
-                               .lower = lower_scatter_nd};
+                               .lower = lower_scatter_nd,
+                                .bound = scatter_bounds};
 
 static_assert(complete(def_gather) && complete(def_gather_elements) && complete(def_gather_nd) &&
               complete(def_scatter_elements) && complete(def_scatter_nd));

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "bound.h"
 #include "lower.h"
 
 namespace tenon {
@@ -96,6 +97,28 @@ std::vector<Tensor> eval_any_softmax(const EvalInput& in, bool log) {
 std::vector<Tensor> eval_softmax(const EvalInput& in) { return eval_any_softmax(in, false); }
 std::vector<Tensor> eval_log_softmax(const EvalInput& in) { return eval_any_softmax(in, true); }
 
+// p = exp(x - m) / sum: relative, the error of x and of the difference, those of the whole row weighted by p,
+// and the roundings of exp, sum and quotient. m itself cancels out.
+std::vector<Tensor> softmax_bounds(const BoundInput& in) {
+  const Tensor &x = *in.eval.inputs[0], &p = in.results[0];
+  const double u = unit_roundoff(compute_type(x.type));
+  Tensor bound = no_error(p);
+  each_row(in.eval, [&](int64_t first, int64_t extent, int64_t stride) {
+    auto at = [&](int64_t k) { return static_cast<size_t>(first + k * stride); };
+    double most = -std::numeric_limits<double>::infinity(), shared = 0;
+    for (int64_t k = 0; k < extent; ++k) most = std::max(most, x.f[at(k)]);
+    auto own = [&](int64_t k) { return error_at(in, 0, at(k)) + u * std::abs(x.f[at(k)] - most); };
+    for (int64_t k = 0; k < extent; ++k)
+      if (p.f[at(k)] > 0) shared += p.f[at(k)] * own(k);
+    const double rounded = (2 * def_exp.roundings + sum_roundings(static_cast<double>(extent)) + 1) * u;
+    for (int64_t k = 0; k < extent; ++k) {
+      const double e = std::expm1(own(k) + shared + rounded);
+      bound.f[at(k)] = (p.f[at(k)] > 0 ? p.f[at(k)] * e : 0) + unit_roundoff(p.type) * p.f[at(k)] + 0x1p-126;
+    }
+  });
+  return {std::move(bound)};
+}
+
 // x - max - log(sum(exp(x - max))), in the compute type of x.
 Result<std::vector<ValueId>> decompose_log_softmax(Graph& graph, const Node& node) {
   DType type = graph.values[node.inputs[0]].type, wide = compute_type(type);
@@ -171,42 +194,93 @@ void lower_layer_norm(LowerInput& in) {
   l.store(l.out(), i, result);
 }
 
-std::vector<Tensor> eval_layer_norm(const EvalInput& in) {
-  const Tensor& x = *in.inputs[0];
-  const std::vector<int64_t>& axes = in.node.attrs.get<Attr::axes>();
-  std::vector<int64_t> rows = x.dims;  // the dims of the statistics, kept as 1
-  double n = 1;
-  for (int64_t a : axes) n *= static_cast<double>(std::exchange(rows[static_cast<size_t>(a)], 1));
+// The rows that the statistics of a norm are taken over.
+struct Rows {
+  std::vector<int64_t> x, dims;  // of x; of the statistics, reduced dims kept as 1
+  double n = 1;                  // elements of a row
+
+  Rows(const std::vector<int64_t>& of, const std::vector<int64_t>& axes) : x(of), dims(of) {
+    for (int64_t a : axes) n *= static_cast<double>(std::exchange(dims[static_cast<size_t>(a)], 1));
+  }
+  size_t count() const { return static_cast<size_t>(tenon::count(dims)); }
   // Offset of the element of a tensor of dims `from` that broadcasts to element k of x.
-  auto offset = [&](const std::vector<int64_t>& from, size_t k) {
+  size_t offset(const std::vector<int64_t>& from, size_t k) const {
     size_t at = 0, scale = 1;
-    for (size_t d = x.dims.size(), e = from.size(); e-- > 0;) {
-      auto extent = static_cast<size_t>(x.dims[--d]);
+    for (size_t d = x.size(), e = from.size(); e-- > 0;) {
+      auto extent = static_cast<size_t>(x[--d]);
       if (from[e] != 1) at += k % extent * scale;
       scale *= static_cast<size_t>(from[e]);
       k /= extent;
     }
     return at;
-  };
-  std::vector<double> mean(static_cast<size_t>(count(rows))), variance(mean.size());
-  for (size_t k = 0; !is_rms(in.node.attrs) && k < x.f.size(); ++k) mean[offset(rows, k)] += x.f[k] / n;
-  for (size_t k = 0; k < x.f.size(); ++k) variance[offset(rows, k)] += std::pow(x.f[k] - mean[offset(rows, k)], 2) / n;
+  }
+};
+
+std::vector<Tensor> eval_layer_norm(const EvalInput& in) {
+  const Tensor& x = *in.inputs[0];
+  const Rows rows(x.dims, in.node.attrs.get<Attr::axes>());
+  std::vector<double> mean(rows.count()), variance(mean.size());
+  for (size_t k = 0; !is_rms(in.node.attrs) && k < x.f.size(); ++k) mean[rows.offset(rows.dims, k)] += x.f[k] / rows.n;
+  for (size_t k = 0; k < x.f.size(); ++k) variance[rows.offset(rows.dims, k)] += std::pow(x.f[k] - mean[rows.offset(rows.dims, k)], 2) / rows.n;
   double epsilon = in.node.attrs.get_or<Attr::epsilon>(1e-5);
   auto operand = [&](size_t i) { return i < in.inputs.size() ? in.inputs[i] : nullptr; };
   Tensor out = x;
   for (size_t k = 0; k < x.f.size(); ++k) {
-    double y = (x.f[k] - mean[offset(rows, k)]) / std::sqrt(variance[offset(rows, k)] + epsilon);
-    if (const Tensor* scale = operand(1)) y *= scale->f[offset(scale->dims, k)];
-    if (const Tensor* bias = operand(2)) y += bias->f[offset(bias->dims, k)];
+    double y = (x.f[k] - mean[rows.offset(rows.dims, k)]) / std::sqrt(variance[rows.offset(rows.dims, k)] + epsilon);
+    if (const Tensor* scale = operand(1)) y *= scale->f[rows.offset(scale->dims, k)];
+    if (const Tensor* bias = operand(2)) y += bias->f[rows.offset(bias->dims, k)];
     out.f[k] = y;
   }
   return {std::move(out)};
 }
 
+// With d = x - mean and r = 1/sqrt(v + epsilon): first-order errors of mean, v, r and the product, in turn.
+std::vector<Tensor> layer_norm_bounds(const BoundInput& in) {
+  const Tensor& x = *in.eval.inputs[0];
+  const Rows rows(x.dims, in.eval.node.attrs.get<Attr::axes>());
+  const double u = unit_roundoff(compute_type(x.type)), epsilon = in.eval.node.attrs.get_or<Attr::epsilon>(1e-5);
+  const double sum = sum_roundings(rows.n) + 1;
+  const bool centred = !is_rms(in.eval.node.attrs);
+  std::vector<double> mean(rows.count()), size(mean.size()), mean_error(mean.size());
+  for (size_t k = 0; centred && k < x.f.size(); ++k) {
+    const size_t r = rows.offset(rows.dims, k);
+    mean[r] += x.f[k] / rows.n;
+    mean_error[r] += (sum * u * std::abs(x.f[k]) + error_at(in, 0, k)) / rows.n;
+  }
+  auto difference = [&](size_t k) { return x.f[k] - mean[rows.offset(rows.dims, k)]; };
+  auto difference_error = [&](size_t k) {
+    return error_at(in, 0, k) + mean_error[rows.offset(rows.dims, k)] + (centred ? u * std::abs(difference(k)) : 0);
+  };
+  std::vector<double> variance(mean.size()), variance_error(mean.size());
+  for (size_t k = 0; k < x.f.size(); ++k) {
+    const size_t r = rows.offset(rows.dims, k);
+    const double d = difference(k), e = difference_error(k);
+    variance[r] += d * d / rows.n;
+    variance_error[r] += (2 * std::abs(d) * e + e * e + (sum + 1) * u * d * d) / rows.n;
+  }
+  Tensor bound = no_error(in.results[0]);
+  for (size_t k = 0; k < x.f.size(); ++k) {
+    const size_t r = rows.offset(rows.dims, k);
+    const double factor = 1 / std::sqrt(variance[r] + epsilon), relative = variance_error[r] / (2 * (variance[r] + epsilon)) + 3 * u;
+    const double d = std::abs(difference(k));
+    double e = factor * difference_error(k) + d * factor * relative, y = d * factor;
+    for (size_t operand : {size_t{1}, size_t{2}}) {
+      const Tensor* t = operand < in.eval.inputs.size() ? in.eval.inputs[operand] : nullptr;
+      if (!t) continue;
+      const size_t at = rows.offset(t->dims, k);
+      const double value = std::abs(t->f[at]), error = error_at(in, operand, at);
+      e = operand == 1 ? e * (value + error) + y * error : e + error;
+      y = operand == 1 ? y * value : y + value;
+    }
+    bound.f[k] = e + 3 * u * y + unit_roundoff(in.results[0].type) * y + 0x1p-126;
+  }
+  return {std::move(bound)};
+}
+
 }  // namespace
 
 constexpr OpDef def_softmax{.name = "softmax", .kind = OpKind::Composite, .attrs = {Attr::axis}, .needs = {Attr::axis},
-                            .infer = infer_softmax, .eval = eval_softmax, .lower = lower_softmax};
+                            .infer = infer_softmax, .eval = eval_softmax, .lower = lower_softmax, .bound = softmax_bounds};
 static_assert(complete(def_softmax));
 
 constexpr OpDef def_log_softmax{.name = "log_softmax", .kind = OpKind::Composite, .attrs = {Attr::axis}, .needs = {Attr::axis},
@@ -216,7 +290,8 @@ static_assert(complete(def_log_softmax));
 constexpr OpDef def_layer_norm{.name = "layer_norm", .kind = OpKind::Composite, .max_inputs = 3,
                                .attrs = {Attr::axes, Attr::epsilon, Attr::mode},
                                .needs = {Attr::axes},
-                               .infer = infer_layer_norm, .eval = eval_layer_norm, .lower = lower_layer_norm};
+                               .infer = infer_layer_norm, .eval = eval_layer_norm, .lower = lower_layer_norm,
+                               .bound = layer_norm_bounds};
 static_assert(complete(def_layer_norm));
 
 }  // namespace tenon

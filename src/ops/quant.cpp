@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "bound.h"
 #include "eval.h"
 #include "infer.h"
 #include "lower.h"
@@ -154,6 +155,29 @@ void lower_dequantize(LowerInput& in) {
   l.store(l.out(), axes, p.binary(SOp::Mul, value, load_parameter(l, 1, axes, t)));
 }
 
+// The quotient is rounded before it becomes an integer: a value near a tie may go to either side.
+std::vector<Tensor> quantize_bounds(const BoundInput& in) {
+  const Tensor& x = input(in.eval, 0);
+  Tensor error = no_error(x);
+  for (size_t k = 0; k < error.f.size(); ++k) {
+    const double size = x.f.empty() ? static_cast<double>(x.i[k]) : x.f[k];
+    error.f[k] = error_at(in, 0, k) + 2 * unit_roundoff(DType::F32) * std::abs(size);
+  }
+  std::vector<const Tensor*> errors(in.errors.begin(), in.errors.end());
+  errors[0] = &error;
+  // Integers are compared through a float operand, so that the quotient moves by less than one.
+  Tensor real = x;
+  if (x.f.empty()) {
+    real.type = DType::F64;
+    real.f.assign(x.i.begin(), x.i.end());
+    real.i.clear();
+  }
+  std::vector<const Tensor*> inputs(in.eval.inputs.begin(), in.eval.inputs.end());
+  inputs[0] = &real;
+  const EvalInput eval{in.eval.node, inputs, in.eval.output_types, in.eval.output_dims, in.eval.dims};
+  return monotone_bounds({eval, errors, in.results});
+}
+
 }  // namespace
 
 constexpr OpDef def_quantize{.name = "quantize",
@@ -163,7 +187,8 @@ constexpr OpDef def_quantize{.name = "quantize",
                              .attrs = {Attr::axis, Attr::block, Attr::to, Attr::saturate},
                              .infer = infer_quantize,
                              .eval = eval_quantize,
-                             .lower = lower_quantize};
+                             .lower = lower_quantize,
+                             .bound = quantize_bounds};
 constexpr OpDef def_dequantize{.name = "dequantize",
                                .kind = OpKind::Elementwise,
                                .min_inputs = 2,
@@ -171,7 +196,8 @@ constexpr OpDef def_dequantize{.name = "dequantize",
                                .attrs = {Attr::axis, Attr::block, Attr::to},
                                .infer = infer_dequantize,
                                .eval = eval_dequantize,
-                               .lower = lower_dequantize};
+                               .lower = lower_dequantize,
+                               .roundings = 2};
 
 static_assert(complete(def_quantize) && complete(def_dequantize));
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "bound.h"
 #include "eval.h"
 #include "infer.h"
 #include "lower.h"
@@ -127,6 +128,11 @@ void lower_reduce(LowerInput& in) {
   s.accumulators = {acc};
 }
 
+// Terms of one sum or product, for error bounds.
+double reduce_terms(const EvalInput& in) {
+  return static_cast<double>(in.inputs[0]->count()) / static_cast<double>(std::max<int64_t>(count(in.output_dims[0]), 1));
+}
+
 // --- argmax, argmin: attrs axis, keep_dims, last_index. NaN is never the extremum.
 
 Result<Types> infer_arg(Graph& graph, const Node& node) {
@@ -177,6 +183,28 @@ void lower_arg(LowerInput& in) {
   Statement& s = l.store(l.out(), axes, where.var);
   s.reduce_axes = reduce_axes;
   s.accumulators = {best, where};
+}
+
+// The index is certain where no other element comes within the errors of the extremum.
+template <bool largest>
+std::vector<Tensor> arg_bounds(const BoundInput& in) {
+  Tensor bound = no_error(in.results[0]);
+  if (exact_operands(in)) return one(std::move(bound));
+  const Tensor& x = input(in.eval, 0);
+  Dims strides = result_strides(x.dims, {in.eval.node.attrs.get<Attr::axis>()});
+  std::vector<double> reached(bound.f.size(), -INFINITY);  // what the extremum is at least
+  auto value = [&](size_t k) { return (largest ? 1 : -1) * (x.f.empty() ? static_cast<double>(x.i[k]) : x.f[k]); };
+  auto each = [&](auto visit) {
+    for_each_index(x.dims, [&](const Dims& index, int64_t k) {
+      visit(static_cast<size_t>(offset_of(index, strides)), static_cast<size_t>(k));
+    });
+  };
+  each([&](size_t at, size_t k) { reached[at] = std::max(reached[at], value(k) - error_at(in, 0, k)); });
+  std::vector<int> candidates(bound.f.size());
+  each([&](size_t at, size_t k) { candidates[at] += value(k) + error_at(in, 0, k) >= reached[at]; });
+  for (size_t k = 0; k < candidates.size(); ++k)
+    if (candidates[k] > 1) bound.f[k] = INFINITY;
+  return one(std::move(bound));
 }
 
 // --- cumulate: running sum or product (mode) along axis; exclusive: without the element itself.
@@ -257,14 +285,16 @@ constexpr OpDef def_reduce_sum{.name = "reduce_sum",
                                .needs = {Attr::axes},
                                .infer = infer_reduce,
                                .eval = eval_reduce<Monoid::Sum>,
-                               .lower = lower_reduce<SOp::Add, Monoid::Sum>};
+                               .lower = lower_reduce<SOp::Add, Monoid::Sum>,
+                               .terms = reduce_terms};
 constexpr OpDef def_reduce_prod{.name = "reduce_prod",
                                 .kind = OpKind::Reduction,
                                 .attrs = {Attr::axes, Attr::keep_dims},
                                 .needs = {Attr::axes},
                                 .infer = infer_reduce,
                                 .eval = eval_reduce<Monoid::Prod>,
-                                .lower = lower_reduce<SOp::Mul, Monoid::Prod>};
+                                .lower = lower_reduce<SOp::Mul, Monoid::Prod>,
+                                .terms = reduce_terms};
 constexpr OpDef def_reduce_max{.name = "reduce_max",
                                .kind = OpKind::Reduction,
                                .attrs = {Attr::axes, Attr::keep_dims},
@@ -285,21 +315,26 @@ constexpr OpDef def_argmax{.name = "argmax",
                            .needs = {Attr::axis},
                            .infer = infer_arg,
                            .eval = eval_arg<true>,
-                           .lower = lower_arg<true>};
+                           .lower = lower_arg<true>,
+                           .bound = arg_bounds<true>};
 constexpr OpDef def_argmin{.name = "argmin",
                            .kind = OpKind::Reduction,
                            .attrs = {Attr::axis, Attr::keep_dims, Attr::last_index},
                            .needs = {Attr::axis},
                            .infer = infer_arg,
                            .eval = eval_arg<false>,
-                           .lower = lower_arg<false>};
+                           .lower = lower_arg<false>,
+                           .bound = arg_bounds<false>};
 constexpr OpDef def_cumulate{.name = "cumulate",
                              .kind = OpKind::Reduction,
                              .attrs = {Attr::axis, Attr::mode, Attr::exclusive, Attr::reverse},
                              .needs = {Attr::axis, Attr::mode},
                              .infer = infer_cumulate,
                              .eval = eval_cumulate,
-                             .lower = lower_cumulate};
+                             .lower = lower_cumulate,
+                             .terms = [](const EvalInput& in) {
+                               return static_cast<double>(in.inputs[0]->dims[static_cast<size_t>(in.node.attrs.get<Attr::axis>())]);
+                             }};
 
 static_assert(complete(def_reduce_sum) && complete(def_reduce_prod) && complete(def_reduce_max) &&
               complete(def_reduce_min) && complete(def_argmax) && complete(def_argmin) &&

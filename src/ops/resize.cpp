@@ -7,6 +7,7 @@
 #include <cmath>
 #include <tuple>
 
+#include "bound.h"
 #include "lower.h"
 
 namespace tenon {
@@ -302,6 +303,29 @@ void lower_resize(LowerInput& in) {
   }
 }
 
+// Per axis, the weights are rounded (coordinate, distance, and where antialiased their sum) and so is the sum.
+std::vector<Tensor> resize_bounds(const BoundInput& in) {
+  const Attrs& a = in.eval.node.attrs;
+  const std::string mode = a.get_or<Attr::mode>("nearest");
+  if (mode == "nearest") return monotone_bounds(in);
+  constexpr double kPerWeight = 6;
+  double roundings = 0;
+  for (size_t d = 0; d < in.eval.output_dims[0].size(); ++d) {
+    const auto from = static_cast<double>(in.eval.inputs[0]->dims[d]), to = static_cast<double>(in.eval.output_dims[0][d]);
+    if (from == to) continue;
+    const double taps = (mode == "cubic" ? 4 : 2) * (a.get_or<Attr::antialias>(0) ? std::max(1.0, from / to) : 1);
+    roundings += kPerWeight + taps;
+  }
+  std::vector<Tensor> bounds = sum_bounds(in, roundings);
+  if (mode != "cubic") return bounds;
+  // Cubic weights have both signs, and magnitudes that add up to less than 2 per axis.
+  double largest = 0;
+  const Tensor most = magnitude(in, 0);
+  for (double x : most.f) largest = std::max(largest, x);
+  for (double& e : bounds[0].f) e = std::max(e, 4 * roundings * unit_roundoff(compute_type(in.results[0].type)) * largest);
+  return bounds;
+}
+
 }  // namespace
 
 constexpr OpDef def_resize{
@@ -309,7 +333,7 @@ constexpr OpDef def_resize{
     .attrs = {Attr::dims, Attr::mode, Attr::coordinates, Attr::nearest, Attr::antialias, Attr::exclude_outside,
               Attr::scales, Attr::roi, Attr::cubic, Attr::value},
               .needs = {Attr::dims},
-    .infer = infer_resize, .eval = eval_resize, .lower = lower_resize};
+    .infer = infer_resize, .eval = eval_resize, .lower = lower_resize, .bound = resize_bounds};
 static_assert(complete(def_resize));
 
 }  // namespace tenon

@@ -166,7 +166,8 @@ constexpr OpDef def_window_sum{
     .name = "window_sum", .kind = OpKind::Reduction,
     .attrs = {Attr::kernel, Attr::strides, Attr::dilations, Attr::pads_begin, Attr::pads_end},
     .needs = {Attr::kernel},
-    .infer = infer_window, .eval = eval_window_sum, .lower = lower_window_sum};
+    .infer = infer_window, .eval = eval_window_sum, .lower = lower_window_sum,
+    .terms = [](const EvalInput& in) { return static_cast<double>(count(in.node.attrs.get<Attr::kernel>())); }};
 static_assert(complete(def_window_sum));
 
 }  // namespace tenon

@@ -234,9 +234,9 @@ TEST_F(Symbols, EvaluateShowsEveryNode) {
   g.outputs = {node(Op::abs, {y})};
   std::vector<std::string> seen;
   EvalOptions options;
-  options.observe = [&](const Node& n, std::span<const ValueId>, std::span<Tensor> t) {
-    seen.emplace_back(spelling(n.op));
-    if (n.op == Op::neg) t[0].f[0] = -40;  // replaced for the readers
+  options.observe = [&](const EvalInput& in, std::span<Tensor> t) {
+    seen.emplace_back(spelling(in.node.op));
+    if (in.node.op == Op::neg) t[0].f[0] = -40;  // replaced for the readers
   };
   auto out = evaluate(g, std::vector{Tensor{.type = DType::F32, .dims = {2}, .f = {1, -2}}}, options);
   EXPECT_EQ(seen, (std::vector<std::string>{"neg", "abs"}));

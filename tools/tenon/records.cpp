@@ -41,7 +41,13 @@ Json errors(const std::vector<OutputError>& list) {
                     {"worst", e.worst},
                     {"got", e.got},
                     {"want", e.want},
-                    {"within", e.within}});
+                    {"within", e.within},
+                    {"ratio", e.ratio},
+                    {"different", e.different},
+                    {"op", e.op},
+                    {"c", e.c},
+                    {"terms", e.terms},
+                    {"node", e.node}});
   return json;
 }
 

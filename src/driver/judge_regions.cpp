@@ -1,0 +1,96 @@
+// The reference for every region: the graph in float64, with the values that regions hand on rounded to their
+// types, and beside every value inside a region a bound of how far a kernel may be from it.
+#include <algorithm>
+#include <cmath>
+
+#include "compare.h"
+#include "tenon/ops.h"
+#include "verify_layers.h"
+
+namespace tenon {
+
+namespace {
+
+class Judge {
+ public:
+  Judge(const Lowered& model, const ExactValues& exact) : model_(model), exact_(exact) {
+    for (const RegionPlan& region : model.plan.regions)
+      for (auto [value, placement] : region.placed) (placement == Placement::Root ? roots_ : inner_)[value] = &region;
+  }
+
+  void observe(const EvalInput& in, std::span<Tensor> values) {
+    std::vector<const Tensor*> errors;
+    for (ValueId v : in.node.inputs) {
+      auto it = errors_.find(v);
+      errors.push_back(it == errors_.end() ? nullptr : &it->second);
+    }
+    std::vector<Tensor> bounds = error_bounds({in, errors, values});
+    const RegionPlan* done = nullptr;
+    for (size_t k = 0; k < values.size(); ++k) {
+      const ValueId v = in.node.outputs[k];
+      if (auto it = roots_.find(v); it != roots_.end()) {
+        keep(in, v, values[k], std::move(bounds[k]), *it->second);
+        done = it->second;
+      } else if (inner_.contains(v)) {
+        note_terms(in, *inner_[v]);
+        if (std::ranges::any_of(bounds[k].f, [](double e) { return e != 0; })) errors_[v] = std::move(bounds[k]);
+      }
+    }
+    // What is inside a region is read there only.
+    if (done && model_.graph.nodes[static_cast<size_t>(done->nodes.back())].outputs == in.node.outputs)
+      for (auto [value, placement] : done->placed) errors_.erase(value);
+  }
+
+  Reference take() { return std::move(reference_); }
+
+ private:
+  struct Sum {
+    std::string op;
+    double terms = 0;
+  };
+
+  // The longest sum of the region so far.
+  void note_terms(const EvalInput& in, const RegionPlan& region) {
+    const OpDef& def = definition(in.node.op);
+    if (!def.terms) return;
+    Sum& sum = sums_[&region];
+    if (double terms = def.terms(in); terms > sum.terms) sum = {std::string(def.name), terms};
+  }
+
+  void keep(const EvalInput& in, ValueId v, Tensor& value, Tensor bound, const RegionPlan& region) {
+    note_terms(in, region);
+    Judged judged{.exact = value, .bound = std::move(bound.f), .fed = {}, .op = sums_[&region].op};
+    judged.terms = sums_[&region].terms;
+    if (judged.terms > 0) judged.c = sum_roundings(judged.terms) / judged.terms;
+    const Value& made = model_.graph.values[v];
+    if (auto it = exact_.find(made.name); it != exact_.end() && it->second.type == value.type && it->second.dims == value.dims) {
+      // The model's own quantised value. Where the folded arithmetic rounds to the other side, so may a kernel.
+      for (size_t k = 0; k < value.i.size(); ++k)
+        if (value.i[k] != it->second.i[k]) judged.bound[k] = std::max(judged.bound[k], 1.0);
+      judged.exact = value = it->second;
+    }
+    round_elements(value);
+    judged.fed = value;
+    reference_[v] = std::move(judged);
+  }
+
+  const Lowered& model_;
+  const ExactValues& exact_;
+  std::map<ValueId, const RegionPlan*> roots_, inner_;
+  std::map<ValueId, Tensor> errors_;
+  std::map<const RegionPlan*, Sum> sums_;
+  Reference reference_;
+};
+
+}  // namespace
+
+Result<Reference> judge_regions(const Lowered& model, const std::vector<Tensor>& inputs, const Dims& dims,
+                                const ExactValues& exact) {
+  Judge judge(model, exact);
+  EvalOptions options{.dims = {dims.begin(), dims.end()}};
+  options.observe = [&](const EvalInput& in, std::span<Tensor> values) { judge.observe(in, values); };
+  TENON_TRY(const std::vector<Tensor> outputs, evaluate(model.graph, inputs, options));
+  return judge.take();
+}
+
+}  // namespace tenon

@@ -1,0 +1,18 @@
+// What a model becomes before code is generated.
+#pragma once
+
+#include "tenon/driver.h"
+
+namespace tenon {
+
+struct Lowered {
+  Target target;
+  Graph graph;   // after the graph passes
+  Plan plan;
+  Module module;
+};
+
+// As `compile` does it, for the options' one target.
+Result<Lowered> lower_model(const CompileOptions& options);
+
+}  // namespace tenon
