@@ -51,9 +51,11 @@ struct CompileOptions {
   std::string policy = "rules";
   std::string schedule;                 // a schedule file to replay; empty: the policy decides
   std::string depfile;                  // Make syntax; empty: none
+  std::string cache_dir;                // artifacts made before, shared by processes; empty: none
   int level = 2;                        // -O0 ... -O3
   int jobs = 0;                         // 0: one per core
   PassOptions passes;                   // dumps, timings, --verify-each; `level` is taken from above
+  std::function<void(std::string_view text)> remark;  // what the cache did and why; as `progress`
   std::function<void(std::string_view stage, int done, int total)> progress;  // from any thread, one at a time
 };
 
@@ -70,6 +72,7 @@ struct ArtifactSummary {
   int64_t workspace_bytes = -1;  // one worker, worst case; -1: a symbol is unbounded
   size_t kernels = 0, nodes = 0;
   double seconds = 0;
+  bool cached = false;           // found in the cache
 };
 
 struct CompileOutcome {

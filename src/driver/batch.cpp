@@ -23,6 +23,11 @@ std::vector<BatchOutcome> compile_batch(std::span<const CompileOptions> models, 
         std::scoped_lock lock(mutex);
         inner(options.name + ": " + std::string(stage), complete, total);
       };
+    if (options.remark)
+      options.remark = [&, inner = options.remark](std::string_view text) {
+        std::scoped_lock lock(mutex);
+        inner(text);
+      };
     BatchOutcome outcome{.model = options.name, .file = options.model, .output = options.output,
                          .targets = options.targets, .artifacts = compile(options)};
     std::scoped_lock lock(mutex);

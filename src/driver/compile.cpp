@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 
+#include "cache.h"
 #include "files.h"
 #include "lowered.h"
 #include "package.h"
@@ -153,6 +154,15 @@ Result<ArtifactSummary> compile_target(const Graph& graph, const Target& target,
   return summary;
 }
 
+// Dumps are asked for to be seen: then everything is compiled.
+Result<std::optional<ArtifactCache>> open_cache(const CompileOptions& options) {
+  const bool dumps = options.passes.after_graph || options.passes.after_loops || options.passes.verify_each;
+  if (options.cache_dir.empty() || dumps) return std::nullopt;
+  TENON_TRY(const std::string name, model_name(options));
+  TENON_TRY(ArtifactCache cache, ArtifactCache::open(options, name));
+  return cache;
+}
+
 }  // namespace
 
 Result<std::vector<CompileOutcome>> compile(const CompileOptions& given) {
@@ -163,16 +173,41 @@ Result<std::vector<CompileOutcome>> compile(const CompileOptions& given) {
     if (options.threads == Threads::Pool && target.freestanding)
       return fail(Code::E0601, "--threads pool needs threads, which " + target.name + " does not have");
   options.jobs = std::max(1, workers / static_cast<int>(targets.size()));
-  Progress progress(options, 1 + 4 * static_cast<int>(targets.size()));
-  TENON_TRY(const Loaded model, load_graph(options, progress));
-
   std::vector<std::string> folders;
   for (const Target& target : targets)
     folders.push_back(targets.size() == 1 && !options.folder_per_target ? options.output : (fs::path(options.output) / target.name).string());
   std::vector<CompileOutcome> outcomes(targets.size());
-  for_each(targets.size(), workers, [&](size_t i) {
-    outcomes[i] = {targets[i].name, compile_target(model.graph, targets[i], folders[i], options, progress)};
+  for (size_t i = 0; i < targets.size(); ++i) outcomes[i].target = targets[i].name;
+
+  TENON_TRY(std::optional<ArtifactCache> cache, open_cache(options));
+  std::vector<size_t> missing;
+  for (size_t i = 0; i < targets.size(); ++i) {
+    const Clock::time_point start = Clock::now();
+    std::optional<ArtifactSummary> found;
+    if (cache) {
+      TENON_TRY(found, cache->take(targets[i], folders[i]));
+    }
+    if (!found) {
+      missing.push_back(i);
+      continue;
+    }
+    found->seconds = seconds_since(start);
+    outcomes[i].artifact = std::move(*found);
+  }
+  if (missing.empty()) {
+    TENON_DO(write_depfile(options, cache->sources(), folders));
+    return outcomes;
+  }
+
+  Progress progress(options, 1 + 4 * static_cast<int>(missing.size()));
+  TENON_TRY(const Loaded model, load_graph(options, progress));
+  for_each(missing.size(), workers, [&](size_t k) {
+    const size_t i = missing[k];
+    outcomes[i].artifact = compile_target(model.graph, targets[i], folders[i], options, progress);
   });
+  if (cache)
+    for (size_t i : missing)
+      if (outcomes[i].artifact) cache->put(targets[i], *outcomes[i].artifact, model.sources);
   TENON_DO(write_depfile(options, model.sources, folders));
   return outcomes;
 }

@@ -33,7 +33,7 @@ class Table {
   explicit Table(Console& console) : console_(console) {}
 
   void add(const std::string& model, const std::string& target, const ArtifactSummary& artifact) {
-    rows_.push_back({model, target, "compiled", kib(artifact.code_bytes), kib(artifact.weights_bytes),
+    rows_.push_back({model, target, artifact.cached ? "cached" : "compiled", kib(artifact.code_bytes), kib(artifact.weights_bytes),
                      artifact.workspace_bytes < 0 ? "by dims" : kib(artifact.workspace_bytes),
                      std::to_string(artifact.kernels), fmt::format("{:.2f} s", artifact.seconds)});
   }

@@ -14,10 +14,10 @@ void print_artifact(Console& console, const ArtifactSummary& artifact) {
                                     ? "by function of the dims"
                                     : fmt::format("{:.1f} KiB", double(artifact.workspace_bytes) / 1024);
   console.print(
-      fmt::format("{}  {}\n  code {:.1f} KiB  weights {:.1f} KiB  workspace {}  kernels {}  {:.2f} s\n",
+      fmt::format("{}  {}\n  code {:.1f} KiB  weights {:.1f} KiB  workspace {}  kernels {}  {:.2f} s{}\n",
                   console.styled_output(Style::Bold, artifact.target), artifact.folder,
                   double(artifact.code_bytes) / 1024, double(artifact.weights_bytes) / 1024, workspace,
-                  artifact.kernels, artifact.seconds));
+                  artifact.kernels, artifact.seconds, artifact.cached ? "  cached" : ""));
   if (console.verbose())
     for (const OutputFile& file : artifact.files)
       console.print(fmt::format("  {:>12}  {}  {}\n", file.bytes, file.blake3.substr(0, 16), file.path));

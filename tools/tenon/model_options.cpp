@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+
 #include "pass_options.h"
 
 namespace tenon::cli {
@@ -65,6 +67,7 @@ std::vector<Option> output_rows(ModelArguments& a) {
        "Weights inside the library, or in a file beside it",
        &a.weights,
        {"embed", "file"}},
+      {"--cache-dir", "DIR", "Keep artifacts there and take them from there; default: $TENON_CACHE_DIR, or none", &a.cache_dir},
       {"--depfile", "FILE", "Write a Make rule with every file that was read", &a.depfile},
   };
 }
@@ -111,6 +114,9 @@ Result<CompileOptions> to_options(const ModelArguments& a, Console& console) {
   if (!a.level.empty()) options.level = a.level[0] - '0';
   options.jobs = a.jobs;
   TENON_TRY(options.passes, pass_options({a.print_after, a.verify_each, a.time_passes}, console));
+  const char* cache = std::getenv("TENON_CACHE_DIR");
+  options.cache_dir = a.cache_dir.empty() && cache ? cache : a.cache_dir;
+  if (console.verbose()) options.remark = [&console](std::string_view text) { console.remark(text); };
   options.progress = [&console](std::string_view stage, int done, int total) {
     console.progress(stage, done, total);
   };

@@ -113,7 +113,7 @@ std::string artifact_record(const ArtifactSummary& artifact) {
   json["name"] = artifact.name;
   json["target"] = artifact.target;
   json["folder"] = artifact.folder;
-  json["status"] = "compiled";
+  json["status"] = artifact.cached ? "cached" : "compiled";
   json["build_id"] = artifact.build_id;
   Json files = Json::array();
   for (const OutputFile& file : artifact.files)

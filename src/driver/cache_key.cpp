@@ -1,0 +1,59 @@
+#include "cache_key.h"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace tenon {
+
+namespace {
+
+template <class T>
+std::string number(T value) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.17g", static_cast<double>(value));
+  return text;
+}
+
+}  // namespace
+
+std::map<std::string, std::string> option_parts(const CompileOptions& options) {
+  std::map<std::string, std::string> parts;
+  std::vector<Emit> emit = options.emit;
+  std::ranges::sort(emit);
+  for (Emit e : emit) (parts["emit"] += emit_table()[static_cast<size_t>(e)].spelling) += ',';
+  parts["weights"] = std::to_string(static_cast<int>(options.weights));
+  parts["threads"] = std::to_string(static_cast<int>(options.threads));
+  parts["policy"] = options.policy;
+  parts["level"] = std::to_string(options.level);
+  for (const auto& [symbol, range] : options.import.dims)
+    parts["dim"] += symbol + '=' + std::to_string(range.lo) + ".." + std::to_string(range.hi) + '\n';
+  for (const auto& [input, dims] : options.import.shapes) {
+    parts["shape"] += input + ':';
+    for (const std::string& dim : dims) parts["shape"] += dim + 'x';
+    parts["shape"] += '\n';
+  }
+  return parts;
+}
+
+std::string target_text(const Target& target) {
+  // A binding per field: a field that is added does not compile until it is here.
+  const auto& [name, description, triple, cpu, features, abi, cpu_check, freestanding, vector_bytes, vector_registers,
+               masked_memory, atoms, l1d_bytes, l2_bytes, l3_bytes, line_bytes, gflops_f32, gops_i8, l1_gb_per_s,
+               l2_gb_per_s, l3_gb_per_s, dram_gb_per_s, fork_us, qemu] = target;
+  std::string text;
+  for (const std::string* field : {&name, &description, &triple, &cpu, &features, &abi, &qemu}) text += *field + '\n';
+  for (const std::string& feature : cpu_check) text += feature + ' ';
+  for (const double value :
+       {double(freestanding), double(vector_bytes), double(vector_registers), double(masked_memory), double(l1d_bytes),
+        double(l2_bytes), double(l3_bytes), double(line_bytes), gflops_f32, gops_i8, l1_gb_per_s, l2_gb_per_s,
+        l3_gb_per_s, dram_gb_per_s, fork_us})
+    text += '\n' + number(value);
+  for (const Atom& atom : atoms) {
+    const auto& [atom_name, a, b, acc, lanes, k, intrinsic] = atom;
+    text += '\n' + atom_name + ' ' + std::string(spelling(a)) + ' ' + std::string(spelling(b)) + ' ' +
+            std::string(spelling(acc)) + ' ' + std::to_string(lanes) + ' ' + std::to_string(k) + ' ' + intrinsic;
+  }
+  return text;
+}
+
+}  // namespace tenon
