@@ -112,6 +112,10 @@ Result<ValueId> add_node(Graph& graph, Node node, std::string name = {});
 // bodies but on control flow, quantisation that fits, and recorded types equal to what inference gives
 // now, without learning of any new equality. All violations in one go.
 Result<void> verify_ops(const Graph& graph);
+// Whether the plan, which may come from a file, fits the graph: every value that is read is there, every
+// value that a region makes has a place, views are views. All violations in one go, E0403.
+struct Plan;
+Result<void> verify_plan(const Graph& graph, const Plan& plan);
 
 // The node's statements as a region of their own: operands are its inputs. The op must have a lowering.
 Region lower_node(const Graph& graph, const Node& node);

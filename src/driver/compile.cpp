@@ -11,6 +11,7 @@
 #include "package.h"
 #include "parallel.h"
 #include "signature.h"
+#include "tenon/ops.h"
 #include "tenon/policy.h"
 #include "tenon/runtime.h"
 
@@ -125,7 +126,13 @@ Result<void> write_depfile(const CompileOptions& options, const std::vector<std:
 Result<Plan> make_plan(const Graph& graph, const Target& target, const CompileOptions& options) {
   if (!options.schedule.empty()) {
     TENON_TRY(const std::string text, read_file(options.schedule));
-    return parse_plan(text, graph);
+    auto plan = parse_plan(text, graph);
+    Result<void> fits = plan ? verify_plan(graph, *plan) : Result<void>(std::unexpected(plan.error()));
+    if (fits && plan->target != target.name)
+      fits = fail(Code::E0403, "the schedule was made for target " + plan->target + ", not " + target.name, "make a new one with --emit schedule");
+    if (fits) return plan;
+    for (Diag& d : fits.error()) d.file = options.schedule;
+    return std::unexpected(std::move(fits).error());
   }
   if (options.policy == "rules") return rules_policy(graph, target);
   return fail(Code::E0601, "--policy " + options.policy + " is not known", "the policies are: rules");

@@ -220,7 +220,11 @@ class Packager {
     if (emits(Emit::Llvm)) TENON_DO(write_text(name() + ".ll", in_.code.llvm));
     if (emits(Emit::GraphText)) TENON_DO(write_text(name() + ".graph", print(in_.graph)));
     if (emits(Emit::LoopsText)) TENON_DO(write_text(name() + ".loops", print(in_.module)));
-    if (emits(Emit::Schedule)) TENON_DO(write_text(name() + ".schedule", print(in_.plan, in_.graph)));
+    if (emits(Emit::Schedule)) {
+      Plan plan = in_.plan;
+      plan.graph_hash = hash(in_.graph);
+      TENON_DO(write_text(name() + ".schedule", print(plan, in_.graph)));
+    }
     return {};
   }
 

@@ -71,20 +71,32 @@ class PlanParser {
     return plan;
   }
 
+  // The grammar is broken, or the text is of another model.
+  std::unexpected<Diags> failure() const {
+    auto failed = in_.failure();
+    if (misfit_) failed.error()[0].code = Code::E0403;
+    return failed;
+  }
+
  private:
+  void misfit(std::string message) {
+    misfit_ |= !in_.failed();
+    in_.error(std::move(message));
+  }
+
   ValueId value() {
     std::string name = in_.value_name();
     auto it = values_.find(name);
     if (it != values_.end()) return it->second;
-    in_.error("the graph has no value %" + name);
+    misfit("the graph has no value %" + name);
     return ValueId(0);
   }
 
   int node() {
     ValueId v = value();
     auto it = makers_.find(v);
-    if (it == makers_.end()) in_.error("no node makes " + name_of(g_, v));
-    else if (!assigned_.insert(it->second).second) in_.error(name_of(g_, v) + " is in two regions");
+    if (it == makers_.end()) misfit("no node makes " + name_of(g_, v));
+    else if (!assigned_.insert(it->second).second) misfit(name_of(g_, v) + " is in two regions");
     return it == makers_.end() ? 0 : it->second;
   }
 
@@ -122,7 +134,7 @@ class PlanParser {
     while (in_.at(Lexer::Kind::Name) && !in_.at("when") && !in_.at("otherwise")) {
       std::string name = in_.name();
       auto knob = std::ranges::find(knob_table(), name, &KnobInfo::name);
-      if (knob == knob_table().end()) in_.error("no knob is named `" + name + '`');
+      if (knob == knob_table().end()) misfit("no knob is named `" + name + '`');
       in_.expect("=");
       int64_t value = in_.integer<int64_t>();
       if (!in_.failed()) v.knobs.set(static_cast<Knob>(knob - knob_table().begin()), value);
@@ -146,6 +158,7 @@ class PlanParser {
   std::unordered_map<std::string, ValueId> values_;
   std::unordered_map<ValueId, int> makers_;
   std::unordered_set<int> assigned_;
+  bool misfit_ = false;
 };
 
 }  // namespace
@@ -168,9 +181,10 @@ std::string print(const Plan& plan, const Graph& graph) {
 
 Result<Plan> parse_plan(std::string_view text, const Graph& graph) {
   Lexer in(text);
-  Plan plan = PlanParser(in, graph).parse();
+  PlanParser parser(in, graph);
+  Plan plan = parser.parse();
   if (!in.at(Lexer::Kind::End)) in.error("text goes on after the last region");
-  if (in.failed()) return in.failure();
+  if (in.failed()) return parser.failure();
   return plan;
 }
 

@@ -22,7 +22,10 @@ class OpChecker {
  public:
   explicit OpChecker(const Graph& graph) : g_(graph) {
     // What the graph checks when it runs may be taken as equal.
-    for (auto [a, b] : g_.assumed_equal) g_.replaced.insert_or_assign(b, a);
+    for (auto [a, b] : g_.assumed_equal) {
+      g_.replaced.insert_or_assign(b, a);
+      solve_for_atoms(g_.pool.sub(a, b));
+    }
   }
 
   Diags run() && {
@@ -33,6 +36,22 @@ class OpChecker {
   }
 
  private:
+  // 96*floordiv(S, 2) == 384 also says that floordiv(S, 2) is 4, wherever it stands.
+  void solve_for_atoms(Expr zero) {
+    ExprPool& p = g_.pool;
+    std::vector<Expr> terms = {zero};
+    if (p.op(zero) == SOp::Add) terms.assign(p.operands(zero).begin(), p.operands(zero).end());
+    for (Expr term : terms) {
+      Expr factor = p.index(1), atom = term;
+      if (p.op(term) == SOp::Mul && p.operands(term).size() == 2) {
+        factor = p.operands(term)[0], atom = p.operands(term)[1];
+        if (!p.is_const(factor)) std::swap(factor, atom);
+      }
+      if (!p.is_const(factor) || p.is_const(atom) || p.op(atom) == SOp::Var || p.op(atom) == SOp::Mul) continue;
+      if (auto value = p.div_exact(p.sub(term, zero), factor)) g_.replaced.insert_or_assign(atom, *value);
+    }
+  }
+
   void report(const Node& node, std::string message) {
     auto first = std::ranges::find_if(node.outputs, &ValueId::valid);
     std::string where = first == node.outputs.end() ? "" : '%' + g_.values[*first].name + ": ";

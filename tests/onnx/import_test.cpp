@@ -17,7 +17,10 @@ namespace fs = std::filesystem;
 class Import : public testing::Test {
  protected:
   void SetUp() override {
-    folder = fs::path(testing::TempDir()) / ("tenon_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
+    // Of this process alone: a file that another one cuts short while it is mapped here is a bus error.
+    std::string name = testing::TempDir() + "/tenon_import_XXXXXX";
+    ASSERT_NE(mkdtemp(name.data()), nullptr);
+    folder = name;
     fs::create_directories(folder / "model");
   }
   void TearDown() override { fs::remove_all(folder); }

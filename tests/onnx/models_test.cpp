@@ -3,6 +3,7 @@
 // are not stored there: sparse files of the right size stand in.
 #include <gtest/gtest.h>
 #include <onnx/onnx_pb.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -77,7 +78,7 @@ TEST_P(Models, ImportAndPass) {
   static const std::map<std::string, fs::path> models = find_models();
   auto model = models.find(GetParam());
   if (model == models.end()) GTEST_SKIP() << "no model " << GetParam() << " under " << shared();
-  fs::path folder = fs::path(testing::TempDir()) / ("tenon_import_" + model->first);
+  fs::path folder = fs::path(testing::TempDir()) / ("tenon_models_" + model->first + "_" + std::to_string(getpid()));
   auto graph = import_onnx(with_empty_weights(model->second, folder), {});
   fs::remove_all(folder);  // what is mapped stays
   report(graph);

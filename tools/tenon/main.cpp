@@ -1,4 +1,5 @@
 #include "command.h"
+#include "mapped_files.h"
 
 namespace tenon::cli {
 
@@ -9,4 +10,7 @@ std::vector<Command> commands() {
 
 }  // namespace tenon::cli
 
-int main(int argc, char** argv) { return tenon::cli::run_command_line(argc, argv); }
+int main(int argc, char** argv) {
+  tenon::cli::report_files_cut_short();
+  return tenon::cli::run_command_line(argc, argv);
+}

@@ -64,6 +64,7 @@ Result<std::string> run_on_graph(Graph graph, const Target& target, const Chosen
   if (a.to == To::Same && chosen.loops.empty()) return print(graph);
   Result<Plan> made = a.plan.empty() ? rules_policy(graph, target) : parse_plan(a.plan, graph);
   TENON_TRY(Plan plan, std::move(made));
+  if (!a.plan.empty()) TENON_DO(verify_plan(graph, plan));
   TENON_DO(set_knobs(plan, a.knobs));
   if (a.to == To::Plan) return print(plan, graph);
   TENON_TRY(Module module, lower_graph(graph, plan, target));

@@ -1,0 +1,142 @@
+// Whether a plan fits a graph: a schedule file is what a user wrote or kept from another model.
+#include <algorithm>
+#include <map>
+
+#include "tenon/ops.h"
+#include "tenon/plan.h"
+
+namespace tenon {
+
+namespace {
+
+class PlanChecker {
+ public:
+  PlanChecker(const Graph& graph, const Plan& plan) : g_(graph), plan_(plan), region_of_(graph.nodes.size(), -1) {}
+
+  Diags run() && {
+    if (!plan_.graph_hash.empty() && plan_.graph_hash != hash(g_)) {
+      refuse("the schedule was made for another graph", "make a new one with --emit schedule, or empty the line `graph`");
+      return std::move(found_);
+    }
+    for (size_t r = 0; r < plan_.regions.size(); ++r)
+      for (int n : plan_.regions[r].nodes) {
+        int& region = region_of_[static_cast<size_t>(n)];
+        if (region >= 0) refuse(name(g_.nodes[static_cast<size_t>(n)].outputs[0]) + " is in two regions");
+        region = static_cast<int>(r);
+      }
+    for (const auto& [value, layout] : plan_.layouts) {
+      if (is_port(value)) refuse(name(value) + " is an input or output: its layout is the caller's");
+      if (!fits(layout, g_.values[value].dims.size())) refuse("the layout of " + name(value) + " does not fit its rank");
+    }
+    ready_.assign(g_.values.size(), false);
+    for (ValueId v : g_.inputs) ready(v) = true;
+    for (size_t v = 0; v < g_.values.size(); ++v)
+      if (g_.constant(ValueId(v))) ready(ValueId(v)) = true;
+    for (size_t r = 0; r < plan_.regions.size(); ++r) region(static_cast<int>(r));
+    mark_views();
+    for (ValueId v : g_.outputs)
+      if (!ready(v)) refuse("no region makes the output " + name(v));
+    return std::move(found_);
+  }
+
+ private:
+  std::string name(ValueId v) const { return '%' + g_.values[v].name; }
+  void refuse(std::string message, std::string hint = {}) {
+    found_.push_back({.code = Code::E0403, .message = std::move(message), .hint = std::move(hint)});
+  }
+  bool is_port(ValueId v) const {
+    return std::ranges::count(g_.inputs, v) + std::ranges::count(g_.outputs, v) > 0;
+  }
+  std::vector<bool>::reference ready(ValueId v) { return ready_[static_cast<size_t>(v.index)]; }
+
+  // Views whose source is there, as often as that helps: a view may be one of a view.
+  void mark_views() {
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (auto [value, of] : plan_.views) {
+        if (ready(value) || !ready(of)) continue;
+        if (!is_view(value, of)) refuse(name(value) + " is not " + name(of) + " under another shape");
+        ready(value) = changed = true;
+      }
+    }
+  }
+
+  // The nodes between the two, as a region, only move elements in the order in which they lie.
+  bool is_view(ValueId value, ValueId of) const {
+    RegionPlan between;
+    std::vector<ValueId> open = {value};
+    while (!open.empty()) {
+      ValueId v = open.back();
+      open.pop_back();
+      if (v == of || !g_.values[v].def.valid()) continue;
+      int n = g_.values[v].def.index;
+      if (region_of_[static_cast<size_t>(n)] >= 0) return false;
+      if (std::ranges::count(between.nodes, n)) continue;
+      between.nodes.push_back(n);
+      for (ValueId out : g_.nodes[static_cast<size_t>(n)].outputs)
+        between.placed.emplace_back(out, out == value ? Placement::Root : Placement::Inline);
+      for (ValueId input : g_.nodes[static_cast<size_t>(n)].inputs)
+        if (input.valid()) open.push_back(input);
+    }
+    std::ranges::sort(between.nodes);
+    auto region = build_region(with_layouts(), between);
+    return region && view_source(with_layouts(), *region) == of;
+  }
+  Graph with_layouts() const {
+    Graph copy = g_;
+    for (const auto& [value, layout] : plan_.layouts) copy.values[value].layout = layout;
+    return copy;
+  }
+
+  void region(int r) {
+    const RegionPlan& plan = plan_.regions[static_cast<size_t>(r)];
+    mark_views();
+    std::map<ValueId, Placement> placed(plan.placed.begin(), plan.placed.end());
+    std::map<ValueId, bool> made;
+    for (int n : plan.nodes) {
+      const Node& node = g_.nodes[static_cast<size_t>(n)];
+      if (!definition(node.op).lower) refuse(name(node.outputs[0]) + " has no kernel: its op is decomposed");
+      for (ValueId v : node.inputs)
+        if (v.valid() && !made.contains(v) && !ready(v)) refuse("region " + plan.name + " reads " + name(v) + ", which is not there when it runs");
+      for (ValueId v : node.outputs) {
+        made[v] = true;
+        if (!placed.contains(v)) refuse("region " + plan.name + " does not say where " + name(v) + " is placed");
+      }
+    }
+    for (auto [v, placement] : placed) {
+      if (!made.contains(v)) refuse("region " + plan.name + " places " + name(v) + ", which it does not make");
+      if (placement == Placement::Root) ready(v) = true;
+      else if (is_port(v)) refuse(name(v) + " is an output: it must be a root");
+    }
+    for (const Variant& variant : plan.schedule.variants) predicate(plan, variant.predicate);
+  }
+
+  void predicate(const RegionPlan& plan, const std::string& text) {
+    if (text.empty()) return;
+    ExprPool pool;
+    auto condition = parse_expr(pool, text);
+    if (!condition || pool.type(*condition) != DType::Bool)
+      return refuse("region " + plan.name + ": `" + text + "` is not a condition over dims");
+    std::vector<Expr> symbols;
+    pool.collect_vars(*condition, symbols);
+    for (Expr s : symbols)
+      if (!g_.pool.symbol_named(pool.var(s).name).valid())
+        refuse("region " + plan.name + ": the model has no dim " + pool.var(s).name);
+  }
+
+  const Graph& g_;
+  const Plan& plan_;
+  std::vector<int> region_of_;
+  std::vector<bool> ready_;
+  Diags found_;
+};
+
+}  // namespace
+
+Result<void> verify_plan(const Graph& graph, const Plan& plan) {
+  Diags found = PlanChecker(graph, plan).run();
+  if (!found.empty()) return std::unexpected(std::move(found));
+  return {};
+}
+
+}  // namespace tenon
