@@ -24,7 +24,7 @@ class RegionLowering {
     for (Statement& s : region_.statements) drop_unit_axes_beyond(s);
     if (attach_ == 0) {
       for (size_t i = 0; i < region_.statements.size(); ++i)
-        i += prepare_operands(region_, i, places_, [&](BufferId b) { return is_constant(b); });
+        i += prepare_operands(region_, i, places_, knobs_[Knob::pack_b], [&](BufferId b) { return is_constant(b); });
       for (const Statement& s : region_.statements) {
         begin_kernel(built_.size());
         add_statement(s, kernel().body);
@@ -168,7 +168,8 @@ class RegionLowering {
   }
 
   TileShape choose_shape(ExprPool& pool, Nest& nest, bool ordered) {
-    TileShape shape{.order = static_cast<int>(knobs_[Knob::order])};
+    TileShape shape{.order = static_cast<int>(knobs_[Knob::order]), .row_block = knobs_[Knob::row_block],
+                    .k_block = knobs_[Knob::k_block], .unroll = std::max<int64_t>(1, knobs_[Knob::unroll])};
     shape.lane = unit_stride_axis(pool, nest.offset, nest.axes);
     if (nest.condition.valid() && nest.reduces()) shape.lane = {};
     DType type = nest.reduces() ? pool.type(nest.accumulators[0].var) : pool.type(nest.value);

@@ -74,8 +74,8 @@ Expr unit_stride_axis(ExprPool& pool, Expr offset, const std::vector<Expr>& axes
 void sort_by_stride(ExprPool& pool, std::vector<Expr>& axes, Expr offset);
 
 // Puts what a contraction reads into the form that its tile wants, as statements before it: padding
-// guards become a padded copy, a strided vector operand a packed copy. Returns how many were inserted.
-size_t prepare_operands(Region& region, size_t statement, Store<BufferId, BufferPlace>& places,
+// guards become a padded copy, a vector operand a packed copy as Knob::pack_b says. Returns how many were inserted.
+size_t prepare_operands(Region& region, size_t statement, Store<BufferId, BufferPlace>& places, int64_t pack_b,
                         const std::function<bool(BufferId)>& is_constant);
 
 // What a tile is made of, once knobs and target have been looked at.
@@ -85,6 +85,9 @@ struct TileShape {
   int64_t lanes = 1;            // elements per tile along the lane axis
   int64_t rows = 1;
   int order = 0;                // Knob::order
+  int64_t row_block = 0;        // Knob::row_block
+  int64_t k_block = 0;          // Knob::k_block
+  int64_t unroll = 1;           // Knob::unroll
   int64_t atom_k = 1;           // steps that one instruction sums
 };
 

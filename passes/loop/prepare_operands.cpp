@@ -188,8 +188,9 @@ class Preparer {
 
 }  // namespace
 
-size_t prepare_operands(Region& region, size_t index, Store<BufferId, BufferPlace>& places,
+size_t prepare_operands(Region& region, size_t index, Store<BufferId, BufferPlace>& places, int64_t pack_b,
                         const std::function<bool(BufferId)>& is_constant) {
+  constexpr int64_t kAlways = 1, kNever = 2;
   ExprPool& pool = region.pool;
   Preparer prepare(region, index, places);
   auto product = [&] { return match_product(pool, prepare.statement().accumulators); };
@@ -203,14 +204,14 @@ size_t prepare_operands(Region& region, size_t index, Store<BufferId, BufferPlac
   Expr lane = unit_stride_axis(pool, nest.offset, nest.axes);
   // Without rows to share a packed copy the product is as cheap as the copy.
   bool shared = std::ranges::any_of(nest.axes, [&](Expr axis) { return axis != lane; });
-  for (int i = 0; lane.valid() && shared && i < 2; ++i) {
+  for (int i = 0; lane.valid() && shared && pack_b != kNever && i < 2; ++i) {
     auto flat = match_product(pool, flatten(region, pool, prepare.statement(), places).accumulators);
     auto logical = product();
     if (!flat || !logical) break;
     Expr load = strip_casts(pool, factor(*flat, i));
     if (pool.op(load) != SOp::Load || is_constant(pool.buffer(load)) || !pool.depends_on(load, lane)) continue;
     auto step = coefficient(pool, pool.operands(load)[0], lane);
-    if (!step || !pool.is_index(*step, 1)) prepare.materialise_lanes(factor(*logical, i), lane);
+    if (pack_b == kAlways || !step || !pool.is_index(*step, 1)) prepare.materialise_lanes(factor(*logical, i), lane);
   }
   return prepare.inserted();
 }

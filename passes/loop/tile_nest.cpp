@@ -27,11 +27,34 @@ class Tiler {
   std::vector<Stmt> build(Nest nest) {
     order_loops(nest);
     std::vector<Stmt> out;
-    out.push_back(emit(0, nest, Stmt{.kind = StmtKind::Tile}));
+    auto row = std::ranges::find(loops_, Loop::Row, &Loop::kind);
+    if (row != loops_.end() && shape_.row_block > row->block) out.push_back(cache_blocks(nest, *row));
+    else out.push_back(emit(0, nest, Stmt{.kind = StmtKind::Tile}));
     return out;
   }
 
  private:
+  // Knob row_block: all other loops stand inside one over blocks of rows, a multiple of the register block.
+  Stmt cache_blocks(const Nest& nest, const Loop& row) {
+    Expr extent = pool_.var(row.axis).extent, block = pool_.index((shape_.row_block + row.block - 1) / row.block * row.block);
+    Expr full = pool_.floordiv(extent, block), rest = pool_.mod(extent, block);
+    Expr v = pool_.axis(pool_.var(row.axis).name + "_rows", pool_.ceildiv(extent, block));
+    auto part = [&](Expr begin, Expr size) {
+      Expr inner = pool_.axis(pool_.var(row.axis).name, size);
+      Nest inside = nest;
+      inside.substitute(pool_, {{row.axis, pool_.add(begin, inner)}});
+      std::ranges::replace(inside.axes, row.axis, inner);
+      TileShape shape = shape_;
+      shape.row_block = 0;
+      return Tiler(pool_, shape).build(std::move(inside));
+    };
+    Stmt choose{.kind = StmtKind::If, .value = pool_.binary(SOp::Lt, v, full)};
+    choose.body = part(pool_.mul(v, block), block);
+    if (pool_.is_index(rest, 0)) return make_for(v, full, std::move(choose.body[0]));
+    choose.otherwise = part(pool_.mul(full, block), rest);
+    return make_for(v, pool_.ceildiv(extent, block), std::move(choose));
+  }
+
   // Row blocks come from the innermost axes along which some vector operand is the same, so that it is
   // loaded once for all rows; any axis will do where there is no such reuse to be had.
   bool shares_vector_operand(Nest& nest, Expr axis) {
@@ -175,6 +198,8 @@ class Tiler {
       ops *= *extent;
       r.kind = ReduceKind::Unroll;
     }
+    auto inner = std::ranges::find(tile.reduce.rbegin(), tile.reduce.rend(), ReduceKind::Loop, &TileReduce::kind);
+    if (inner != tile.reduce.rend()) inner->unroll = shape_.unroll;
     tile.accumulators = nest.accumulators;
     part_sums(tile);
     tile.stores.push_back({nest.out, nest.offset, nest.value, nest.condition});
@@ -190,14 +215,15 @@ class Tiler {
     if (tile.lanes_reduce || !std::ranges::all_of(tile.accumulators, is_sum)) return;
     int64_t total = 1;
     for (const TileReduce& r : tile.reduce) total *= pool_.as_int(r.extent).value_or(0);
-    const int64_t part = reuses_operand(tile) ? kPart : static_cast<int64_t>(std::sqrt(static_cast<double>(total)));
-    if (total < std::max(kLeast, part == kPart ? 3 * part : 0)) return;
+    int64_t part = reuses_operand(tile) ? kPart : static_cast<int64_t>(std::sqrt(static_cast<double>(total)));
+    if (shape_.k_block > 0) part = shape_.k_block;
+    else if (total < std::max(kLeast, part == kPart ? 3 * part : 0)) return;
     int64_t inside = 1;
     for (size_t i = tile.reduce.size(); i-- > 0;) {
       TileReduce& r = tile.reduce[i];
       const int64_t extent = *pool_.as_int(r.extent);
       if (r.kind == ReduceKind::Loop && inside * extent > part) {
-        r.partial = std::max<int64_t>(1, part / inside);
+        r.partial = std::max<int64_t>(1, part / inside / r.unroll) * r.unroll;
         return;
       }
       inside *= extent;
