@@ -95,8 +95,37 @@ Vals qlinear_conv(OnnxNode& n) {
   return {quantize(y, n[6], n[7], 1)};
 }
 
+// The transpose of reading windows: every column is added back where it came from, which is a transposed
+// convolution with ones.
+Vals col2im(OnnxNode& n) {
+  ExprPool& p = n.pool;
+  Val x = n[0];
+  Dims image = n.elements(1);
+  std::vector<int64_t> kernel = n.constant_integers(2);
+  n.require(x.rank() == 3 && image.size() == kernel.size() && !kernel.empty(), "Col2Im needs columns [N,C,L] and shapes of one rank");
+  Window window = window_of(n, image, kernel);
+  Expr taps = p.index(1);
+  Dims blocks;
+  for (size_t d = 0; d < image.size(); ++d) {
+    taps = p.mul(taps, p.index(kernel[d]));
+    Expr padded = p.add(p.add(image[d], window.begin[d]), window.end[d]);
+    blocks.push_back(p.add(p.floordiv(p.sub(padded, p.index(reach(window, d))), p.index(window.strides[d])), p.index(1)));
+    Expr covered = p.add(p.mul(p.sub(blocks[d], p.index(1)), p.index(window.strides[d])), p.index(reach(window, d)));
+    window.end[d] = p.sub(p.sub(covered, window.begin[d]), image[d]);
+  }
+  auto channels = p.div_exact(x.dim(1), taps);
+  auto groups = channels ? p.as_int(*channels) : std::nullopt;
+  n.require(groups.has_value(), "the columns' rows are no known multiple of the block");
+  Dims square = {taps, taps}, ones = {x.dim(1), p.index(1)}, columns = {x.dim(0), x.dim(1)};
+  for (int64_t k : kernel) ones.push_back(p.index(k));
+  columns.insert(columns.end(), blocks.begin(), blocks.end());
+  Val eye = cast(n.b.iota(DType::I64, square, 0) == n.b.iota(DType::I64, square, 1), x.type());
+  Val w = reshape(broadcast(unsqueeze(eye, 0), {*channels, taps, taps}), ones);
+  return {n.b.emit(Op::conv_transpose, {reshape(x, columns), w}, window_attrs(window).set<Attr::groups>(*groups))};
+}
+
 constexpr ImportRow kRows[] = {
-    {"Conv", conv}, {"ConvInteger", conv_integer}, {"ConvTranspose", conv_transpose}, {"QLinearConv", qlinear_conv}};
+    {"Col2Im", col2im}, {"Conv", conv}, {"ConvInteger", conv_integer}, {"ConvTranspose", conv_transpose}, {"QLinearConv", qlinear_conv}};
 
 }  // namespace
 

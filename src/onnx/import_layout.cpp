@@ -217,6 +217,7 @@ Vals expand(OnnxNode& n) {
 // Each dim d becomes (repeat, d), which broadcasts, and then one dim again.
 Vals tile(OnnxNode& n) {
   ExprPool& p = n.pool;
+  if (n.opset < 6) n.unsupported("tiles and axis as two operands (opset 1)");
   Dims x = n[0].dims(), repeats = n.elements(1), split, repeated, merged;
   n.require(repeats.size() == x.size(), "Tile needs a repeat for every dim");
   for (size_t d = 0; d < x.size(); ++d) {
@@ -231,7 +232,7 @@ Vals tile(OnnxNode& n) {
 Vals pad_dims(OnnxNode& n) {
   ExprPool& p = n.pool;
   Val x = n[0];
-  auto pads = n.elements_or_attribute(1, "pads");
+  auto pads = n.elements_or_attribute(1, n.opset < 2 ? "paddings" : "pads");
   if (!pads) n.malformed("Pad without pads");
   Dims axes;
   for (int d = 0; d < x.rank(); ++d) axes.push_back(p.index(d));

@@ -127,7 +127,7 @@ TEST_F(Import, StructureErrors) {
   EXPECT_EQ(codes(text("g (float[2] x) => (float[3] y) { y = Relu(x) }")), Codes{"E0209"});
   EXPECT_EQ(codes(text("g (string[2] x) => (string[2] y) { y = Identity(x) }")), Codes{"E0303"});
   EXPECT_EQ(codes(text("g (float[2] x) => (float[2] y) { y = nowhere.Op(x) }")), Codes{"E0304"});
-  EXPECT_EQ(codes(text("g (float[2] x) => (float[2] y) { y = Relu(x) }", 6)), Codes{"E0105"});
+  EXPECT_EQ(codes(text("g (float[2] x) => (float[2] y) { y = Relu(x) }", 0)), Codes{"E0105"});
   EXPECT_EQ(codes(text("g (float[2] x) => (float[2] y) { y = Relu(x) }", 999)), Codes{"E0105"});
 }
 
