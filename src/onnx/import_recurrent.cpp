@@ -105,7 +105,7 @@ Vals recurrent(OnnxNode& n, int64_t gates, std::vector<std::string> defaults, St
   std::vector<std::string> names = n.texts("activations");
   if (names.empty())
     for (int64_t d = 0; d < *directions; ++d) names.insert(names.end(), defaults.begin(), defaults.end());
-  if (names.size() != defaults.size() * static_cast<size_t>(*directions)) n.malformed("wrong number of activations");
+  if (names.size() < defaults.size() * static_cast<size_t>(*directions)) n.malformed("wrong number of activations");
   std::vector<double> alphas = n.reals("activation_alpha"), betas = n.reals("activation_beta");
   Val lengths = n.opt(4) ? reshape(cast(n[4], DType::I64), {batch, p.index(1)}) : Val{};
 

@@ -74,17 +74,21 @@ Complex mirrored(Complex x, Expr length) {
 Vals dft(OnnxNode& n) {
   ExprPool& p = n.pool;
   Val x = n[0];
-  n.require(x.rank() >= 2, "DFT needs an operand of rank 2 or more");
+  int rank = x.rank();
+  n.require(rank >= 2, "DFT needs an operand of rank 2 or more");
   bool inverse = n.flag("inverse"), onesided = n.flag("onesided");
-  int64_t number = n.opset < 20 ? n.integer("axis") : -2;  // an operand since opset 20
-  if (n.opset >= 20 && n.opt(2)) number = n.constant_integers(2).at(0);
-  int axis = n.axis(number, x.rank()), last = x.rank() - 2;
-  n.require(axis <= last, "the transform cannot be along the dim of complex parts");
-  std::vector<int64_t> swap;
-  for (int d = 0; d < x.rank(); ++d) swap.push_back(d);
-  std::swap(swap[static_cast<size_t>(axis)], swap[static_cast<size_t>(last)]);
-  if (axis != last) x = transpose(x, swap);
-  Expr length = x.dim(last);
+  Expr axis = p.index(n.opset < 20 ? n.integer("axis") : -2);  // an operand since opset 20
+  if (n.opset >= 20 && n.opt(2)) axis = length_operand(n, 2);
+  axis = counted_axis(n, axis, rank);
+  assume_equal(n, p.min(axis, p.index(rank - 2)), axis);  // not the dim of complex parts
+  // As [before, after, along, parts].
+  Dims dims = x.dims();
+  Expr before = p.index(1), after = before, length = pick(p, dims, axis);
+  for (int d = 0; d + 1 < rank; ++d) {
+    before = p.mul(before, p.select(p.binary(SOp::Lt, p.index(d), axis), dims[static_cast<size_t>(d)], p.index(1)));
+    after = p.mul(after, p.select(p.binary(SOp::Lt, axis, p.index(d)), dims[static_cast<size_t>(d)], p.index(1)));
+  }
+  x = transpose(reshape(x, {before, length, after, dims.back()}), {0, 2, 1, 3});
   if (n.opt(1)) length = length_operand(n, 1);
   else if (inverse && onesided) length = p.mul(p.sub(length, p.index(1)), p.index(2));
   Complex in = parts(n, x);
@@ -96,7 +100,12 @@ Vals dft(OnnxNode& n) {
     out = {out.re * scale, out.im * scale};
   }
   Val y = inverse && onesided ? unsqueeze(out.re, out.re.rank()) : joined(out);
-  return {axis != last ? transpose(y, swap) : y};
+  for (int d = 0; d + 1 < rank; ++d) {
+    Expr& extent = dims[static_cast<size_t>(d)];
+    extent = p.select(p.binary(SOp::Eq, p.index(d), axis), bins, extent);
+  }
+  dims.back() = y.dim(3);
+  return {reshape(transpose(y, {0, 2, 1, 3}), dims)};
 }
 
 // Frames of the signal, windowed, transformed: [B, frames, bins, 2].

@@ -47,6 +47,17 @@ void read_tolerances(const fs::path& folder, Case& test) {
   test.atol = json.value("atol", test.atol);
 }
 
+// Cases whose stored numbers are rounding noise where the exact result is 0, so that nothing but the same order of
+// float32 operations can come within 1e-7 of them. The bound is float32's unit roundoff times the mean magnitude
+// of what is summed.
+struct Noise {
+  std::string_view name;
+  double atol;
+};
+constexpr Noise kNoise[] = {
+    {"node/test_dft_inverse_opset19", 0x1p-24 * 50},  // stored: 1.9e-7; exact: the mean of 0..99 in steps, imaginary part 0
+};
+
 Case folder_case(const fs::path& suite, const fs::path& folder) {
   Case test{.name = suite.filename() / folder.filename(), .model = folder / "model.onnx"};
   for (int i = 0; fs::exists(folder / ("test_data_set_" + std::to_string(i))); i++) {
@@ -54,6 +65,8 @@ Case folder_case(const fs::path& suite, const fs::path& folder) {
     test.data.push_back({data, numbered(data, "output_")});
   }
   read_tolerances(folder, test);
+  for (const Noise& noise : kNoise)
+    if (test.name == noise.name) test.atol = noise.atol;
   return test;
 }
 
