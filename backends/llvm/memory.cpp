@@ -173,15 +173,39 @@ void Emitter::store_lanes(const Place& place, Value* value, Value* mask) {
   }
 }
 
+// One element after the other: neighbours share a byte. Tasks never do, see lower_region.
+void Emitter::store_packed(BufferId buffer, Expr offset, Value* value, const Lanes* lanes, Value* mask, Expr guard) {
+  auto& b = code.b;
+  auto size = static_cast<unsigned>(bits(buffers_[buffer].type)), per_byte = 8 / size;
+  auto write = [&](Value* element, Value* x) {
+    Value* index = b.CreateLShr(element, code.index(std::countr_zero(per_byte)));
+    Value* at = b.CreateGEP(b.getInt8Ty(), pointer(buffer), index);
+    Value* shift = b.CreateMul(b.CreateTrunc(b.CreateAnd(element, code.index(per_byte - 1)), b.getInt8Ty()), b.getInt8(static_cast<uint8_t>(size)));
+    Value* ones = b.getInt8(static_cast<uint8_t>((1u << size) - 1));
+    Value* others = b.CreateAnd(b.CreateLoad(b.getInt8Ty(), at), b.CreateNot(b.CreateShl(ones, shift)));
+    Value* bits_of_x = b.CreateAnd(b.CreateZExtOrTrunc(x, b.getInt8Ty()), ones);
+    b.CreateStore(b.CreateOr(others, b.CreateShl(bits_of_x, shift)), at);
+  };
+  Value* element = emit(offset, guard);
+  if (!lanes) return write(element, value);
+  element = spread(element, lanes->width);
+  value = spread(value, lanes->width);
+  for (unsigned i = 0; i < lanes->width; ++i) {
+    auto lane = [&] { write(b.CreateExtractElement(element, i), b.CreateExtractElement(value, i)); };
+    if (mask) if_else(b.CreateExtractElement(mask, i), lane, nullptr);
+    else lane();
+  }
+}
+
 void Emitter::store(BufferId buffer, Expr offset, Expr value, Expr condition, const Lanes* lanes) {
   auto& b = code.b;
   DType type = buffers_[buffer].type;
   TENON_CHECK(pool.type(value) == type, "a store's value has another type than its buffer");
-  TENON_CHECK(bits(type) >= 8, "stores of less than a byte are refused before");
   Value* holds = condition.valid() ? emit(condition) : nullptr;
   auto write = [&](Expr guard, Value* mask) {
     Value* v = emit(value, guard);
     if (type == DType::Bool) v = b.CreateZExt(v, like(v, b.getInt8Ty()));
+    if (bits(type) < 8) return store_packed(buffer, offset, v, lanes, mask, guard);
     if (lanes) return store_lanes(place(buffer, offset, *lanes, guard), spread(v, lanes->width), mask);
     b.CreateAlignedStore(v, address(buffer, offset, guard),
                          code.module.getDataLayout().getABITypeAlign(code.memory_type(type)));

@@ -154,7 +154,7 @@ Result<void> link_runtime(gen::Code& code, const CodeOptions& options) {
 Result<void> check_supported(const Module& module) {
   for (const Kernel& kernel : module.kernels)
     for (const LoopBuffer& buffer : kernel.buffers)
-      if (is_complex(buffer.type) || buffer.type == DType::String || (bits(buffer.type) < 8 && buffer.written))
+      if (is_complex(buffer.type) || buffer.type == DType::String)
         return fail({.code = Code::E0303,
                      .message = "no code for " + std::string(buffer.written ? "writing " : "reading ") +
                                 std::string(spelling(buffer.type)) + " in " + kernel.name,

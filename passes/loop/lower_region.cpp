@@ -28,7 +28,7 @@ class RegionLowering {
       for (const Statement& s : region_.statements) {
         begin_kernel(built_.size());
         add_statement(s, kernel().body);
-        make_tasks(kernel().pool, kernel().body, knobs_);
+        if (!writes_packed(s)) make_tasks(kernel().pool, kernel().body, knobs_);
         finish_kernel();
       }
     } else {
@@ -86,10 +86,14 @@ class RegionLowering {
       inside.push_back(std::move(loop));
     }
     kernel().body = std::move(inside);
-    make_tasks(kernel().pool, kernel().body, knobs_);
+    if (std::ranges::none_of(region_.statements, [&](const Statement& s) { return writes_packed(s); }))
+      make_tasks(kernel().pool, kernel().body, knobs_);
     finish_kernel();
     return {};
   }
+
+  // Elements that share a byte are written by one task.
+  bool writes_packed(const Statement& s) const { return bits(region_.buffers[s.out].type) < 8; }
 
   bool is_param(BufferId b) const {
     const RegionBuffer& buffer = region_.buffers[b];

@@ -2,14 +2,7 @@
 
 namespace tenon::frontend {
 
-void assume_equal(OnnxNode& n, Expr a, Expr b) {
-  a = resolve(n.b.graph, a);
-  b = resolve(n.b.graph, b);
-  if (a == b) return;
-  auto known_a = n.pool.as_int(a), known_b = n.pool.as_int(b);
-  n.require(!known_a || !known_b, n.pool.text(a) + " must equal " + n.pool.text(b));
-  n.b.graph.assumed_equal.emplace_back(a, b);
-}
+void assume_equal(OnnxNode& n, Expr a, Expr b) { checked(unify_dims(n.b.graph, a, b)); }
 
 std::optional<std::vector<int64_t>> known_integers(const ExprPool& pool, const Dims& numbers) {
   std::vector<int64_t> known;

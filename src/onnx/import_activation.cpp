@@ -12,7 +12,13 @@ Vals relu(OnnxNode& n) { return {max(n[0], 0.0)}; }
 
 Vals leaky_relu(OnnxNode& n) { return {select(n[0] < 0.0, n[0] * n.real("alpha"), n[0])}; }
 
-Vals prelu(OnnxNode& n) { return {select(n[0] < 0.0, n[0] * n[1], n[0])}; }
+// Before opset 7 a slope of rank 1 is one per channel.
+Vals prelu(OnnxNode& n) {
+  Val x = n[0], slope = n[1];
+  if (n.opset < 7 && slope.rank() == 1 && x.rank() > 1)
+    slope = n.pool.is_index(slope.dim(0), 1) ? reshape(slope, {}) : align_channels(slope, 1, x.rank());
+  return {select(x < 0.0, x * slope, x)};
+}
 
 Vals thresholded_relu(OnnxNode& n) { return {select(n.real("alpha") < n[0], n[0], n[0].like(0))}; }
 

@@ -95,8 +95,43 @@ Vals qlinear_conv(OnnxNode& n) {
   return {quantize(y, n[6], n[7], 1)};
 }
 
+// The transpose of reading windows: every column's elements are added where they came from; what lies in the
+// padding goes to one element more than the image has. Blocks may be known only when the model runs.
+Vals col2im(OnnxNode& n) {
+  ExprPool& p = n.pool;
+  Val x = n[0];
+  Dims image = n.elements(1), block = n.elements(2);
+  n.require(x.rank() == 3 && image.size() == block.size() && !block.empty(), "Col2Im needs columns [N,C,L] and shapes of one rank");
+  Window window = window_of(n, image, std::vector<int64_t>(block.size(), 1));
+  Expr taps = product(p, block), pixels = product(p, image), places = p.mul(taps, x.dim(2));
+  auto number = [&](Expr e) { return scalar_of(n.b, e, DType::I64); };
+  Val tap = n.b.iota(DType::I64, {taps, x.dim(2)}, 0), place = n.b.iota(DType::I64, {taps, x.dim(2)}, 1);
+  Val linear = number(p.index(0)), inside = n.b.scalar(DType::Bool, 1);
+  Expr below = p.index(1);
+  for (size_t d = block.size(); d-- > 0;) {
+    Expr reach = p.add(p.mul(p.sub(block[d], p.index(1)), p.index(window.dilations[d])), p.index(1));
+    Expr padded = p.add(p.add(image[d], window.begin[d]), window.end[d]);
+    Expr blocks = p.add(p.floordiv(p.sub(padded, reach), p.index(window.strides[d])), p.index(1));
+    Val at = n.b.emit(Op::mod, {place, number(blocks)}) * static_cast<double>(window.strides[d]) +
+             n.b.emit(Op::mod, {tap, number(block[d])}) * static_cast<double>(window.dilations[d]) - number(window.begin[d]);
+    inside = logical_and(inside, logical_and(0.0 <= at, at < number(image[d])));
+    linear = linear + at * number(below);
+    tap = tap / number(block[d]);
+    place = place / number(blocks);
+    below = p.mul(below, image[d]);
+  }
+  Expr channels = p.div_exact(x.dim(1), taps).value_or(p.floordiv(x.dim(1), p.max(taps, p.index(1))));
+  Expr planes = p.mul(x.dim(0), channels), room = p.add(pixels, p.index(1));
+  Val columns = reshape(x, {planes, places}), target = reshape(select(inside, linear, number(pixels)), {p.index(1), places});
+  Val sum = n.b.emit(Op::scatter_elements, {broadcast(x.like(0), {planes, room}), broadcast(target, {planes, places}), columns},
+                     Attrs().set<Attr::axis>(1).set<Attr::reduction>("add"));
+  Dims result = {x.dim(0), channels};
+  result.insert(result.end(), image.begin(), image.end());
+  return {reshape(slice(sum, 1, p.index(0), pixels), result)};
+}
+
 constexpr ImportRow kRows[] = {
-    {"Conv", conv}, {"ConvInteger", conv_integer}, {"ConvTranspose", conv_transpose}, {"QLinearConv", qlinear_conv}};
+    {"Col2Im", col2im}, {"Conv", conv}, {"ConvInteger", conv_integer}, {"ConvTranspose", conv_transpose}, {"QLinearConv", qlinear_conv}};
 
 }  // namespace
 

@@ -1,4 +1,6 @@
 // Arithmetic, comparison, logic, conversion: mostly one core op each.
+#include <onnx/onnx_pb.h>
+
 #include "families.h"
 
 namespace tenon::frontend {
@@ -8,8 +10,22 @@ namespace {
 template <Op op>
 Vals direct(OnnxNode& n) { return {n.b.emit(op, n.operands())}; }
 
+// Before opset 7 (`broadcast`, `axis`) the right operand's dims could start at any dim of the left's.
+Val right_operand(OnnxNode& n) {
+  Val a = n[0], b = n[1];
+  if (n.opset >= 7 || !n.has("axis") || b.rank() == 0) return b;
+  int axis = n.axis("axis", a.rank());
+  n.require(axis + b.rank() <= a.rank(), "the operands do not fit at axis " + std::to_string(axis));
+  Dims dims = b.dims();
+  dims.resize(static_cast<size_t>(a.rank() - axis), n.pool.index(1));
+  return reshape(b, dims);
+}
+
 template <Op op>
-Vals swapped(OnnxNode& n) { return {n.b.emit(op, {n[1], n[0]})}; }
+Vals binary(OnnxNode& n) { return {n.b.emit(op, {n[0], right_operand(n)})}; }
+
+template <Op op>
+Vals swapped(OnnxNode& n) { return {n.b.emit(op, {right_operand(n), n[0]})}; }
 
 // Any number of operands, from the left.
 template <Op op>
@@ -25,7 +41,7 @@ Vals mod(OnnxNode& n) { return {n.b.emit(n.flag("fmod") ? Op::rem : Op::mod, {n[
 
 // The result has the base's type, whatever the exponent's.
 Vals power(OnnxNode& n) {
-  Val base = n[0], exponent = n[1];
+  Val base = n[0], exponent = right_operand(n);
   DType type = is_float(base.type()) ? base.type() : is_float(exponent.type()) ? exponent.type() : DType::F64;
   return {cast(pow(cast(base, type), cast(exponent, type)), base.type())};
 }
@@ -62,30 +78,36 @@ Val converted(OnnxNode& n, DType type) {
   if (is_float(type) && bits(type) <= 8) attrs.set<Attr::saturate>(n.integer_or("saturate", 1));
   return n.b.emit(Op::cast, {n[0]}, attrs);
 }
-Vals cast_to(OnnxNode& n) { return {converted(n, n.type("to"))}; }
+// Before opset 6 the type was spelled out.
+Vals cast_to(OnnxNode& n) {
+  if (n.opset >= 6) return {converted(n, n.type("to"))};
+  onnx::TensorProto::DataType type{};
+  if (!onnx::TensorProto::DataType_Parse(n.text("to"), &type)) n.malformed("unknown element type '" + n.text("to") + "'");
+  return {converted(n, dtype_from_onnx(type).value_or(DType::String))};
+}
 Vals cast_like(OnnxNode& n) { return {converted(n, n[1].type())}; }
 Vals bit_cast(OnnxNode& n) { return {n.b.emit(Op::bitcast, {n[0]}, Attrs().set<Attr::to>(n.type("to")))}; }
 
 constexpr ImportRow kRows[] = {
     {"Abs", direct<Op::abs>},         {"Acos", direct<Op::acos>},       {"Acosh", direct<Op::acosh>},
-    {"Add", direct<Op::add>},         {"And", direct<Op::logical_and>}, {"Asin", direct<Op::asin>},
+    {"Add", binary<Op::add>},         {"And", binary<Op::logical_and>}, {"Asin", direct<Op::asin>},
     {"Asinh", direct<Op::asinh>},     {"Atan", direct<Op::atan>},       {"Atanh", direct<Op::atanh>},
     {"BitCast", bit_cast},            {"BitShift", bit_shift},          {"BitwiseAnd", direct<Op::bit_and>},
     {"BitwiseNot", direct<Op::bit_not>}, {"BitwiseOr", direct<Op::bit_or>}, {"BitwiseXor", direct<Op::bit_xor>},
     {"Cast", cast_to},                {"CastLike", cast_like},          {"Ceil", direct<Op::ceil>},
     {"Clip", clip},                   {"Cos", direct<Op::cos>},         {"Cosh", direct<Op::cosh>},
-    {"Div", direct<Op::div>},         {"Equal", direct<Op::equal>},     {"Erf", direct<Op::erf>},
+    {"Div", binary<Op::div>},         {"Equal", binary<Op::equal>},     {"Erf", direct<Op::erf>},
     {"Exp", direct<Op::exp>},         {"Floor", direct<Op::floor>},     {"Greater", swapped<Op::less>},
     {"GreaterOrEqual", swapped<Op::less_equal>}, {"IsInf", is_inf},     {"IsNaN", direct<Op::is_nan>},
-    {"Less", direct<Op::less>},       {"LessOrEqual", direct<Op::less_equal>}, {"Log", direct<Op::log>},
+    {"Less", binary<Op::less>},       {"LessOrEqual", direct<Op::less_equal>}, {"Log", direct<Op::log>},
     {"Max", folded<Op::max>},         {"Mean", mean_of_operands},       {"Min", folded<Op::min>},
-    {"Mod", mod},                     {"Mul", direct<Op::mul>},         {"Neg", direct<Op::neg>},
-    {"Not", direct<Op::logical_not>}, {"Or", direct<Op::logical_or>},   {"Pow", power},
+    {"Mod", mod},                     {"Mul", binary<Op::mul>},         {"Neg", direct<Op::neg>},
+    {"Not", direct<Op::logical_not>}, {"Or", binary<Op::logical_or>},   {"Pow", power},
     {"Reciprocal", reciprocal},       {"Round", direct<Op::round>},     {"Sigmoid", direct<Op::sigmoid>},
     {"Sign", direct<Op::sign>},       {"Sin", direct<Op::sin>},         {"Sinh", direct<Op::sinh>},
-    {"Sqrt", direct<Op::sqrt>},       {"Sub", direct<Op::sub>},         {"Sum", folded<Op::add>},
+    {"Sqrt", direct<Op::sqrt>},       {"Sub", binary<Op::sub>},         {"Sum", folded<Op::add>},
     {"Tan", direct<Op::tan>},         {"Tanh", direct<Op::tanh>},       {"Where", direct<Op::select>},
-    {"Xor", direct<Op::logical_xor>},
+    {"Xor", binary<Op::logical_xor>},
 };
 
 }  // namespace

@@ -63,11 +63,29 @@ Vals top_k(OnnxNode& n) {
                       2);
 }
 
+// A cache of one sequence per batch, with `update` written from write_indices on along axis.
+Vals tensor_scatter(OnnxNode& n) {
+  Val past = n[0], update = n[1];
+  int rank = past.rank(), axis = n.axis(n.integer_or("axis", -2), rank);
+  n.require(rank == update.rank() && axis > 0, "update must have the cache's rank, and axis may not be the batch");
+  for (int d = 0; d < rank; ++d)
+    if (d != axis) checked(unify_dims(n.b.graph, past.dim(d), update.dim(d)));
+  Val at = n.b.iota(DType::I64, past.dims(), axis);
+  if (Val first = n.opt(2)) at = at - align_channels(cast(first, DType::I64), 0, rank);
+  Val size = scalar_of(n.b, past.dim(axis), DType::I64), count = scalar_of(n.b, update.dim(axis), DType::I64);
+  std::string mode = n.text_or("mode", "linear");
+  if (mode == "circular") at = n.b.emit(Op::mod, {at, size});
+  else if (mode != "linear") n.malformed("unknown mode '" + mode + "'");
+  Val from = max(min(at, count - 1.0), 0.0);
+  Val moved = n.b.emit(Op::gather_elements, {update, from}, Attrs().set<Attr::axis>(axis));
+  return {select(logical_and(0.0 <= at, at < count), moved, past)};
+}
+
 constexpr ImportRow kRows[] = {
     {"Gather", gather_axis},      {"GatherElements", gather_elements}, {"GatherND", gather_nd},
     {"OneHot", one_hot},          {"ReverseSequence", reverse_sequence}, {"Scatter", scatter_elements},
     {"ScatterElements", scatter_elements}, {"ScatterND", scatter_nd},
-    {"TopK", top_k},
+    {"TensorScatter", tensor_scatter}, {"TopK", top_k},
 };
 
 }  // namespace

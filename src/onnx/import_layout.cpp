@@ -32,7 +32,7 @@ Vals reshape_to(OnnxNode& n) {
   if (!target) n.malformed("Reshape without shape");
   Dims dims = *target, from = x.dims();
   size_t inferred = dims.size();
-  if (!known_integers(p, dims) && std::ranges::any_of(dims, [&](Expr d) { return p.bounds(d).first < 0; }))
+  if (std::ranges::any_of(dims, [&](Expr d) { return n.b.depends_on_input(d) && p.bounds(d).first < 1; }))
     return {reshape(x, dims_from_data(n, dims))};
   Expr known = p.index(1), total = p.index(1);
   for (size_t d = 0; d < dims.size(); ++d) {
@@ -206,7 +206,7 @@ Vals expand(OnnxNode& n) {
   Dims target = n.elements(1), x = n[0].dims();
   for (size_t k = 1; k <= std::min(target.size(), x.size()); ++k) {
     Expr &wanted = target[target.size() - k], has = x[x.size() - k];
-    if (p.is_index(has, 1) || p.bounds(wanted).first >= 0) continue;
+    if (p.is_index(has, 1) || !n.b.depends_on_input(wanted)) continue;
     Expr extent = p.select(p.binary(SOp::Eq, wanted, p.index(1)), has, wanted);
     assume_equal(n, extent, has);
     wanted = has;
@@ -217,6 +217,7 @@ Vals expand(OnnxNode& n) {
 // Each dim d becomes (repeat, d), which broadcasts, and then one dim again.
 Vals tile(OnnxNode& n) {
   ExprPool& p = n.pool;
+  if (n.opset < 6) n.unsupported("tiles and axis as two operands (opset 1)");
   Dims x = n[0].dims(), repeats = n.elements(1), split, repeated, merged;
   n.require(repeats.size() == x.size(), "Tile needs a repeat for every dim");
   for (size_t d = 0; d < x.size(); ++d) {
@@ -231,7 +232,7 @@ Vals tile(OnnxNode& n) {
 Vals pad_dims(OnnxNode& n) {
   ExprPool& p = n.pool;
   Val x = n[0];
-  auto pads = n.elements_or_attribute(1, "pads");
+  auto pads = n.elements_or_attribute(1, n.opset < 2 ? "paddings" : "pads");
   if (!pads) n.malformed("Pad without pads");
   Dims axes;
   for (int d = 0; d < x.rank(); ++d) axes.push_back(p.index(d));
@@ -251,7 +252,7 @@ Vals pad_dims(OnnxNode& n) {
   // Elements that a run pads with must lie in x.
   for (size_t d = 0; d < begin.size() && mode == "reflect"; ++d)
     for (Expr pad : {begin[d], end[d]})
-      if (p.bounds(pad).first < 0 && !p.as_int(pad)) assume_equal(n, p.min(pad, p.sub(x.dim(static_cast<int>(d)), p.index(1))), pad);
+      if (n.b.depends_on_input(pad)) assume_equal(n, p.min(pad, p.sub(x.dim(static_cast<int>(d)), p.index(1))), pad);
   Val value = n.opt(2);
   if (!value && n.has("value")) value = x.like(n.real("value"));
   Vals operands = {x};

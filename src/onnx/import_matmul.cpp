@@ -174,7 +174,37 @@ Vals einsum(OnnxNode& n) {
   return {arranged(x, labels, e.result)};
 }
 
-constexpr ImportRow kRows[] = {{"Einsum", einsum},
+// By the first row, over the columns left; batches are the leading dims.
+Val minor(Val x, size_t row, const std::vector<int64_t>& columns) {
+  ExprPool& p = x.builder().pool;
+  auto element = [&](int64_t column) {
+    Val line = squeeze(slice(x, x.rank() - 2, p.index(static_cast<int64_t>(row)), p.index(1)), x.rank() - 2);
+    return squeeze(slice(line, line.rank() - 1, p.index(column), p.index(1)), line.rank() - 1);
+  };
+  if (columns.size() == 1) return element(columns[0]);
+  Val sum;
+  for (size_t k = 0; k < columns.size(); ++k) {
+    std::vector<int64_t> others = columns;
+    others.erase(others.begin() + static_cast<int64_t>(k));
+    Val term = element(columns[k]) * minor(x, row + 1, others);
+    sum = !sum ? term : k % 2 == 0 ? sum + term : sum - term;
+  }
+  return sum;
+}
+
+Vals det(OnnxNode& n) {
+  Val x = n[0];
+  n.require(x.rank() >= 2, "Det needs a matrix");
+  auto size = n.pool.as_int(checked(unify_dims(n.b.graph, x.dim(x.rank() - 2), x.dim(x.rank() - 1))));
+  constexpr int64_t kMost = 5;
+  if (!size || *size < 1 || *size > kMost) n.unsupported("matrices of any size but 1 to " + std::to_string(kMost));
+  std::vector<int64_t> columns;
+  for (int64_t c = 0; c < *size; ++c) columns.push_back(c);
+  return {minor(x, 0, columns)};
+}
+
+constexpr ImportRow kRows[] = {{"Det", det},
+                               {"Einsum", einsum},
                                {"Gemm", gemm},
                                {"MatMul", matmul},
                                {"MatMulInteger", matmul_integer},

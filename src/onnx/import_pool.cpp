@@ -53,13 +53,50 @@ Val emit_window(OnnxNode& n, Op op, Val x, const Window& w, const Dims& room) {
   return n.b.emit(op, {x}, window_attrs(padded).set<Attr::kernel>(w.kernel));
 }
 
+// Indices into x with the first spatial dim fastest (storage_order 1).
+Val column_major(OnnxNode& n, Val index) {
+  Dims extents = spatial_dims(n);
+  auto number = [&](Expr e) { return scalar_of(n.b, e, DType::I64); };
+  Val plane = number(product(n.pool, extents)), rest = n.b.emit(Op::mod, {index, plane}), moved = index - rest;
+  Expr below = n.pool.index(1);
+  for (size_t d = 0; d < extents.size(); ++d) {
+    Val after = number(product(n.pool, std::span(extents).subspan(d + 1)));
+    moved = moved + rest / after * number(below);
+    rest = n.b.emit(Op::mod, {rest, after});
+    below = n.pool.mul(below, extents[d]);
+  }
+  return moved;
+}
+
 Vals max_pool(OnnxNode& n) {
   Pool pool = pool_of(n);
-  if (n.integer_or("storage_order", 0) != 0 && n.wants_output(1)) n.unsupported("column-major indices");
   Window padded = pool.window;
   for (size_t d = 0; d < pool.room.size(); ++d) padded.end[d] = n.pool.add(padded.end[d], pool.room[d]);
-  return n.b.emit_all(Op::window_max, {n[0]}, window_attrs(padded).set<Attr::kernel>(padded.kernel),
-                      n.wants_output(1) ? 2 : 1);
+  Vals outputs = n.b.emit_all(Op::window_max, {n[0]}, window_attrs(padded).set<Attr::kernel>(padded.kernel),
+                              n.wants_output(1) ? 2 : 1);
+  if (n.integer_or("storage_order", 0) != 0 && n.wants_output(1)) outputs[1] = column_major(n, outputs[1]);
+  return outputs;
+}
+
+// ONNX MaxUnpool: every value goes where its index says, in the smallest image that such a pool comes from.
+Vals max_unpool(OnnxNode& n) {
+  ExprPool& p = n.pool;
+  Val x = n[0];
+  Window w = window_of(n, spatial_dims(n));
+  Dims dims = x.dims();
+  for (size_t d = 0; d < w.kernel.size(); ++d) {
+    Expr full = p.add(p.mul(p.sub(dims[d + 2], p.index(1)), p.index(w.strides[d])), p.index(w.kernel[d]));
+    dims[d + 2] = p.sub(p.sub(full, w.begin[d]), w.end[d]);
+  }
+  Val zeros = broadcast(x.like(0), {product(p, dims)});
+  Val y = n.b.emit(Op::scatter_elements, {zeros, flatten(n[1], 0, n[1].rank()), flatten(x, 0, x.rank())},
+                   Attrs().set<Attr::axis>(0).set<Attr::reduction>("none"));
+  y = reshape(y, dims);
+  if (!n.opt(2)) return {y};
+  Dims wanted = n.elements(2), begin(dims.size(), p.index(0)), end = begin;
+  n.require(wanted.size() == dims.size(), "output_shape needs one extent per dim");
+  for (size_t d = 0; d < dims.size(); ++d) end[d] = p.sub(wanted[d], dims[d]);
+  return {pad(y, begin, end, y.like(0))};
 }
 
 // Elements per window: all of them, or those inside x (and its padding, if that counts).
@@ -106,6 +143,7 @@ constexpr ImportRow kRows[] = {
     {"AveragePool", average_pool},          {"GlobalAveragePool", global_average_pool},
     {"GlobalLpPool", global_lp_pool},       {"GlobalMaxPool", global_max_pool},
     {"LpPool", lp_pool},                    {"MaxPool", max_pool},
+    {"MaxUnpool", max_unpool},
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "axes.h"
 #include "families.h"
 
 namespace tenon::frontend {
@@ -37,20 +38,37 @@ Vals constant_of_shape(OnnxNode& n) {
   return {broadcast(reshape(value, {}), n.elements(0))};
 }
 
+// A float that is a whole number for certain, as an index.
+std::optional<Expr> whole(OnnxNode& n, Expr e) {
+  ExprPool& p = n.pool;
+  if (p.type(e) == DType::Index) return e;
+  if (auto number = p.as_double(e))
+    return *number == std::floor(*number) && std::abs(*number) < 0x1p31 ? std::optional(p.index(static_cast<int64_t>(*number))) : std::nullopt;
+  if (p.op(e) != SOp::Cast || p.type(p.operands(e)[0]) != DType::Index || bits(p.type(e)) < 32) return std::nullopt;
+  Expr index = p.operands(e)[0], exact = p.index(int64_t{1} << 24);
+  assume_equal(n, p.min(index, exact), index);  // larger ones are rounded
+  return index;
+}
+
 // ceil((limit - start) / delta), and nothing below zero.
 Expr range_extent(OnnxNode& n) {
   ExprPool& p = n.pool;
+  if (auto delta = whole(n, n.elements(2).at(0)))
+    if (auto start = whole(n, n.elements(0).at(0)), limit = whole(n, n.elements(1).at(0)); start && limit) {
+      Expr backwards = p.binary(SOp::Lt, *delta, p.index(0));
+      n.require(!p.is_index(*delta, 0), "Range with delta 0");
+      if (!p.as_int(*delta)) assume_equal(n, p.select(p.binary(SOp::Eq, *delta, p.index(0)), p.index(0), p.index(1)), p.index(1));
+      Expr span = p.select(backwards, p.sub(*start, *limit), p.sub(*limit, *start));
+      Expr step = p.select(backwards, p.sub(p.index(0), *delta), *delta);
+      return p.ceildiv(p.max(span, p.index(0)), p.as_int(step) ? step : p.max(step, p.index(1)));
+    }
   if (is_float(n[0].type())) {
     double start = n.constant_real(0), limit = n.constant_real(1), delta = n.constant_real(2);
     double extent = std::max(std::ceil((limit - start) / delta), 0.0);
     n.require(extent < 0x1p40, "Range is too long");
     return p.index(static_cast<int64_t>(extent));
   }
-  int64_t delta = n.constant_integers(2)[0];
-  if (delta == 0) n.malformed("Range with delta 0");
-  Expr start = n.elements(0)[0], limit = n.elements(1)[0];
-  Expr span = delta > 0 ? p.sub(limit, start) : p.sub(start, limit);
-  return p.ceildiv(p.max(span, p.index(0)), p.index(std::abs(delta)));
+  n.unsupported("operands that are neither constants nor whole numbers");
 }
 
 Vals range(OnnxNode& n) {
@@ -80,6 +98,8 @@ Vals identity(OnnxNode& n) { return {n[0]}; }
 
 // Inference: nothing is dropped.
 Vals dropout(OnnxNode& n) {
+  if (n.opset < 7 && !n.flag("is_test") && n.real_or("ratio", 0.5) != 0)
+    n.unsupported("is_test = 0", "export the model for inference");
   Val training = n.opt(2);
   if (training && n.constant_integers(2)[0] != 0 && (!n.opt(1) || n.constant_real(1) != 0))
     n.unsupported("training_mode", "export the model for inference");

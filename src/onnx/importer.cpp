@@ -10,7 +10,6 @@ namespace tenon::frontend {
 
 namespace {
 
-constexpr int kMaxDepth = 64;               // nested calls and sub-graphs
 constexpr int64_t kMaxSteps = 1'000'000;    // nodes, expanded functions included
 
 std::string domain_of(const onnx::NodeProto& proto) { return proto.domain() == "ai.onnx" ? "" : proto.domain(); }
@@ -159,6 +158,13 @@ const onnx::FunctionProto* Importer::local_function(const onnx::NodeProto& proto
   return nullptr;
 }
 
+Importer::ControlFlow Importer::control_flow(std::string_view op) {
+  if (op == "If") return &Importer::if_node;
+  if (op == "Loop") return &Importer::loop_node;
+  if (op == "Scan") return &Importer::scan_node;
+  return nullptr;
+}
+
 // Without operands (an earlier node was refused) it only says whether the op is supported at all.
 Vals Importer::dispatch(const onnx::NodeProto& proto, Scope& scope, const std::optional<Vals>& operands) {
   if (const onnx::FunctionProto* f = local_function(proto))
@@ -168,7 +174,7 @@ Vals Importer::dispatch(const onnx::NodeProto& proto, Scope& scope, const std::o
   int opset = version == scope.opsets.end() ? 0 : version->second;
   const onnx::OpSchema* schema = onnx::OpSchemaRegistry::Schema(proto.op_type(), opset, domain);
   const ImportRow* row = find_importer(domain, proto.op_type());
-  bool control = domain.empty() && proto.op_type() == "If";
+  auto control = domain.empty() ? control_flow(proto.op_type()) : nullptr;
   if (!row && !control && !has_body(schema)) {
     if (!schema && !known_domain(domain))
       refuse(Code::E0304, "domain '" + domain + "' is unknown, and the model has no function " + qualified(proto));
@@ -178,12 +184,7 @@ Vals Importer::dispatch(const onnx::NodeProto& proto, Scope& scope, const std::o
   if (!operands) return {};
   if (schema) schema->Verify(proto);
   OnnxNode node(builder_, proto, schema, opset, *operands, tensors_);
-  if (control) {
-    auto condition = node[0].content();
-    auto taken = condition && condition->size() == 1 ? graph_.pool.as_int(condition->front()) : std::nullopt;
-    if (!taken) refuse(Code::E0301, "If whose condition is only known when the model runs is not supported");
-    return branch(node.graph(*taken ? "then_branch" : "else_branch"), scope);
-  }
+  if (control) return (this->*control)(node, scope);
   if (row) return row->import(node);
   return call(function_body(*schema, proto, *operands, opset), proto, *operands, schema, scope);
 }
@@ -211,18 +212,6 @@ Vals Importer::call(const onnx::FunctionProto& function, const onnx::NodeProto& 
   for (size_t i = 0; i < made.size(); ++i)  // a body may define fewer optional outputs than its signature has
     if (auto at = static_cast<int>(i); !proto.output(at).empty())
       made[i] = {builder_, find(function.output(at), inner).value_or(ValueId{})};
-  return made;
-}
-
-Vals Importer::branch(const onnx::GraphProto& body, Scope& scope) {
-  if (scope.depth >= kMaxDepth) refuse(Code::E0901, "sub-graphs nest too deeply");
-  Scope inner{.outer = &scope, .opsets = scope.opsets, .attributes = scope.attributes, .call = builder_.origin,
-              .depth = scope.depth + 1};
-  enter(body, inner);
-  nodes(body.node(), inner);
-  Vals made;
-  for (const auto& output : body.output())
-    made.emplace_back(builder_, find(output.name(), inner).value_or(ValueId{}));
   return made;
 }
 

@@ -30,6 +30,8 @@ struct Scope {
   int depth = 0;
 };
 
+inline constexpr int kMaxDepth = 64;  // nested calls and sub-graphs
+
 class Importer {
  public:
   Importer(Model& model, const ImportOptions& options);
@@ -58,8 +60,16 @@ class Importer {
   Vals dispatch(const onnx::NodeProto& proto, Scope& scope, const std::optional<Vals>& operands);
   Vals call(const onnx::FunctionProto& function, const onnx::NodeProto& proto, const Vals& operands,
             const onnx::OpSchema* schema, Scope& scope);
-  Vals branch(const onnx::GraphProto& body, Scope& scope);
   const onnx::FunctionProto* local_function(const onnx::NodeProto& proto) const;
+
+  // control_flow.cpp: what has sub-graphs needs the importer, not only the node.
+  using ControlFlow = Vals (Importer::*)(OnnxNode& n, Scope& scope);
+  static ControlFlow control_flow(std::string_view op);
+  Vals body(const onnx::GraphProto& graph, const Vals& inputs, Scope& scope);
+  Vals if_node(OnnxNode& n, Scope& scope);
+  Vals loop_node(OnnxNode& n, Scope& scope);
+  Vals scan_node(OnnxNode& n, Scope& scope);
+
   void report(Diags diags, const NodeRef& node, const Vals& operands);
 
   Model& model_;

@@ -101,11 +101,7 @@ void Importer::name_elements() {
 // Contents that no shape depends on are data again. Extents that depend on data, and sizes, must be legal.
 void Importer::finish_elements() {
   ExprPool& pool = graph_.pool;
-  auto depends = [&](Expr e) {
-    std::vector<Expr> vars;
-    pool.collect_vars(e, vars);
-    return std::ranges::any_of(builder_.input_elements, [&](const DataSymbol& d) { return std::ranges::find(vars, d.symbol) != vars.end(); });
-  };
+  auto depends = [&](Expr e) { return builder_.depends_on_input(e); };
   if (builder_.input_elements.empty()) return;
   std::set<Expr> checked;
   for (Value& v : graph_.values) {

@@ -65,6 +65,12 @@ Val Builder::iota(DType type, const Dims& dims, int axis) {
   return emit(Op::iota, {}, Attrs().set<Attr::to>(type).set<Attr::dims>(dims).set<Attr::axis>(axis));
 }
 
+bool Builder::depends_on_input(Expr e) const {
+  std::vector<Expr> vars;
+  pool.collect_vars(e, vars);
+  return std::ranges::any_of(input_elements, [&](const DataSymbol& d) { return std::ranges::find(vars, d.symbol) != vars.end(); });
+}
+
 void Builder::depend_on(Expr e) {
   std::vector<Expr> vars;
   pool.collect_vars(e, vars);

@@ -67,6 +67,7 @@ class Builder {
   Val extents(const Dims& elements);                   // i64[n]: constant where all are
   Val iota(DType type, const Dims& dims, int axis);
 
+  bool depends_on_input(Expr e) const;
   // From now on the elements of inputs in the expression are symbols of the model.
   void depend_on(Expr e);
 };

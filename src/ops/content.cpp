@@ -184,7 +184,7 @@ class Interpreter {
       case SOp::Abs: return p_.provably_nonnegative(v[0]) ? v[0] : p_.max(v[0], p_.sub(p_.index(0), v[0]));
       case SOp::Div:
       case SOp::Rem:
-        if (!p_.provably_nonnegative(v[0])) return {};
+        if (!p_.provably_nonnegative(v[0])) return truncated_quotient(op, v[0], v[1]);
         [[fallthrough]];
       case SOp::FloorDiv:
       case SOp::Mod:
@@ -195,6 +195,14 @@ class Interpreter {
         return op == SOp::Div || op == SOp::FloorDiv ? p_.floordiv(v[0], v[1]) : p_.mod(v[0], v[1]);
       default: return {};
     }
+  }
+
+  // Towards zero, of a dividend of any sign.
+  Expr truncated_quotient(SOp op, Expr x, Expr y) {
+    if (!p_.provably_less(p_.index(0), y)) return {};
+    Expr negated = p_.sub(p_.index(0), x), below = p_.binary(SOp::Lt, x, p_.index(0));
+    Expr quotient = p_.select(below, p_.sub(p_.index(0), p_.floordiv(negated, y)), p_.floordiv(x, y));
+    return op == SOp::Div ? quotient : p_.sub(x, p_.mul(quotient, y));
   }
 
   Expr convert(SOp op, Expr value, DType source, DType to) {

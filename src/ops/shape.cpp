@@ -147,7 +147,7 @@ Result<Types> infer_slice(Graph& graph, const Node& node) {
     return attr_error("slice needs a start, a step and an extent for every dim");
   ExprPool& p = graph.pool;
   for (size_t d = 0; d < x.size(); ++d) {
-    if (p.is_index(dims[d], 0)) continue;
+    if (p.bounds(dims[d]).first < 1) continue;  // may be empty: then nothing is read
     Expr last = p.add(starts[d], p.mul(p.sub(dims[d], p.index(1)), p.index(steps[d])));
     for (Expr end : {starts[d], last})
       if (p.bounds(end).second < 0 || p.bounds(p.sub(end, x[d])).first >= 0)

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "table.h"
 #include "workers.h"
 
 namespace tenon::conformance {
@@ -64,9 +65,44 @@ void print_summary(const std::vector<Case>& cases, const std::vector<Outcome>& o
              count[Status::Unsupported], cases.size());
 }
 
-int run_all(const fs::path& source, const std::vector<std::string>& filters, const Options& options, int jobs,
-            const std::string& json) {
-  auto cases = find_cases(source, cache_folder());
+struct Selection {
+  fs::path source;
+  std::vector<std::string> filters;
+  int sample = 0;    // so many, spread over the suite; 0: all
+  int least = 0;     // fewer that pass are a failure
+  bool optional = false;
+};
+
+struct Outputs {
+  std::string json, table;
+};
+
+// As ctest's tests that cannot run here; where CI is set they must.
+constexpr int kSkipped = 77;
+
+bool write(const std::string& path, const std::string& text) {
+  std::ofstream file(path);
+  file << text;
+  if (file.flush()) return true;
+  fmt::print(stderr, "error[{}]: {}: cannot be written\n", code_name(Code::E0505), path);
+  return false;
+}
+
+void spread(std::vector<Case>& cases, int sample) {
+  if (sample <= 0 || static_cast<size_t>(sample) >= cases.size()) return;
+  std::vector<Case> kept;
+  for (int i = 0; i < sample; ++i)
+    kept.push_back(std::move(cases[cases.size() * static_cast<size_t>(i) / static_cast<size_t>(sample)]));
+  cases = std::move(kept);
+}
+
+int run_all(const Selection& selection, const Options& options, int jobs, const Outputs& outputs) {
+  const std::vector<std::string>& filters = selection.filters;
+  if (selection.optional && !fs::exists(selection.source) && !std::getenv("CI")) {
+    fmt::print("{} is not there: skipped\n", selection.source.string());
+    return kSkipped;
+  }
+  auto cases = find_cases(selection.source, cache_folder());
   if (!cases) {
     fmt::print(stderr, "error[{}]: {}: {}\n", code_name(cases.error()[0].code), cases.error()[0].file,
                cases.error()[0].message);
@@ -78,21 +114,21 @@ int run_all(const fs::path& source, const std::vector<std::string>& filters, con
     });
   };
   std::erase_if(*cases, unwanted);
+  spread(*cases, selection.sample);
   const bool terminal = isatty(STDERR_FILENO);
   const auto outcomes = execute_all(*cases, options, jobs, [&](size_t done) {
     if (terminal) fmt::print(stderr, "\r\033[K[{}/{}]", done, cases->size());
   });
   if (terminal) fmt::print(stderr, "\r\033[K");
   print_summary(*cases, outcomes);
-  if (!json.empty()) {
-    std::ofstream file(json);
-    file << report(*cases, outcomes).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
-    if (!file.flush()) {
-      fmt::print(stderr, "error[{}]: {}: cannot be written\n", code_name(Code::E0505), json);
-      return 1;
-    }
-  }
-  return counts(outcomes)[Status::Failed] ? 1 : 0;
+  auto dumped = [](const nlohmann::ordered_json& json) {
+    return json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  };
+  bool written = outputs.json.empty() || write(outputs.json, dumped(report(*cases, outcomes)));
+  written &= outputs.table.empty() || write(outputs.table, markdown(*cases, outcomes, options));
+  auto count = counts(outcomes);
+  if (count[Status::Passed] < selection.least) fmt::print("fewer than {} passed\n", selection.least);
+  return !written || count[Status::Failed] > 0 || count[Status::Passed] < selection.least ? 1 : 0;
 }
 
 }  // namespace
@@ -103,14 +139,17 @@ int main(int argc, char** argv) {
   using namespace tenon::conformance;
   CLI::App app(
       "Runs ONNX's backend tests: compiles each model, runs it, and compares with the stored outputs.");
-  std::string source, json;
-  std::vector<std::string> filters;
+  Selection selection;
+  Outputs outputs;
   Options options;
   int jobs = static_cast<int>(std::thread::hardware_concurrency());
-  app.add_option("source", source, "folder of suites, or an archive of it")->required();
-  app.add_option("--filter", filters, "only cases whose suite/name contains this; repeatable")
+  app.add_option("source", selection.source, "folder of suites, or an archive of it")->required();
+  app.add_option("--filter", selection.filters, "only cases whose suite/name contains this; repeatable")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--sample", selection.sample, "only so many cases, spread evenly")->check(CLI::PositiveNumber);
+  app.add_option("--least", selection.least, "fail if fewer cases pass")->check(CLI::NonNegativeNumber);
+  app.add_flag("--optional", selection.optional, "exit with 77 where the source is missing, unless CI is set");
   app.add_flag("--reference", options.reference, "import and evaluate only, without generating code");
   app.add_option("--target", options.target, "target to compile for")->capture_default_str();
   app.add_option("--opt", options.level, "optimisation level")
@@ -120,7 +159,8 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   app.add_option("--jobs", jobs, "cases at a time")->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--json", json, "write a record with a row per case: docs/schemas.md");
+  app.add_option("--json", outputs.json, "write a record with a row per case: docs/schemas.md");
+  app.add_option("--table", outputs.table, "write docs/conformance.md: operator, passed, not supported and why");
   CLI11_PARSE(app, argc, argv);
-  return run_all(source, filters, options, jobs, json);
+  return run_all(selection, options, jobs, outputs);
 }

@@ -37,6 +37,22 @@ Result<fs::path> unpack(const fs::path& archive, const fs::path& cache) {
   return folder;
 }
 
+bool has_suites(const fs::path& folder) {
+  if (!fs::is_directory(folder)) return false;
+  auto is_folder = [](const fs::directory_entry& entry) { return entry.is_directory(); };
+  return std::ranges::any_of(fs::directory_iterator(folder), is_folder);
+}
+
+// The archive itself, or the only one in a folder.
+Result<fs::path> archive_of(const fs::path& source) {
+  if (!fs::is_directory(source)) return source;
+  std::vector<fs::path> archives;
+  for (const auto& entry : fs::directory_iterator(source))
+    if (entry.path().filename().string().find(".tar") != std::string::npos) archives.push_back(entry.path());
+  if (archives.size() == 1) return archives[0];
+  return fail({.code = Code::E0101, .message = "neither suites nor one archive of them in it", .file = source});
+}
+
 // Exceptions to the tolerances: a data.json beside the model, as ONNX's runner has it.
 void read_tolerances(const fs::path& folder, Case& test) {
   std::ifstream file(folder / "data.json");
@@ -47,6 +63,18 @@ void read_tolerances(const fs::path& folder, Case& test) {
   test.atol = json.value("atol", test.atol);
 }
 
+// Cases whose stored numbers are rounding noise where the exact result is 0, so that nothing but the same order of
+// float32 operations can come within 1e-7 of them. The bound is float32's unit roundoff times the mean magnitude
+// of what is summed.
+struct Noise {
+  std::string_view name;
+  double atol;
+};
+constexpr Noise kNoise[] = {
+    {"node/test_dft_inverse", 0x1p-24 * 50},  // stored: 1.9e-7, the imaginary part of a transform of 0..99
+    {"node/test_dft_inverse_opset19", 0x1p-24 * 50},
+};
+
 Case folder_case(const fs::path& suite, const fs::path& folder) {
   Case test{.name = suite.filename() / folder.filename(), .model = folder / "model.onnx"};
   for (int i = 0; fs::exists(folder / ("test_data_set_" + std::to_string(i))); i++) {
@@ -54,6 +82,8 @@ Case folder_case(const fs::path& suite, const fs::path& folder) {
     test.data.push_back({data, numbered(data, "output_")});
   }
   read_tolerances(folder, test);
+  for (const Noise& noise : kNoise)
+    if (test.name == noise.name) test.atol = noise.atol;
   return test;
 }
 
@@ -78,8 +108,9 @@ Result<std::vector<Case>> find_cases(const fs::path& source, const fs::path& cac
   if (!fs::exists(source))
     return fail({.code = Code::E0101, .message = "no such folder or archive", .file = source});
   fs::path root = source;
-  if (!fs::is_directory(source)) {
-    TENON_TRY(root, unpack(source, cache));
+  if (!has_suites(source)) {
+    TENON_TRY(const fs::path archive, archive_of(source));
+    TENON_TRY(root, unpack(archive, cache));
   }
   std::vector<Case> cases;
   for (const auto& suite : fs::directory_iterator(root)) {
@@ -91,6 +122,7 @@ Result<std::vector<Case>> find_cases(const fs::path& source, const fs::path& cac
         cases.push_back(light_case(suite, entry));
     }
   }
+  if (cases.empty()) return fail({.code = Code::E0101, .message = "no tests in it", .file = source});
   std::ranges::sort(cases, {}, &Case::name);
   return cases;
 }

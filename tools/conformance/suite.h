@@ -23,7 +23,7 @@ struct Case {
   double rtol = 1e-3, atol = 1e-7;  // of ONNX's own runner
 };
 
-// `source`: a folder, or an archive that tar unpacks into `cache` once.
+// `source`: a folder, an archive that tar unpacks into `cache` once, or a folder that holds one archive.
 Result<std::vector<Case>> find_cases(const std::filesystem::path& source, const std::filesystem::path& cache);
 
 std::vector<std::filesystem::path> numbered(const std::filesystem::path& folder, const std::string& prefix);
