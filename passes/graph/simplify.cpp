@@ -135,7 +135,7 @@ Applied drop_broadcast(Graph& g, const Node& n) {
     for (size_t i = 0; i < n.inputs.size(); ++i) dims.push_back(g.values[i == k ? in(*broadcast, 0) : in(n, i)].dims);
     // Only where the dims of the result follow from the other operands without unifying anything.
     const std::vector<Expr>& result = g.values[n.outputs[0]].dims;
-    bool implied = true;
+    bool implied = std::ranges::any_of(dims, [&](const std::vector<Expr>& operand) { return operand.size() == result.size(); });
     for (size_t d = 0; d < result.size(); ++d) {
       bool found = g.pool.is_index(result[d], 1), fits = true;
       for (const std::vector<Expr>& operand : dims) {

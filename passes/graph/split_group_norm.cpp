@@ -22,7 +22,7 @@ class GroupNorm {
     TENON_TRY(ValueId centred, make(g_, n_, Op::sub, {x_, mean}));
     TENON_TRY(ValueId squares, make(g_, n_, Op::mul, {centred, centred}));
     TENON_TRY(ValueId variance, mean_of(squares));
-    TENON_TRY(ValueId shifted, make(g_, n_, Op::add, {variance, add_number(g_, "epsilon", type, n_.attrs.get<Attr::epsilon>())}));
+    TENON_TRY(ValueId shifted, make(g_, n_, Op::add, {variance, add_number(g_, "epsilon", type, n_.attrs.get_or<Attr::epsilon>(1e-5))}));
     TENON_TRY(ValueId deviation, make(g_, n_, Op::sqrt, {shifted}));
     TENON_TRY(ValueId inverse, make(g_, n_, Op::div, {add_number(g_, "one", type, 1), deviation}));
     TENON_TRY(ValueId y, make(g_, n_, Op::mul, {centred, inverse}));

@@ -165,6 +165,10 @@ const Case kCases[] = {
        s.write("s.schedule", "no plan");
        return std::string("compile m.onnx -o out --schedule s.schedule");
      }},
+    {Code::E0604, 2, "frob", "", [](const Scene& s) {
+       s.write("tenon.toml", "frob = 1\n");
+       return std::string("compile --manifest tenon.toml");
+     }},
     {Code::E0901, 1, "nest too deeply", "", [](const Scene& s) {
        s.model("<ir_version: 8, opset_import: [\"\" : 17, \"own\" : 1]> g (float[2] x) => (float[2] y) { y = own.f(x) }"
                "<domain: \"own\", opset_import: [\"\" : 17, \"own\" : 1]> f (a) => (b) { b = own.f(a) }");
