@@ -203,6 +203,9 @@ struct KernelTime {
   std::vector<NodeRef> nodes;
   double median_ms = 0;
   int calls = 0;
+  // Against the target's roofline; negative: not known.
+  double gflops = -1, gb_per_s = -1;  // achieved; a multiply-add is two operations
+  double roofline = -1;               // least time / time
 };
 
 struct BenchReport {

@@ -37,6 +37,20 @@ std::vector<KernelTime> calls_of(const Json& manifest) {
   return calls;
 }
 
+// Artifacts of earlier releases do not say.
+void read_work(const Json& manifest, Artifact& artifact) {
+  artifact.work.resize(artifact.calls.size());
+  if (!manifest.contains("work")) return;
+  for (size_t k = 0; k < artifact.calls.size(); ++k)
+    if (const Json& work = manifest.at("work").at(k); !work.is_null())
+      artifact.work[k] = {.multiply_adds = work.at("multiply_adds"), .bytes = work.at("bytes")};
+  const Json &rates = manifest.at("target").at("rates"), &cache = manifest.at("target").at("cache");
+  artifact.rates = {.gflops_f32 = rates.at("gflops_f32"), .gops_i8 = rates.at("gops_i8"),
+                    .l1_gb_per_s = rates.at("l1_gb_per_s"), .l2_gb_per_s = rates.at("l2_gb_per_s"),
+                    .l3_gb_per_s = rates.at("l3_gb_per_s"), .dram_gb_per_s = rates.at("dram_gb_per_s"),
+                    .l1d_bytes = cache.at("l1d_bytes"), .l2_bytes = cache.at("l2_bytes"), .l3_bytes = cache.at("l3_bytes")};
+}
+
 Result<std::unique_ptr<Artifact>> open_folder(const fs::path& folder) try {
   TENON_TRY(const std::string text, read_file(folder / "manifest.json"));
   const Json manifest = Json::parse(text);
@@ -64,6 +78,7 @@ Result<std::unique_ptr<Artifact>> open_folder(const fs::path& folder) try {
   artifact->compiler = manifest.at("compiler");
   artifact->weights_bytes = manifest.at("weights").at("bytes");
   artifact->calls = calls_of(manifest);
+  read_work(manifest, *artifact);
   return artifact;
 } catch (const std::exception& error) {
   return fail(Code::E0501, (folder / "manifest.json").string() + " is malformed: " + error.what());

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "roofline.h"
 #include "tenon/driver.h"
 
 namespace tenon {
@@ -43,6 +44,8 @@ class Artifact {
   // `run` places the workspace between pages that nobody may touch, once against the one in front and once
   // against the one behind: an access outside ends the process, and both runs must agree.
   bool guarded = false;
+  std::vector<std::optional<WorkText>> work;   // per host call, where it is known
+  Rates rates;
 
  protected:
   Signature signature_;

@@ -1,6 +1,8 @@
 // run, bench, inspect: what is done with an artifact.
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <limits>
 
 #include "inputs.h"
 #include "scratch_folder.h"
@@ -54,7 +56,9 @@ Result<BenchReport> bench(const BenchOptions& options) {
                      .runs = static_cast<int>(totals.size()), .threads = options.threads};
   report.spread = (quantile(totals, 0.9) - quantile(totals, 0.1)) / report.median_ms;
   if (!options.kernels) return report;
+  constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
   std::map<std::string, size_t> rows;
+  std::vector<CallCost> costs;
   for (size_t call = 0; call < artifact->calls.size(); ++call) {
     std::vector<double> each;
     for (const CallTimes& t : times)
@@ -62,9 +66,21 @@ Result<BenchReport> bench(const BenchOptions& options) {
     if (each.empty()) continue;
     std::ranges::sort(each);
     auto [row, fresh] = rows.emplace(artifact->calls[call].name, report.kernels.size());
-    if (fresh) report.kernels.push_back(artifact->calls[call]);
+    if (fresh) report.kernels.push_back(artifact->calls[call]), costs.push_back({});
     report.kernels[row->second].median_ms += quantile(each, 0.5);
     ++report.kernels[row->second].calls;
+    const auto cost = artifact->work[call] ? call_cost(*artifact->work[call], artifact->rates, dims, options.threads) : std::nullopt;
+    CallCost& sum = costs[row->second];
+    sum.operations += cost ? cost->operations : unknown;
+    sum.bytes += cost ? cost->bytes : unknown;
+    sum.least_ms += cost ? cost->least_ms : unknown;
+  }
+  for (size_t k = 0; k < costs.size(); ++k) {
+    KernelTime& kernel = report.kernels[k];
+    if (std::isnan(costs[k].least_ms) || kernel.median_ms <= 0) continue;
+    kernel.gflops = costs[k].operations / kernel.median_ms * 1e-6;
+    kernel.gb_per_s = costs[k].bytes / kernel.median_ms * 1e-6;
+    kernel.roofline = costs[k].least_ms / kernel.median_ms;
   }
   return report;
 }

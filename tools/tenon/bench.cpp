@@ -39,9 +39,17 @@ int run_bench(const Arguments& a, Console& console) {
   console.print(fmt::format("{}: median {:.3f} ms, least {:.3f} ms, spread {:.1f} %, {} runs, {} threads\n",
                             report->target, report->median_ms, report->min_ms, report->spread * 100,
                             report->runs, report->threads));
-  for (const KernelTime& kernel : report->kernels)
-    console.print(fmt::format("{:>10.4f} ms {:>5.1f} %  {}\n", kernel.median_ms,
-                              100 * kernel.median_ms / report->median_ms, kernel.name));
+  if (!report->kernels.empty())
+    console.print("        time   share   GFLOP/s      GB/s  roofline  kernel\n");
+  for (const KernelTime& kernel : report->kernels) {
+    auto known = [](double value, const char* unit, int digits) {
+      return value <= 0 ? std::string("-") : fmt::format("{:.{}f}{}", value, digits, unit);
+    };
+    console.print(fmt::format("{:>9.4f} ms {:>5.1f} %  {:>8}  {:>8}  {:>8}  {}\n", kernel.median_ms,
+                              100 * kernel.median_ms / report->median_ms, known(kernel.gflops, "", 1),
+                              known(kernel.gb_per_s, "", 1), known(kernel.roofline < 0 ? -1 : 100 * kernel.roofline, " %", 0),
+                              kernel.name));
+  }
   return kOk;
 }
 
@@ -61,7 +69,7 @@ Command bench_command() {
       .options = joined(
           {{path,
             {"-i,--input", "NAME=FILE", "As for `tenon run`; default: random:0; repeatable", &a->inputs},
-            {"--kernels", "", "Time each kernel", &a->kernels},
+            {"--kernels", "", "Time each kernel, against what the target file says the device can do", &a->kernels},
             {"--runs", "N", "Runs to measure; 0: for about a second", &a->runs},
             {"--workers", "N", "Threads to run on", &a->threads},
             {"--json", "", "Print one JSON record: docs/schemas.md", &a->json}},

@@ -200,8 +200,15 @@ std::string bench_record(const BenchReport& report) {
     Json nodes = Json::array();
     for (const NodeRef& node : kernel.nodes)
       nodes.push_back({{"index", node.index}, {"name", node.name}, {"op", node.op}});
-    kernels.push_back(
-        {{"name", kernel.name}, {"median_ms", kernel.median_ms}, {"calls", kernel.calls}, {"nodes", nodes}});
+    auto known = [](double value) { return value < 0 ? Json(nullptr) : Json(value); };
+    kernels.push_back({{"name", kernel.name},
+                       {"median_ms", kernel.median_ms},
+                       {"calls", kernel.calls},
+                       {"nodes", nodes},
+                       {"share", kernel.median_ms / report.median_ms},
+                       {"gflops", known(kernel.gflops)},
+                       {"gb_per_s", known(kernel.gb_per_s)},
+                       {"roofline", known(kernel.roofline)}});
   }
   json["kernels"] = kernels;
   return line(json);

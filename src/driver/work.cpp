@@ -1,0 +1,265 @@
+// Every element of an output takes the same work, so a kernel's is: elements written x work per element. Elements
+// written are counted by the loops and never more than the buffer has; where loops have remainders, which can be
+// counted only roughly, this is what makes the figure exact.
+#include "work.h"
+
+#include <algorithm>
+
+namespace tenon {
+
+namespace {
+
+class Counter {
+ public:
+  explicit Counter(const Kernel& kernel) : kernel_(kernel), pool(kernel.pool) {}
+
+  std::optional<CallWork> run() {
+    const Counts counts = walk(kernel_.body);
+    if (!known_) return std::nullopt;
+    CallWork work{.multiply_adds = {}, .bytes = pool.index(0)};
+    for (const auto& [buffer, points] : counts.written) {
+      auto products = per_point_.find(buffer);
+      if (products == per_point_.end()) continue;
+      for (const auto& [type, each] : products->second) add(work.multiply_adds, type, pool.mul(capped(buffer, points), each));
+    }
+    for (const auto* accesses : {&counts.read, &counts.written})
+      for (const auto& [buffer, elements] : *accesses)
+        if (const LoopBuffer& info = kernel_.buffers[buffer]; info.space == Space::Param)
+          work.bytes = pool.add(work.bytes, pool.ceildiv(pool.mul(capped(buffer, elements), pool.index(bits(info.type))), pool.index(8)));
+    return work;
+  }
+
+ private:
+  using Elements = std::map<BufferId, Expr>;
+  struct Counts {
+    Elements read, written;
+  };
+  struct Loop {
+    Expr var, trips;
+  };
+
+  template <class Key>
+  void add(std::map<Key, Expr>& to, const Key& key, Expr value) {
+    auto [at, fresh] = to.emplace(key, value);
+    if (!fresh) at->second = pool.add(at->second, value);
+  }
+  void add(Elements& to, const Elements& from) {
+    for (const auto& [buffer, value] : from) add(to, buffer, value);
+  }
+  void most(Elements& to, const Elements& from) {
+    for (const auto& [buffer, value] : from)
+      if (auto [at, fresh] = to.emplace(buffer, value); !fresh) at->second = pool.max(at->second, value);
+  }
+
+  Expr capped(BufferId buffer, Expr elements) {
+    const LoopBuffer& info = kernel_.buffers[buffer];
+    return info.space == Space::Param ? pool.min(elements, info.size) : elements;
+  }
+
+  bool over_symbols(Expr e) const {
+    std::vector<Expr> vars, loads;
+    pool.collect_vars(e, vars);
+    pool.collect_loads(e, loads);
+    return loads.empty() && std::ranges::all_of(vars, [&](Expr v) { return std::ranges::find(kernel_.symbols, v) != kernel_.symbols.end(); });
+  }
+
+  // The most that an extent can be, over the symbols.
+  Expr most_of(Expr extent) {
+    if (over_symbols(extent)) return extent;
+    Expr best = {};
+    if (pool.op(extent) == SOp::Min)
+      for (Expr operand : std::vector<Expr>(pool.operands(extent).begin(), pool.operands(extent).end()))
+        if (over_symbols(operand)) best = best.valid() ? pool.min(best, operand) : operand;
+    if (best.valid()) return best;
+    const int64_t hi = pool.bounds(extent).second;
+    known_ = known_ && hi < kIndexMax;
+    return pool.index(hi);
+  }
+
+  // Loop variables that an expression depends on, through the Lets.
+  void depends(Expr e, std::vector<Expr>& out) const {
+    std::vector<Expr> vars;
+    pool.collect_vars(e, vars);
+    for (Expr var : vars) {
+      auto let = lets_.find(var);
+      if (let == lets_.end()) out.push_back(var);
+      else out.insert(out.end(), let->second.begin(), let->second.end());
+    }
+  }
+
+  // Trips of the enclosing loops that `offset` depends on, and of the others.
+  std::pair<Expr, Expr> split(Expr offset) {
+    std::vector<Expr> vars;
+    depends(offset, vars);
+    std::pair<Expr, Expr> trips{pool.index(1), pool.index(1)};
+    for (const Loop& loop : loops_) {
+      const bool used = std::ranges::find(vars, loop.var) != vars.end();
+      if (std::ranges::find(once_, loop.var) != once_.end()) continue;
+      (used ? trips.first : trips.second) = pool.mul(used ? trips.first : trips.second, loop.trips);
+    }
+    return trips;
+  }
+
+  void read(Expr value, Counts& counts) {
+    std::vector<Expr> loads;
+    pool.collect_loads(value, loads);
+    for (Expr load : loads) add(counts.read, pool.buffer(load), split(load).first);
+  }
+
+  // Products that `update` sums up: the terms of the sum that are products.
+  void count_products(Expr update, std::map<std::string, int64_t>& products) {
+    const SOp op = pool.op(update);
+    if (op == SOp::Add || op == SOp::Sub) {
+      for (Expr operand : std::vector<Expr>(pool.operands(update).begin(), pool.operands(update).end()))
+        count_products(operand, products);
+    } else if (op == SOp::Mul || op == SOp::Fma) {
+      std::vector<Expr> loads;
+      pool.collect_loads(update, loads);
+      const bool bytes = !is_float(pool.type(update)) &&
+                         std::ranges::all_of(loads, [&](Expr load) { return bits(pool.type(load)) <= 8; });
+      ++products[bytes ? "i8" : std::string(spelling(pool.type(update)))];
+    }
+  }
+
+  void tile(const Stmt& s, Counts& counts) {
+    const size_t outer = loops_.size();
+    for (const TileAxis& row : s.rows) loops_.push_back({row.var, pool.index(row.extent)});
+    Expr lanes = pool.index(s.lanes.var.valid() ? s.lanes.extent : 1);
+    if (s.lane_limit.valid()) lanes = s.lanes_reduce ? most_of(s.lane_limit) : pool.min(lanes, most_of(s.lane_limit));
+    const Loop lane{s.lanes.var, lanes};
+    if (!s.lanes_reduce) loops_.push_back(lane);
+    std::map<BufferId, Expr> repeats;  // of the whole tile, per element written
+    for (const TileStore& store : s.stores) {
+      const auto [written, others] = split(store.offset);
+      add(counts.written, store.buffer, written);
+      repeats.emplace(store.buffer, others);
+    }
+    const size_t points = loops_.size();
+    if (s.lanes_reduce) loops_.push_back(lane);
+    Expr steps = s.lanes_reduce ? lane.trips : pool.index(1);
+    for (const TileReduce& axis : s.reduce) {
+      loops_.push_back({axis.var, most_of(axis.extent)});
+      steps = pool.mul(steps, loops_.back().trips);
+    }
+    std::map<std::string, int64_t> products;
+    for (const Accumulator& acc : s.accumulators) {
+      read(acc.update, counts);
+      if (acc.monoid == Monoid::Sum) count_products(acc.update, products);
+    }
+    loops_.resize(points);
+    for (const Accumulator& acc : s.accumulators) read(acc.init, counts);
+    for (const TileStore& store : s.stores) read(store.value, counts);
+    if (!s.stores.empty())
+      for (const auto& [type, number] : products) {
+        const BufferId buffer = s.stores[0].buffer;
+        const Expr each = pool.mul(pool.mul(steps, repeats.at(buffer)), pool.index(number));
+        if (auto [at, fresh] = per_point_[buffer].emplace(type, each); !fresh) at->second = pool.max(at->second, each);
+      }
+    loops_.resize(outer);
+  }
+
+  Counts walk(const std::vector<Stmt>& block) {
+    Counts counts;
+    for (const Stmt& s : block) {
+      switch (s.kind) {
+        case StmtKind::For: {
+          loops_.push_back({s.var, most_of(s.extent)});
+          const Counts inner = walk(s.body);
+          loops_.pop_back();
+          add(counts.read, inner.read);
+          add(counts.written, inner.written);
+          break;
+        }
+        case StmtKind::Let:
+          depends(s.value, lets_[s.var]);
+          read(s.value, counts);
+          break;
+        case StmtKind::If: {
+          Counts then = walk(s.body);
+          // `if block < whole ... else ...`: the other branch is the remainder's, in one trip.
+          const size_t outer = once_.size();
+          depends(s.value, once_);
+          const Counts otherwise = walk(s.otherwise);
+          once_.resize(outer);
+          most(then.read, otherwise.read);
+          most(then.written, otherwise.written);
+          add(counts.read, then.read);
+          add(counts.written, then.written);
+          break;
+        }
+        case StmtKind::While: known_ = false; break;
+        case StmtKind::Store:
+          for (const TileStore& store : s.stores) {
+            add(counts.written, store.buffer, split(store.offset).first);
+            read(store.value, counts);
+          }
+          break;
+        case StmtKind::Tile: tile(s, counts); break;
+        case StmtKind::Call:
+          for (BufferId buffer : s.buffers)
+            add(kernel_.buffers[buffer].written ? counts.written : counts.read, buffer, kernel_.buffers[buffer].size);
+          break;
+      }
+    }
+    return counts;
+  }
+
+  const Kernel& kernel_;
+
+ public:
+  ExprPool pool;
+
+ private:
+  std::vector<Loop> loops_;
+  std::vector<Expr> once_;  // loop variables that have one value here
+  std::map<Expr, std::vector<Expr>> lets_;
+  std::map<BufferId, std::map<std::string, Expr>> per_point_;
+  bool known_ = true;
+};
+
+class Calls {
+ public:
+  Calls(const Module& module, ExprPool& pool) : module_(module), pool_(pool) {}
+
+  void walk(const std::vector<HostStmt>& statements) {
+    for (const HostStmt& s : statements) {
+      if (s.kind == HostStmt::Kind::Call) calls.push_back(call(s));
+      walk(s.body);
+      walk(s.otherwise);
+    }
+  }
+  std::vector<std::optional<CallWork>> calls;
+
+ private:
+  std::optional<CallWork> call(const HostStmt& s) {
+    const Kernel& kernel = module_.kernels[s.kernel];
+    // A symbol that the host program computes is not known before the model runs.
+    for (Expr symbol : s.symbols) {
+      std::vector<Expr> vars;
+      pool_.collect_vars(symbol, vars);
+      for (Expr var : vars)
+        if (std::ranges::find(module_.symbols, var) == module_.symbols.end()) return std::nullopt;
+    }
+    Counter counter(kernel);
+    const std::optional<CallWork> own = counter.run();
+    if (!own) return std::nullopt;
+    ExprPool::Importer importer{.from = counter.pool};
+    for (size_t k = 0; k < kernel.symbols.size(); ++k) importer.done[kernel.symbols[k]] = s.symbols[k];
+    CallWork work{.multiply_adds = {}, .bytes = pool_.import(importer, own->bytes)};
+    for (const auto& [type, number] : own->multiply_adds) work.multiply_adds[type] = pool_.import(importer, number);
+    return work;
+  }
+
+  const Module& module_;
+  ExprPool& pool_;
+};
+
+}  // namespace
+
+std::vector<std::optional<CallWork>> work_of_calls(const Module& module, ExprPool& pool) {
+  Calls calls(module, pool);
+  calls.walk(module.host);
+  return std::move(calls.calls);
+}
+
+}  // namespace tenon

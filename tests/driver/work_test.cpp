@@ -1,0 +1,84 @@
+// The work of kernels as counted on their loops, against the formulas of the operators.
+#include "../../src/driver/work.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "../../src/driver/roofline.h"
+#include "../loops/cases.h"
+#include "tenon/passes.h"
+#include "tenon/policy.h"
+
+namespace tenon {
+namespace {
+
+struct Total {
+  double multiply_adds = 0, bytes = 0;
+};
+
+Total total(const Graph& graph, const std::string& target_name, int64_t n) {
+  const auto target = load_target(target_name);
+  const auto plan = rules_policy(graph, *target);
+  const auto module = build_module(graph, *plan, *target, {});
+  EXPECT_TRUE(module);
+  ExprPool pool = module->pool;
+  Total sum;
+  for (const auto& call : work_of_calls(*module, pool)) {
+    EXPECT_TRUE(call);
+    for (const auto& [type, number] : call->multiply_adds) {
+      EXPECT_EQ(type, "f32");
+      sum.multiply_adds += static_cast<double>(*pool.evaluate(number, {{pool.symbol("N"), n}}));
+    }
+    sum.bytes += static_cast<double>(*pool.evaluate(call->bytes, {{pool.symbol("N"), n}}));
+  }
+  return sum;
+}
+
+class Rows : public ::testing::TestWithParam<const char*> {};
+
+// Row counts with and without a remainder, for register blocks of any height.
+TEST_P(Rows, MatrixProduct) {
+  testing::GraphMaker maker("dense");
+  ValueId x = maker.input("x", {"N", "96"});
+  maker.graph.pool.var(maker.graph.values[x].dims[0]).hi = 1000;
+  maker.output(maker.node(Op::dot, {x, maker.constant({96, 40})}));
+  for (int64_t n : {1, 7, 24, 100, 997}) {
+    const Total work = total(maker.graph, GetParam(), n);
+    EXPECT_EQ(work.multiply_adds, static_cast<double>(n * 96 * 40)) << n;
+    EXPECT_GE(work.bytes, 4.0 * static_cast<double>(n * 96 + 96 * 40 + n * 40)) << n;
+    // Packed weights may be padded to whole vectors.
+    EXPECT_LE(work.bytes, 4.0 * static_cast<double>(n * 96 + 96 * 64 + n * 40)) << n;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, Rows, ::testing::Values("x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64"),
+                         [](const auto& row) {
+                           std::string name = row.param;
+                           std::ranges::replace(name, '-', '_');
+                           return name;
+                         });
+
+TEST(Work, ElementwiseMovesItsOperands) {
+  testing::GraphMaker maker("sum");
+  ValueId x = maker.input("x", {"N", "96"});
+  maker.output(maker.node(Op::add, {x, maker.constant({96})}));
+  const Total work = total(maker.graph, "x86-64-v3", 50);
+  EXPECT_EQ(work.multiply_adds, 0);
+  EXPECT_EQ(work.bytes, 4.0 * (2 * 50 * 96 + 96));
+}
+
+TEST(Roofline, SlowerOfComputingAndMoving) {
+  const Rates rates{.gflops_f32 = 100, .gops_i8 = 400, .l1_gb_per_s = 200, .l2_gb_per_s = 100, .l3_gb_per_s = 50,
+                    .dram_gb_per_s = 10, .l1d_bytes = 1000, .l2_bytes = 10000, .l3_bytes = 100000};
+  auto ms = [&](WorkText work, unsigned threads) { return call_cost(work, rates, {{"N", 10}}, threads)->least_ms; };
+  EXPECT_DOUBLE_EQ(ms({{{"f32", "1000*N"}}, "100*N"}, 1), 20000 / 100e6);      // computing
+  EXPECT_DOUBLE_EQ(ms({{{"f64", "1000*N"}}, "100*N"}, 1), 20000 / 50e6);
+  EXPECT_DOUBLE_EQ(ms({{{"i8", "1000*N"}}, "100*N"}, 2), 20000 / 800e6);
+  EXPECT_DOUBLE_EQ(ms({{{"f32", "1"}}, "1000*N"}, 1), 10000 / 100e6);          // moving, from L2
+  EXPECT_DOUBLE_EQ(ms({{}, "100000*N"}, 2), 1e6 / 10e6);                       // memory is shared
+  EXPECT_FALSE(call_cost({{{"f32", "M"}}, "N"}, rates, {{"N", 10}}, 1));
+}
+
+}  // namespace
+}  // namespace tenon
