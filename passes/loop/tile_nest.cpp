@@ -191,7 +191,7 @@ class Tiler {
     int64_t total = 1;
     for (const TileReduce& r : tile.reduce) total *= pool_.as_int(r.extent).value_or(0);
     const int64_t part = reuses_operand(tile) ? kPart : static_cast<int64_t>(std::sqrt(static_cast<double>(total)));
-    if (total < std::max(kLeast, part == kPart ? 3 * part : 0)) return;
+    if (total < std::max(kLeast, part == kPart ? 2 * part : 0)) return;
     int64_t inside = 1;
     for (size_t i = tile.reduce.size(); i-- > 0;) {
       TileReduce& r = tile.reduce[i];
