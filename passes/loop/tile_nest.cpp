@@ -217,7 +217,7 @@ class Tiler {
     for (const TileReduce& r : tile.reduce) total *= pool_.as_int(r.extent).value_or(0);
     int64_t part = reuses_operand(tile) ? kPart : static_cast<int64_t>(std::sqrt(static_cast<double>(total)));
     if (shape_.k_block > 0) part = shape_.k_block;
-    else if (total < std::max(kLeast, part == kPart ? 3 * part : 0)) return;
+    else if (total < std::max(kLeast, part == kPart ? 2 * part : 0)) return;
     int64_t inside = 1;
     for (size_t i = tile.reduce.size(); i-- > 0;) {
       TileReduce& r = tile.reduce[i];
