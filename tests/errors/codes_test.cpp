@@ -37,12 +37,11 @@ constexpr char kTwice[] = "g (float[2] x) => (float[2] y) { [one] y = Relu(x) [t
 constexpr char kShapes[] = "g (float[2,3] x, float[4] z) => (float[2,3] y) { a = Relu(x) [sum] y = Add(a, z) }";
 constexpr char kTypes[] = "g (float[2] x, int64[2] z) => (float[2] y) { [sum] y = Add(x, z) }";
 constexpr char kPerm[] = "g (float[2] x) => (float[2] y) { [turn] y = Transpose<perm=[3]>(x) }";
-constexpr char kData[] = "g (float[4] x, int64[2] s) => (float[2,2] y) { [to] y = Reshape(x, s) }";
+constexpr char kData[] = "g (float[4] x, float[2] f) => (float[2,2] y) { s = Cast<to=7>(f) [to] y = Reshape(x, s) }";
 constexpr char kDeclared[] = "g (float[2] x) => (float[3] y) { y = Relu(x) }";
 constexpr char kUnknown[] = "g (float[2] x) => (float[2] y) { [what] y = Unheard(x) }";
 constexpr char kVariant[] =
-    "g (float[1,1,4,4] x) => (float[1,1,2,2] y, int64[1,1,2,2] i) {"
-    " [pool] y, i = MaxPool<kernel_shape=[2,2], strides=[2,2], storage_order=1>(x) }";
+    "g (float[1,2,3] x, float[2] s) => (float[1,2,3] y) { [norm] y = BatchNormalization<spatial=0>(x, s, s, s, s) }";
 constexpr char kStrings[] = "g (string[2] x) => (string[2] y) { y = Identity(x) }";
 constexpr char kDomain[] = "g (float[2] x) => (float[2] y) { [far] y = nowhere.Op(x) }";
 
@@ -80,7 +79,7 @@ const Case kCases[] = {
        s.model(external_model("../w.bin"));
        return std::string("check m.onnx");
      }, "0 Add_0 Add 17"},
-    {Code::E0105, 1, "opset 6", "", check<kIdentity, 6>},
+    {Code::E0105, 1, "opset 99", "", check<kIdentity, 99>},
     {Code::E0106, 1, "tensor 'w' has 5 bytes of data, its type and dims need 16", "", [](const Scene& s) {
        onnx::ModelProto model = Scene::parse("g (float[4] x) => (float[4] y) { y = Add(x, w) }");
        auto* w = model.mutable_graph()->add_initializer();
@@ -107,10 +106,11 @@ const Case kCases[] = {
        s.model(model);
        return std::string("check m.onnx");
      }, "0 Add_0 Add 17"},
-    {Code::E0208, 1, "computed from data", "constant", check<kData>, "0 to Reshape 17", {"x: f32[4]", "s: i64[2]"}},
+    {Code::E0208, 1, "computed from data", "constant", check<kData>, "1 to Reshape 17", {"x: f32[4]", "s: i64[2]"}},
     {Code::E0209, 1, "y", "", check<kDeclared>},
     {Code::E0301, 3, "Unheard", "", check<kUnknown>, "0 what Unheard 17", {"x: f32[2]"}},
-    {Code::E0302, 3, "column-major", "", check<kVariant>, "0 pool MaxPool 17", {"x: f32[1,1,4,4]"}},
+    {Code::E0302, 3, "spatial = 0", "", check<kVariant, 8>, "0 norm BatchNormalization 8",
+     {"x: f32[1,2,3]", "s: f32[2]", "s: f32[2]", "s: f32[2]", "s: f32[2]"}},
     {Code::E0303, 3, "type str", "", check<kStrings>},
     {Code::E0304, 3, "nowhere", "", check<kDomain>, "0 far nowhere::Op 0", {"x: f32[2]"}},
     {Code::E0401, 1, "z80", "one of: ", [](const Scene& s) {
@@ -166,7 +166,7 @@ const Case kCases[] = {
        return std::string("compile m.onnx -o out --schedule s.schedule");
      }},
     {Code::E0604, 2, "frob", "", [](const Scene& s) {
-       s.write("tenon.toml", "frob = 1\n");
+       s.write("tenon.toml", "frob = 1\n[[model]]\nfile = \"m.onnx\"\n");
        return std::string("compile --manifest tenon.toml");
      }},
     {Code::E0901, 1, "nest too deeply", "", [](const Scene& s) {
@@ -175,6 +175,8 @@ const Case kCases[] = {
        return std::string("check m.onnx");
      }, "0 * own::f 1", {"x: f32[2]"}},
 };
+
+void PrintTo(const Case& c, std::ostream* out) { *out << code_name(c.code); }
 
 class Codes : public testing::TestWithParam<Case> {};
 
