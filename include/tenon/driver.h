@@ -177,6 +177,7 @@ struct VerifyOptions {
   std::map<std::string, int64_t> dims; // unbound symbols get small values
   bool layers = false;                 // per region, fed reference inputs
   unsigned threads = 1;
+  bool guard = false;                  // the workspace lies between pages that fault
   std::string output;                  // folder for the reference outputs, in f64; empty: none
 };
 
