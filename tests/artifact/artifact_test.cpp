@@ -1,5 +1,6 @@
 // Graphs, through the whole driver but the importer, to artifacts that run: in process, and under QEMU.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -63,11 +64,17 @@ void expect_right(const std::string& path, const Graph& graph) {
 
 class Built : public ::testing::TestWithParam<Weights> {
  protected:
+  void TearDown() override {
+    for (const fs::path& path : made_) fs::remove_all(path);
+  }
   std::string folder(const std::string& name) {
-    fs::path path = fs::path(::testing::TempDir()) / ("tenon_artifact_" + name + std::to_string(static_cast<int>(GetParam())));
-    fs::remove_all(path);
+    fs::path path = fs::path(::testing::TempDir()) / ("tenon_artifact_" + std::to_string(getpid()) + name + std::to_string(static_cast<int>(GetParam())));
+    made_.push_back(path);
     return path.string();
   }
+
+ private:
+  std::vector<fs::path> made_;
 };
 
 TEST_P(Built, LibraryRunsHere) {
