@@ -160,6 +160,9 @@ class KernelChecker : Checker {
     }
     if (s.lane_limit.valid()) expect(s.lane_limit, DType::Index, "lane limit");
     for (const TileReduce& r : s.reduce) expect(r.extent, DType::Index, "extent");
+    found_.require(std::ranges::none_of(s.reduce, [](const TileReduce& r) { return r.partial > 0; }) ||
+                       std::ranges::all_of(s.accumulators, [](const Accumulator& a) { return a.monoid == Monoid::Sum; }),
+                   "partial sums of what is no sum");
 
     Scope scope(*this);
     for (const TileAxis& row : s.rows) tile_axis(row);

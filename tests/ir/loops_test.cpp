@@ -37,7 +37,7 @@ constexpr std::string_view kModule = R"(module mlp {
         if i_block < floordiv(N, 2) {
           tile rows(i < 2) lanes(j < 4 of 6 - 4*j_block) {
             sum acc = bias[4*j_block + j]
-            reduce k < 3 by 2 {
+            reduce k < 3 by 2 partial 2 {
               acc = acc + w[12*j_block + 4*k + j]*x[6*i_block + 3*i + k]
             }
             t[12*i_block + 6*i + 4*j_block + j] = max(acc, 0:f32)
@@ -263,6 +263,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Broken{"reduce k < 3 unroll", "reduce k < N unroll", "extent is not constant"},
                     Broken{"reduce k < 3 unroll", "reduce k < 4 atom, l < 2", "an atom is not the innermost reduction"},
                     Broken{"by 2", "by 0", "unrolled less than once"},
+                    Broken{"partial 2", "partial 3", "no multiple of the unrolled steps"},
+                    Broken{"sum acc = bias", "max acc = bias", "partial sums of what is no sum"},
                     Broken{"sum acc = 0:f32", "custom acc = 0:f32", "no partial results per lane"},
                     Broken{"16 of 6*N", "16", "reduced lanes need a limit"},
                     Broken{"if N < 32", "if N + 32", "is of type index, not bool"},

@@ -51,6 +51,43 @@ TEST_P(Reduce, OverLanes) {
   }
 }
 
+// y[lane] = 1 + twice the sum of `count` elements, in parts of `partial`.
+Kernel sum_in_parts(int64_t count, int64_t partial) {
+  KernelBuilder b("sum_in_parts");
+  BufferId x = b.param("x", DType::F32, b.i(16 * count)), y = b.param("y", DType::F32, b.i(16), true);
+  Expr lane = b.var("lane", b.i(16)), k = b.var("k", b.i(count)), j = b.var("j", b.i(2));
+  Expr sum = b.k.pool.new_var({.name = "sum", .type = DType::F32});
+  Stmt tile{.kind = StmtKind::Tile};
+  tile.stores = {{y, lane, sum}};
+  tile.lanes = {lane, 16};
+  tile.reduce = {{j, b.i(2)}, {k, b.i(count)}};
+  tile.reduce.back().partial = partial;
+  tile.accumulators = {{sum, b.f(1), b.add(sum, b.load(x, b.add(b.mul(k, b.i(16)), lane))), Monoid::Sum}};
+  b.k.body = {tile};
+  return std::move(b.k);
+}
+
+TEST_P(Reduce, PartialSums) {
+  for (int64_t count : {1, 7, 8, 9, 64, 1000})
+    for (int64_t partial : {0, 1, 8}) {
+      Native native(module_of(sum_in_parts(count, partial)), target(GetParam()));
+      std::vector<float> x(static_cast<size_t>(16 * count));
+      for (size_t i = 0; i < x.size(); ++i) x[i] = 1.0f / static_cast<float>(3 + i % 16);
+      float y[16], want[16];
+      native({x.data(), y}, {});
+      for (size_t lane = 0; lane < 16; ++lane) {
+        want[lane] = 1;
+        for (int j = 0; j < 2; ++j)
+          for (int64_t first = 0; first < count; first += partial ? partial : count) {
+            float part = partial ? 0 : want[lane];
+            for (int64_t k = first; k < std::min(count, partial ? first + partial : count); ++k) part += x[lane];
+            want[lane] = partial ? want[lane] + part : part;
+          }
+        EXPECT_EQ(y[lane], want[lane]) << count << " in parts of " << partial;  // in exactly this order
+      }
+    }
+}
+
 // y[i] = i in [1, n] ? x[i - 1] : 3, where memory ends on both sides of x.
 TEST_P(Reduce, GuardedLoadsTouchNothing) {
   KernelBuilder b("shifted");
