@@ -45,15 +45,18 @@ int64_t most_rows(const Target& target) {
 }
 
 // `extra`: registers that each vector of columns takes beside its rows.
-Block best_block(const Target& target, double m, bool symbolic, double n, int width, int64_t extra) {
+// `element`: bytes of the right operand's, which is read once from memory, padding of its last panel included.
+Block best_block(const Target& target, double m, bool symbolic, double n, int width, int64_t extra, int element) {
+  constexpr double kBytesPerCycle = 10;
   Block best;
   double best_cost = INFINITY;
-  for (int64_t vectors = 1; vectors <= 6; ++vectors)
+  const auto most_vectors = static_cast<int64_t>(std::min(6.0, std::ceil(n / width)));
+  for (int64_t vectors = 1; vectors <= most_vectors; ++vectors)
     for (int64_t rows = 1; rows <= most_rows(target) && rows * vectors + extra * vectors + 1 <= target.vector_registers; ++rows) {
       double columns = static_cast<double>(vectors * width), panels = std::floor(n / columns);
       double lane_tail = std::ceil((n - panels * columns) / width);
       double total = panels * rows_cycles(m, symbolic, rows, static_cast<double>(vectors)) +
-                     rows_cycles(m, symbolic, rows, lane_tail);
+                     rows_cycles(m, symbolic, rows, lane_tail) + std::ceil(n / columns) * columns * element / kBytesPerCycle;
       // A tie goes to the wider block: fewer loads of the left operand.
       if (total < best_cost * 0.999 || (total <= best_cost * 1.001 && rows * vectors > best.rows * best.vectors)) {
         best_cost = std::min(best_cost, total);
@@ -89,7 +92,7 @@ Knobs choose_knobs(const Graph& graph, const Region& region, const Target& targe
       return !pool.as_int(pool.var(e).extent) && (!windowed || e == axes->m.back());
     });
     const int64_t extra = type == DType::I32 ? 2 : 1;  // byte products may need a sum of what flipping signs adds
-    Block block = best_block(target, row_extent, symbolic, n, width, extra);
+    Block block = best_block(target, row_extent, symbolic, n, width, extra, type == DType::I32 ? 1 : bits(type) / 8);
     knobs.set(Knob::rows, block.rows);
     knobs.set(Knob::vectors, block.vectors);
     // The operand that is larger is streamed once.
