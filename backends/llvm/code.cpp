@@ -1,5 +1,7 @@
 #include "code.h"
 
+#include <algorithm>
+
 #include <llvm/MC/MCSubtargetInfo.h>
 #include <llvm/Target/TargetMachine.h>
 
@@ -9,27 +11,21 @@ namespace {
 
 constexpr uint64_t kZeroBytes = 1024;  // the widest load under one condition
 
-Isa isa_of(const llvm::TargetMachine& machine) {
+Isa isa_of(const llvm::TargetMachine& machine, const Target& target) {
   const llvm::MCSubtargetInfo& features = *machine.getMCSubtargetInfo();
   auto has = [&](const char* name) { return features.checkFeatures(name); };
   Isa isa;
+  isa.fma = std::ranges::find(target.atoms, "fma", &Atom::name) != target.atoms.end();
   switch (machine.getTargetTriple().getArch()) {
     case llvm::Triple::x86_64:
       isa.x86 = true;
-      isa.fma = has("+fma");
       isa.f16_convert = has("+f16c");
-      isa.avx512bw = has("+avx512bw");
-      isa.avx2 = has("+avx2");
-      isa.ssse3 = has("+ssse3");
-      isa.vnni = has("+avx512vnni") ? has("+avx512vl") : has("+avxvnni");
       break;
     case llvm::Triple::aarch64:
-      isa.arm64 = isa.fma = isa.f16_convert = true;
-      isa.dotprod = has("+dotprod");
+      isa.arm64 = isa.f16_convert = true;
       break;
     case llvm::Triple::riscv64:
       isa.riscv = true;
-      isa.fma = has("+d");
       isa.f16_convert = has("+zfhmin") && has("+zvfhmin");
       break;
     default: break;
@@ -40,7 +36,7 @@ Isa isa_of(const llvm::TargetMachine& machine) {
 }  // namespace
 
 Code::Code(const std::string& name, const Target& target_, const llvm::TargetMachine& machine)
-    : module(name, context), b(context), target(target_), isa(isa_of(machine)) {
+    : module(name, context), b(context), target(target_), isa(isa_of(machine, target_)) {
   module.setTargetTriple(machine.getTargetTriple().str());
   module.setDataLayout(machine.createDataLayout());
   module.setSourceFileName("");

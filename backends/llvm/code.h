@@ -15,14 +15,11 @@ namespace tenon::gen {
 
 using llvm::Value;
 
-// What the instruction set has, as far as emitters choose by it.
+// What the instruction set has beside the target's atoms, as far as emitters choose by it.
 struct Isa {
   bool x86 = false, arm64 = false, riscv = false;
-  bool fma = false;
+  bool fma = false;           // an atom of the target
   bool f16_convert = false;   // f16 <-> f32 in hardware
-  bool vnni = false;          // vpdpbusd and vpdpwssd, on every vector width that is used
-  bool dotprod = false;       // NEON sdot, udot
-  bool avx512bw = false, avx2 = false, ssse3 = false;
 };
 
 struct Code {

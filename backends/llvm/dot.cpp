@@ -1,5 +1,7 @@
 #include "dot.h"
 
+#include <bit>
+
 #include <llvm/IR/Intrinsics.h>
 #include <llvm/IR/IntrinsicsAArch64.h>
 #include <llvm/IR/IntrinsicsX86.h>
@@ -56,26 +58,38 @@ std::optional<ByteDot> match_byte_dot(ExprPool& pool, const Stmt& tile) {
 
 namespace {
 
+enum class Instruction : uint8_t { None, Vpdpbusd, Pmaddwd, Sdot, Udot };
+
+struct Choice {
+  Instruction instruction = Instruction::None;
+  bool flipped = false;  // with the sign of `a` flipped: wants_flipped()
+};
+
+// The target's first atom that takes bytes of this signedness at this width, or does once the sign of `a` is flipped.
+Choice choose(const Target& target, const ByteDot& dot, unsigned width) {
+  for (const Atom& atom : target.atoms) {
+    if (width < 4 || std::popcount(width) != 1 || static_cast<int>(width) > atom.lanes) continue;
+    const bool both_signed = dot.a_signed && dot.b_signed, neither = !dot.a_signed && !dot.b_signed;
+    if (atom.name == "vpdpbusd" && !neither) return {Instruction::Vpdpbusd, both_signed};
+    if (atom.name == "pmaddwd") return {Instruction::Pmaddwd};
+    if (atom.name == "sdot" && width == 4 && dot.b_signed) return {Instruction::Sdot, !dot.a_signed};
+    if (atom.name == "udot" && width == 4 && neither) return {Instruction::Udot};
+  }
+  return {};
+}
+
 class ByteProducts {
  public:
   ByteProducts(Code& code, const ByteDot& dot, Value* acc) : code_(code), b_(code.b), dot_(dot), acc_(acc) {}
 
   Value* run(Value* a, Value* b) {
-    unsigned w = width(acc_);
-    const Isa& isa = code_.isa;
-    bool mixed = dot_.a_signed != dot_.b_signed;
-    if (isa.vnni && mixed && (w == 16 || w == 8 || w == 4)) {
-      auto id = w == 16  ? Intrinsic::x86_avx512_vpdpbusd_512
-                : w == 8 ? Intrinsic::x86_avx512_vpdpbusd_256
-                         : Intrinsic::x86_avx512_vpdpbusd_128;
-      return b_.CreateIntrinsic(id, {}, {acc_, dot_.a_signed ? b : a, dot_.a_signed ? a : b});
-    }
-    if (isa.x86 && (w == 4 || (w == 8 && isa.avx2) || (w == 16 && isa.avx512bw))) return by_pairs(a, b, w);
-    if (isa.dotprod && w == 4 && !mixed) {
-      auto* bytes = llvm::FixedVectorType::get(b_.getInt8Ty(), 16);
-      auto id = dot_.a_signed ? Intrinsic::aarch64_neon_sdot : Intrinsic::aarch64_neon_udot;
-      return b_.CreateIntrinsic(id, {acc_->getType(), bytes},
-                                {acc_, b_.CreateBitCast(a, bytes), b_.CreateBitCast(b, bytes)});
+    const Choice choice = choose(code_.target, dot_, width(acc_));
+    switch (choice.instruction) {
+      case Instruction::Vpdpbusd: return vpdpbusd(dot_.a_signed ? b : a, dot_.a_signed ? a : b);
+      case Instruction::Pmaddwd: return by_pairs(a, b);
+      case Instruction::Sdot: return neon_dot(Intrinsic::aarch64_neon_sdot, a, b);
+      case Instruction::Udot: return neon_dot(Intrinsic::aarch64_neon_udot, a, b);
+      case Instruction::None: break;
     }
     return by_bytes(a, b);
   }
@@ -90,8 +104,22 @@ class ByteProducts {
     return b_.CreateAShr(odd ? v : b_.CreateShl(v, eight), eight);
   }
 
+  Value* vpdpbusd(Value* is_unsigned, Value* is_signed) {
+    const unsigned w = width(acc_);
+    auto id = w == 16  ? Intrinsic::x86_avx512_vpdpbusd_512
+              : w == 8 ? Intrinsic::x86_avx512_vpdpbusd_256
+                       : Intrinsic::x86_avx512_vpdpbusd_128;
+    return b_.CreateIntrinsic(id, {}, {acc_, is_unsigned, is_signed});
+  }
+
+  Value* neon_dot(Intrinsic::ID id, Value* a, Value* b) {
+    auto* bytes = llvm::FixedVectorType::get(b_.getInt8Ty(), 16);
+    return b_.CreateIntrinsic(id, {acc_->getType(), bytes}, {acc_, b_.CreateBitCast(a, bytes), b_.CreateBitCast(b, bytes)});
+  }
+
   // pmaddwd: exact for every signedness, twice per step.
-  Value* by_pairs(Value* a, Value* b, unsigned w) {
+  Value* by_pairs(Value* a, Value* b) {
+    const unsigned w = width(acc_);
     auto id = w == 16 ? Intrinsic::x86_avx512_pmaddw_d_512 : w == 8 ? Intrinsic::x86_avx2_pmadd_wd : Intrinsic::x86_sse2_pmadd_wd;
     Value* sum = acc_;
     for (bool odd : {false, true}) {
@@ -122,12 +150,7 @@ class ByteProducts {
 
 }  // namespace
 
-bool wants_flipped(const Code& code, const ByteDot& dot, unsigned width) {
-  if (!dot.b_signed) return false;
-  const bool vnni = code.isa.vnni && (width == 16 || width == 8 || width == 4);  // unsigned times signed
-  const bool neon = code.isa.dotprod && width == 4;                              // signed times signed
-  return (vnni && dot.a_signed) || (neon && !dot.a_signed);
-}
+bool wants_flipped(const Code& code, const ByteDot& dot, unsigned width) { return choose(code.target, dot, width).flipped; }
 
 Value* flip_sign(Code& code, Value* words) {
   return code.b.CreateXor(words, llvm::ConstantInt::get(words->getType(), 0x80808080));
