@@ -1,8 +1,9 @@
 // Imports every model that Tenon must compile, from the data set beside the repository, and checks the graph
-// after every pass. Weights of the zoo
-// are not stored there: sparse files of the right size stand in.
+// after every pass; shapes are compared with those that ONNX's own inference finds. Weights of the zoo are not stored
+// there: sparse files of the right size stand in.
 #include <gtest/gtest.h>
 #include <onnx/onnx_pb.h>
+#include <onnx/shape_inference/implementation.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -74,17 +75,61 @@ void report(const Result<Graph>& graph) {
 
 class Models : public testing::TestWithParam<const char*> {};
 
-TEST_P(Models, ImportAndPass) {
+std::optional<fs::path> find_model(const std::string& name) {
   static const std::map<std::string, fs::path> models = find_models();
-  auto model = models.find(GetParam());
-  if (model == models.end()) GTEST_SKIP() << "no model " << GetParam() << " under " << shared();
-  fs::path folder = fs::path(testing::TempDir()) / ("tenon_models_" + model->first + "_" + std::to_string(getpid()));
-  auto graph = import_onnx(with_empty_weights(model->second, folder), {});
+  auto model = models.find(name);
+  return model == models.end() ? std::nullopt : std::optional(model->second);
+}
+
+Result<Graph> import_without_weights(const fs::path& model) {
+  fs::path folder = fs::path(testing::TempDir()) / ("tenon_models_" + model.stem().string() + "_" + std::to_string(getpid()));
+  auto graph = import_onnx(with_empty_weights(model, folder), {});
   fs::remove_all(folder);  // what is mapped stays
+  return graph;
+}
+
+TEST_P(Models, ImportAndPass) {
+  auto model = find_model(GetParam());
+  if (!model) GTEST_SKIP() << "no model " << GetParam() << " under " << shared();
+  auto graph = import_without_weights(*model);
   report(graph);
   if (!graph) return;
   EXPECT_FALSE(graph->outputs.empty());
   report(run_graph_passes(std::move(*graph), {.verify_each = true}));
+}
+
+// Whatever ONNX knows of a value that kept its name: element type, rank, and extents.
+TEST_P(Models, ShapesAreThoseOfOnnx) {
+  auto model = find_model(GetParam());
+  if (!model) GTEST_SKIP() << "no model " << GetParam() << " under " << shared();
+  onnx::ModelProto proto;
+  std::ifstream in(*model, std::ios::binary);
+  ASSERT_TRUE(proto.ParseFromIstream(&in));
+  onnx::shape_inference::InferShapes(proto, onnx::OpSchemaRegistry::Instance(), 
+                                     onnx::ShapeInferenceOptions(/*check_type*/ true, /*strict*/ 0, /*data*/ true));
+  auto graph = import_without_weights(*model);
+  report(graph);
+  if (!graph) return;
+  std::map<std::string, ValueId> named;
+  for (size_t v = 0; v < graph->values.size(); ++v) named.emplace(graph->values[ValueId(v)].name, ValueId(v));
+  int compared = 0;
+  auto compare = [&](const onnx::ValueInfoProto& info) {
+    auto it = named.find(info.name());
+    if (it == named.end() || !info.type().tensor_type().has_shape()) return;
+    const Value& ours = graph->values[it->second];
+    const onnx::TypeProto_Tensor& theirs = info.type().tensor_type();
+    SCOPED_TRACE(info.name() + " is " + type_text(*graph, it->second));
+    EXPECT_EQ(tenon::info(ours.type).onnx, theirs.elem_type());
+    ASSERT_EQ(static_cast<int>(ours.dims.size()), theirs.shape().dim_size());
+    for (int d = 0; d < theirs.shape().dim_size(); ++d) {
+      if (!theirs.shape().dim(d).has_dim_value()) continue;
+      EXPECT_EQ(graph->pool.as_int(ours.dims[static_cast<size_t>(d)]), theirs.shape().dim(d).dim_value()) << "dim " << d;
+      ++compared;
+    }
+  };
+  for (const auto& value : proto.graph().value_info()) compare(value);
+  for (const auto& output : proto.graph().output()) compare(output);
+  EXPECT_GT(compared, 10);
 }
 
 INSTANTIATE_TEST_SUITE_P(List, Models, testing::ValuesIn(kModels), [](const auto& i) { return std::string(i.param); });
