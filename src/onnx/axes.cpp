@@ -4,6 +4,11 @@ namespace tenon::frontend {
 
 void assume_equal(OnnxNode& n, Expr a, Expr b) { checked(unify_dims(n.b.graph, a, b)); }
 
+void assume(OnnxNode& n, Expr condition) {
+  if (n.pool.as_int(condition) == 0) n.malformed("an operand that shapes depend on is out of range");
+  if (!n.pool.is_const(condition)) assume_equal(n, n.pool.index(1), n.pool.select(condition, n.pool.index(1), n.pool.index(0)));
+}
+
 std::optional<std::vector<int64_t>> known_integers(const ExprPool& pool, const Dims& numbers) {
   std::vector<int64_t> known;
   for (Expr e : numbers) {
@@ -18,7 +23,7 @@ Expr counted_axis(OnnxNode& n, Expr axis, int rank) {
   ExprPool& p = n.pool;
   n.require(rank > 0, "a scalar has no axes");
   Expr counted = p.select(p.binary(SOp::Lt, axis, p.index(0)), p.add(axis, p.index(rank)), axis);
-  assume_equal(n, p.max(p.min(counted, p.index(rank - 1)), p.index(0)), counted);
+  assume(n, p.all_of(p.binary(SOp::Le, p.index(0), counted), p.binary(SOp::Lt, counted, p.index(rank))));
   return counted;
 }
 
@@ -32,14 +37,13 @@ Expr pick(ExprPool& pool, const Dims& dims, Expr index) {
 AxisSet::AxisSet(OnnxNode& n, const Dims& axes, int rank) : pool_(n.pool), count_(axes.size()) {
   Dims counted;
   for (Expr axis : axes) counted.push_back(counted_axis(n, axis, rank));
-  Expr members = pool_.index(0);
+  for (size_t i = 0; i < counted.size(); ++i)
+    for (size_t k = 0; k < i; ++k) assume(n, pool_.binary(SOp::Ne, counted[i], counted[k]));  // no axis is named twice
   for (int d = 0; d < rank; ++d) {
     Expr found = pool_.constant_int(DType::Bool, 0);
     for (Expr axis : counted) found = pool_.binary(SOp::Or, found, pool_.binary(SOp::Eq, axis, pool_.index(d)));
     contains_.push_back(found);
-    members = pool_.add(members, pool_.select(found, pool_.index(1), pool_.index(0)));
   }
-  assume_equal(n, members, pool_.index(static_cast<int64_t>(count_)));  // no axis is named twice
 }
 
 Expr AxisSet::before(size_t axis) const {

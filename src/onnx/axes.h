@@ -6,8 +6,9 @@
 
 namespace tenon::frontend {
 
-// Checked when the model runs; refused where it is known to be false.
+// Checked when the model runs; refused where they are known to be false.
 void assume_equal(OnnxNode& n, Expr a, Expr b);
+void assume(OnnxNode& n, Expr condition);  // of type bool
 
 // The numbers, where all are known.
 std::optional<std::vector<int64_t>> known_integers(const ExprPool& pool, const Dims& numbers);

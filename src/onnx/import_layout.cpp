@@ -151,7 +151,7 @@ Val sliced_by_data(OnnxNode& n, const Dims& from, const Dims& to, const Dims& ax
   Dims x = y.dims(), counted;
   Expr zero = p.index(0), one = p.index(1);
   for (Expr axis : axes) counted.push_back(counted_axis(n, axis, y.rank()));
-  for (Expr step : steps) assume_equal(n, p.select(p.binary(SOp::Eq, step, zero), zero, one), one);
+  for (Expr step : steps) assume(n, p.binary(SOp::Ne, step, zero));
   for (size_t d = 0; d < x.size(); ++d) {
     Expr start = zero, extent = x[d], step = one, last = p.sub(x[d], one);
     for (size_t i = 0; i < axes.size(); ++i) {
@@ -252,7 +252,7 @@ Vals pad_dims(OnnxNode& n) {
   // Elements that a run pads with must lie in x.
   for (size_t d = 0; d < begin.size() && mode == "reflect"; ++d)
     for (Expr pad : {begin[d], end[d]})
-      if (n.b.depends_on_input(pad)) assume_equal(n, p.min(pad, p.sub(x.dim(static_cast<int>(d)), p.index(1))), pad);
+      if (n.b.depends_on_input(pad)) assume(n, p.binary(SOp::Lt, pad, x.dim(static_cast<int>(d))));
   Val value = n.opt(2);
   if (!value && n.has("value")) value = x.like(n.real("value"));
   Vals operands = {x};

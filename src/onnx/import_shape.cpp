@@ -46,7 +46,7 @@ std::optional<Expr> whole(OnnxNode& n, Expr e) {
     return *number == std::floor(*number) && std::abs(*number) < 0x1p31 ? std::optional(p.index(static_cast<int64_t>(*number))) : std::nullopt;
   if (p.op(e) != SOp::Cast || p.type(p.operands(e)[0]) != DType::Index || bits(p.type(e)) < 32) return std::nullopt;
   Expr index = p.operands(e)[0], exact = p.index(int64_t{1} << 24);
-  assume_equal(n, p.min(index, exact), index);  // larger ones are rounded
+  assume(n, p.binary(SOp::Le, index, exact));  // larger ones are rounded
   return index;
 }
 
@@ -56,8 +56,8 @@ Expr range_extent(OnnxNode& n) {
   if (auto delta = whole(n, n.elements(2).at(0)))
     if (auto start = whole(n, n.elements(0).at(0)), limit = whole(n, n.elements(1).at(0)); start && limit) {
       Expr backwards = p.binary(SOp::Lt, *delta, p.index(0));
-      n.require(!p.is_index(*delta, 0), "Range with delta 0");
-      if (!p.as_int(*delta)) assume_equal(n, p.select(p.binary(SOp::Eq, *delta, p.index(0)), p.index(0), p.index(1)), p.index(1));
+      if (p.is_index(*delta, 0)) n.malformed("Range with delta 0");
+      assume(n, p.binary(SOp::Ne, *delta, p.index(0)));
       Expr span = p.select(backwards, p.sub(*start, *limit), p.sub(*limit, *start));
       Expr step = p.select(backwards, p.sub(p.index(0), *delta), *delta);
       return p.ceildiv(p.max(span, p.index(0)), p.as_int(step) ? step : p.max(step, p.index(1)));

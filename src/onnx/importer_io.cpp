@@ -111,8 +111,10 @@ void Importer::finish_elements() {
     for (Expr d : v.dims) {
       size = pool.mul(size, d);
       for (Expr e : {d, size}) {
-        Expr legal = pool.min(pool.max(e, pool.index(0)), pool.index(kDataLimit - 1));
-        if (depends(e) && legal != e && checked.insert(e).second) graph_.assumed_equal.emplace_back(e, legal);
+        if (!depends(e) || !checked.insert(e).second) continue;
+        Expr legal = pool.all_of(pool.binary(SOp::Le, pool.index(0), e), pool.binary(SOp::Lt, e, pool.index(kDataLimit)));
+        if (pool.as_int(legal) != 1)
+          graph_.assumed_equal.emplace_back(pool.index(1), pool.select(legal, pool.index(1), pool.index(0)));
       }
     }
   }
@@ -163,7 +165,13 @@ void Importer::declare_output(const onnx::ValueInfoProto& info) {
              std::ranges::find(graph_.outputs, *found) == graph_.outputs.end();
   if (!own) {
     ValueId copy = builder_.emit(Op::reshape, {value}, Attrs().set<Attr::dims>(value.dims())).id();
-    set_name(copy, info.name());
+    // A constant gives its name up; an input keeps it, and the output's has a number.
+    Value &before = graph_.values[*found], &after = graph_.values[copy];
+    if (before.name == info.name()) {
+      if (before.constant.valid()) std::swap(before.name, after.name);
+    } else {
+      set_name(copy, info.name());
+    }
     value = {builder_, copy};
   }
   graph_.outputs.push_back(value.id());
