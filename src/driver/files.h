@@ -38,20 +38,22 @@ Result<OutputFile> output_file(const std::filesystem::path& folder, const std::s
 
 // A folder beside `final` that takes its place when all is written and vanishes otherwise. Where `final`
 // exists, files move one by one, the manifest last: without one a folder is no artifact. Files that come out as
-// they were are not touched.
+// they were are not touched. What a killed process left is removed by the next that writes to the same place.
 class StagedFolder {
  public:
   static Result<StagedFolder> beside(const std::filesystem::path& final);
-  StagedFolder(StagedFolder&& other) noexcept : final_(std::move(other.final_)), staged_(std::exchange(other.staged_, {})) {}
+  StagedFolder(StagedFolder&& other) noexcept
+      : final_(std::move(other.final_)), staged_(std::exchange(other.staged_, {})), lock_(std::exchange(other.lock_, -1)) {}
   StagedFolder& operator=(StagedFolder&&) = delete;
   ~StagedFolder();
   const std::filesystem::path& path() const { return staged_; }
   Result<void> commit();
 
  private:
-  StagedFolder(std::filesystem::path final, std::filesystem::path staged)
-      : final_(std::move(final)), staged_(std::move(staged)) {}
+  StagedFolder(std::filesystem::path final, std::filesystem::path staged, int lock)
+      : final_(std::move(final)), staged_(std::move(staged)), lock_(lock) {}
   std::filesystem::path final_, staged_;
+  int lock_ = -1;  // held while the folder is in use
 };
 
 }  // namespace tenon

@@ -4,12 +4,17 @@
     cli_test.py TENON ROOT        77: the program is not built
 """
 import json
+import os
 import pathlib
+import struct
 import subprocess
 import sys
+import tempfile
 import unittest
 
-TENON, ROOT = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+TENON, ROOT = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+from small_onnx import shifted_model  # noqa: E402
 DIGITS = ROOT / "models" / "digits.onnx"
 
 
@@ -41,6 +46,36 @@ class CommandLine(unittest.TestCase):
         for code, lines in cases.items():
             for words in lines:
                 self.assertEqual(tenon(*words).returncode, code, words)
+
+    def test_exit_codes_of_models_and_artifacts(self):
+        with tempfile.TemporaryDirectory() as name:
+            root = pathlib.Path(name)
+            model, data, out = root / "m.onnx", root / "m.bin", root / "out"
+            data.write_bytes(struct.pack("<4f", 1, 2, 3, 4))
+            model.write_bytes(shifted_model("m.bin"))
+            self.assertEqual(tenon("compile", model, "-o", out, "--emit", "so,header").returncode, 0)
+            self.assertEqual(tenon("verify", model, out).returncode, 0)
+            data.write_bytes(struct.pack("<4f", 1, 2, 3, 5))
+            done = tenon("verify", model, out)
+            self.assertEqual(done.returncode, 4, done.stderr)  # outputs differ
+            self.assertIn("E0504", done.stderr)
+
+            self.assertEqual(tenon("compile", model, "-o", out, "--emit", "exe", "--target", "aarch64").returncode, 0)
+            done = subprocess.run([TENON, "run", out, "--input", "random:0", "-o", root], capture_output=True, text=True,
+                                  env={**os.environ, "PATH": "/nowhere"})
+            self.assertEqual(done.returncode, 6, done.stderr)  # the emulator is missing
+            self.assertIn("E0506", done.stderr)
+
+            model.write_bytes(shifted_model("m.bin", operator="NoSuchOperator"))
+            done = tenon("compile", model, "-o", out)
+            self.assertEqual(done.returncode, 3, done.stderr)  # not supported
+            self.assertIn("NoSuchOperator", done.stderr)
+
+    def test_reference_is_not_stale(self):
+        self.assertEqual(tenon("help", "--markdown").stdout, (ROOT / "docs" / "cli.md").read_text(),
+                         "tenon help --markdown > docs/cli.md")
+        self.assertEqual(tenon("help", "compile").stdout, tenon("compile", "--help").stdout)
+        self.assertEqual(tenon("help", "frob").returncode, 2)
 
     def test_results_go_to_stdout_and_diagnostics_to_stderr(self):
         good, bad = tenon("targets"), tenon("targets", "z80")

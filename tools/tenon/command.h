@@ -54,6 +54,7 @@ Command ops_command();
 Command targets_command();
 Command explain_command();
 Command completions_command();
+Command help_command();
 std::vector<Command> commands();  // in the order in which --help lists them
 
 // Options that every subcommand takes.
@@ -61,6 +62,7 @@ std::vector<Option> common_options(Settings& settings);
 
 std::string help_text(const Command& command);
 std::string overview_text();
+std::string reference_text();  // docs/cli.md
 
 // Parses the command line and runs the subcommand.
 int run_command_line(int argc, const char* const* argv);

@@ -1,3 +1,5 @@
+#include <exception>
+
 #include "command.h"
 #include "mapped_files.h"
 
@@ -5,12 +7,14 @@ namespace tenon::cli {
 
 std::vector<Command> commands() {
   return {compile_command(), check_command(),   inspect_command(), run_command(),     verify_command(),
-          bench_command(),   targets_command(), ops_command(),     explain_command(), completions_command()};
+          bench_command(),   targets_command(), ops_command(),     explain_command(), completions_command(),
+          help_command()};
 }
 
 }  // namespace tenon::cli
 
-int main(int argc, char** argv) {
-  tenon::cli::report_files_cut_short();
+int main(int argc, char** argv) try {
   return tenon::cli::run_command_line(argc, argv);
+} catch (const std::exception& error) {
+  tenon::internal_error(__FILE__, __LINE__, error.what());  // errors are values: this is none that was foreseen
 }
