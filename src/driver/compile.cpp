@@ -138,12 +138,8 @@ Result<Plan> make_plan(const Graph& graph, const Target& target, const CompileOp
   return fail(Code::E0601, "--policy " + options.policy + " is not known", "the policies are: rules");
 }
 
-Result<ArtifactSummary> compile_target(const Graph& graph, const Target& target, const std::string& folder,
-                                       const CompileOptions& options, Progress& progress) {
-  const Clock::time_point start = Clock::now();
-  TENON_TRY(const Plan plan, progress.stage("plan", [&] { return make_plan(graph, target, options); }));
-  TENON_TRY(const Module module,
-            progress.stage("loops", [&] { return build_module(graph, plan, target, progress.passes()); }));
+Result<ArtifactSummary> generate(const Graph& graph, const Plan& plan, const Module& module, const Target& target,
+                                 const std::string& folder, const CompileOptions& options, Progress& progress) {
   TENON_TRY(const CodeResult code, progress.stage("code", [&] {
     const std::string arch = target.triple.substr(0, target.triple.find('-'));
     auto wanted = [&](Emit emit) { return std::ranges::find(options.emit, emit) != options.emit.end(); };
@@ -152,10 +148,19 @@ Result<ArtifactSummary> compile_target(const Graph& graph, const Target& target,
                           .keep_assembly = wanted(Emit::Assembly),
                           .runtime_bitcode = runtime_bitcode(RuntimePart::Model, arch)});
   }));
-  TENON_TRY(ArtifactSummary summary, progress.stage("package", [&] {
+  return progress.stage("package", [&] {
     return package({.graph = graph, .plan = plan, .module = module, .target = target, .code = code, .options = options},
                    folder);
-  }));
+  });
+}
+
+Result<ArtifactSummary> compile_target(const Graph& graph, const Target& target, const std::string& folder,
+                                       const CompileOptions& options, Progress& progress) {
+  const Clock::time_point start = Clock::now();
+  TENON_TRY(const Plan plan, progress.stage("plan", [&] { return make_plan(graph, target, options); }));
+  TENON_TRY(const Module module,
+            progress.stage("loops", [&] { return build_module(graph, plan, target, progress.passes()); }));
+  TENON_TRY(ArtifactSummary summary, generate(graph, plan, module, target, folder, options, progress));
   summary.nodes = graph.nodes.size();
   summary.seconds = seconds_since(start);
   return summary;
@@ -227,6 +232,14 @@ Result<Lowered> lower_model(const CompileOptions& options) {
   TENON_TRY(Plan plan, make_plan(model.graph, targets[0], options));
   TENON_TRY(Module module, build_module(model.graph, plan, targets[0], progress.passes()));
   return Lowered{std::move(targets[0]), std::move(model.graph), std::move(plan), std::move(module)};
+}
+
+Result<ArtifactSummary> generate_artifact(const Lowered& model, const std::string& folder, const CompileOptions& given) {
+  CompileOptions options = given;
+  options.emit = {Emit::SharedLibrary};
+  options.jobs = worker_count(given.jobs);
+  Progress progress(options, 2);
+  return generate(model.graph, model.plan, model.module, model.target, folder, options, progress);
 }
 
 Result<CheckReport> check(const CompileOptions& options) {

@@ -97,9 +97,11 @@ Result<std::vector<OutputError>> verify_layers(const VerifyOptions& options, Art
   if (artifact.loops_blake3 != hex(blake3(print(model.module))))
     return fail(Code::E0501, "the artifact is not what this model compiles to with these options",
                 "layers need the artifact's folder, and the options that it was compiled with");
-  TENON_TRY(const Reference reference,
-            judge_regions(model, in_graph_order(model.graph, artifact.signature(), inputs), dims, exact));
-  return verify_regions(artifact, model, reference, inputs, dims);
+  const std::vector<Tensor> fed = in_graph_order(model.graph, artifact.signature(), inputs);
+  TENON_TRY(const Reference reference, judge_regions(model, fed, dims, exact));
+  TENON_TRY(std::vector<OutputError> layers, verify_regions(artifact, model, reference, inputs, dims));
+  TENON_DO(name_wrong_nodes(layers, model, compile, fed, dims, exact));
+  return layers;
 }
 
 }  // namespace

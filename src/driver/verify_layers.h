@@ -28,4 +28,9 @@ Result<Reference> judge_regions(const Lowered& model, const std::vector<Tensor>&
 Result<std::vector<OutputError>> verify_regions(Artifact& artifact, const Lowered& model, const Reference& reference,
                                                 const std::vector<Tensor>& inputs, const Dims& dims);
 
+// For layers that are outside: their regions are compiled anew, one node at a time, and judged in the same way.
+// `node` becomes the first ONNX node that is wrong by itself; where none is, says so.
+Result<void> name_wrong_nodes(std::vector<OutputError>& layers, const Lowered& model, const CompileOptions& options,
+                              const std::vector<Tensor>& inputs, const Dims& dims, const ExactValues& exact);
+
 }  // namespace tenon
