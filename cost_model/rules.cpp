@@ -56,7 +56,9 @@ Block best_block(const Target& target, double m, bool symbolic, double n, int wi
       double columns = static_cast<double>(vectors * width), panels = std::floor(n / columns);
       double lane_tail = std::ceil((n - panels * columns) / width);
       double total = panels * rows_cycles(m, symbolic, rows, static_cast<double>(vectors)) +
-                     rows_cycles(m, symbolic, rows, lane_tail) + std::ceil(n / columns) * columns * element / kBytesPerCycle;
+                     rows_cycles(m, symbolic, rows, lane_tail);
+      // Hidden behind multiply-adds where there are enough of them.
+      total = std::max(total, std::ceil(n / columns) * columns * element / kBytesPerCycle);
       // A tie goes to the wider block: fewer loads of the left operand.
       if (total < best_cost * 0.999 || (total <= best_cost * 1.001 && rows * vectors > best.rows * best.vectors)) {
         best_cost = std::min(best_cost, total);
@@ -95,6 +97,11 @@ Knobs choose_knobs(const Graph& graph, const Region& region, const Target& targe
     Block block = best_block(target, row_extent, symbolic, n, width, extra, type == DType::I32 ? 1 : bits(type) / 8);
     knobs.set(Knob::rows, block.rows);
     knobs.set(Knob::vectors, block.vectors);
+    // Weights that come from memory for few rows are what the tile would wait for; two panels must fit the cache.
+    constexpr double kFewRows = 160, kPanelShare = 0.4;
+    const double column = k * (type == DType::I32 ? 1 : bits(type) / 8), l2 = static_cast<double>(target.l2_bytes);
+    const bool from_memory = m > static_cast<double>(block.rows) && m <= kFewRows && column * n > l2;
+    if (from_memory && column * static_cast<double>(block.vectors * width) <= kPanelShare * l2) knobs.set(Knob::prefetch, 1);
     // The operand that is larger is streamed once.
     knobs.set(Knob::order, k * n * 4 > m * k * 4 || k * n * 4 > static_cast<double>(target.l2_bytes) / 2 ? 0 : 1);
   }

@@ -157,6 +157,7 @@ class TileEmitter {
     const size_t results = instances_.size();
     if (dot_) add_offsets(parts.size());
     reduce(0, {}, [&](const ExprPool::Substitution& steps) {
+      prefetch(steps);
       for (size_t k = 0; k < instances_.size(); ++k)
         dot_ ? update_dot(instances_[k], steps, k >= results) : update(instances_[k], steps, nullptr);
     });
@@ -165,6 +166,15 @@ class TileEmitter {
       name_state(i);
       for (const TileStore& s : tile_.stores) store(s, i);
     }
+  }
+
+  // Once for all rows and lanes.
+  void prefetch(const ExprPool::Substitution& steps) {
+    ExprPool::Substitution rename = steps;
+    for (const TileAxis& row : tile_.rows) rename[row.var] = pool_.index(0);
+    for (const TileReduce& r : tile_.reduce)
+      if (r.kind == ReduceKind::Atom && !rename.contains(r.var)) rename[r.var] = pool_.index(0);
+    for (const TilePrefetch& f : tile_.prefetch) e_.prefetch(f.buffer, pool_.substitute(f.offset, rename));
   }
 
   void store(const TileStore& s, const Instance& i) {

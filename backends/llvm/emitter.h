@@ -43,6 +43,8 @@ class Emitter {
 
   // buffer[offset] = value where `condition` (invalid: always) holds and the lanes exist.
   void store(BufferId buffer, Expr offset, Expr value, Expr condition, const Lanes* lanes);
+  // Asks for the line into the second-level cache; any address will do.
+  void prefetch(BufferId buffer, Expr offset);
   // Memory was written, or may be in what follows: loads are not remembered across this point.
   void forget_loads();
 

@@ -63,6 +63,13 @@ Value* Emitter::address(BufferId buffer, Expr offset, Expr guard) {
   return code.b.CreateGEP(element, base, code.index(constant));
 }
 
+void Emitter::prefetch(BufferId buffer, Expr offset) {
+  constexpr uint32_t kRead = 0, kSecondLevel = 2, kData = 1;
+  auto& b = code.b;
+  b.CreateIntrinsic(llvm::Intrinsic::prefetch, {b.getPtrTy()},
+                    {address(buffer, offset, {}), b.getInt32(kRead), b.getInt32(kSecondLevel), b.getInt32(kData)});
+}
+
 Emitter::Place Emitter::place(BufferId buffer, Expr offset, const Lanes& lanes, Expr guard) {
   Place place{.element = code.memory_type(buffers_[buffer].type)};
   if (auto split = pool.affine(offset, lanes.var); split && !lanes_of(split->first) && !lanes_of(split->second)) {

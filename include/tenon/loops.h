@@ -56,6 +56,12 @@ struct TileStore {
   Expr condition = {};        // invalid: always
 };
 
+// A line of memory that is asked for ahead of its use. No effect on results; may lie outside the buffer.
+struct TilePrefetch {
+  BufferId buffer;
+  Expr offset;                // elements; over what an update may use, but no lanes
+};
+
 enum class StmtKind : uint8_t {
   For,      // var, extent, body; parallel: iterations are tasks (outermost only)
   Let,      // var = value for the statements after it in the same block; value may load
@@ -86,6 +92,7 @@ struct Stmt {
                               // extent and `lanes.extent` elements are taken per step
   std::vector<TileReduce> reduce = {};
   std::vector<Accumulator> accumulators = {};
+  std::vector<TilePrefetch> prefetch = {};  // at every step of the reduction
 
   std::string routine = {};
   std::vector<BufferId> buffers = {};

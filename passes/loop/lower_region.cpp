@@ -141,7 +141,8 @@ class RegionLowering {
     bool ordered = std::ranges::any_of(nest.accumulators, [](const Accumulator& a) { return a.monoid == Monoid::Custom; });
     if (!ordered) order_reduction(pool, nest);
     TileShape shape = choose_shape(pool, nest, ordered);
-    if (pack_constants(pool, statement, nest, shape)) {
+    if (auto packed = pack_constants(pool, statement, nest, shape); packed.valid()) {
+      if (knobs_[Knob::prefetch] == 1 && shape.order == 0) shape.ahead_of = packed;
       std::vector<Expr> reduce_axes = nest.reduce_axes;
       nest = flatten(region_, pool, statement, places_);
       nest.reduce_axes = reduce_axes;
@@ -184,6 +185,7 @@ class RegionLowering {
       shape.lanes_reduce = true;
     }
     if (!shape.lane.valid()) return shape;
+    shape.width = width;
     shape.lanes = width * vectors;
     shape.rows = nest.reduces() ? (knobs_[Knob::rows] ? knobs_[Knob::rows] : (shape.lanes_reduce ? 1 : 4)) : 1;
     shape.atom_k = atom_steps(pool, nest, shape);
@@ -226,17 +228,18 @@ class RegionLowering {
 
   // The vector operand of a product, if it is a constant, is stored as panels of `lanes` columns with the
   // reduction in the order of the loops inside: [batch..., N/lanes, K..., lanes, atom].
-  bool pack_constants(ExprPool& pool, const Statement& s, const Nest& nest, const TileShape& shape) {
-    if (!nest.reduces() || !shape.lane.valid() || shape.lanes_reduce || !match_product(pool, nest.accumulators)) return false;
+  // Returns it; invalid: there is none.
+  BufferId pack_constants(ExprPool& pool, const Statement& s, const Nest& nest, const TileShape& shape) {
+    if (!nest.reduces() || !shape.lane.valid() || shape.lanes_reduce || !match_product(pool, nest.accumulators)) return {};
     std::vector<Expr> loads;
     region_.pool.collect_loads(s.accumulators[0].update, loads);
-    bool packed = false;
+    BufferId packed = {};
     for (Expr load : loads) {
       BufferId b = region_.pool.buffer(load);
       if (!is_constant(b) || !places_[b].layout.row_major() || !region_.pool.depends_on(load, shape.lane)) continue;
       if (std::ranges::none_of(nest.reduce_axes, [&](Expr r) { return region_.pool.depends_on(load, r); })) continue;
       places_[b].layout = panel_layout(load, nest, shape);
-      packed = true;
+      packed = b;
     }
     return packed;
   }
@@ -319,6 +322,7 @@ class RegionLowering {
     for (Expr* e : {&s.extent, &s.value, &s.lane_limit})
       if (e->valid()) f(*e);
     for (TileReduce& r : s.reduce) f(r.extent);
+    for (TilePrefetch& p : s.prefetch) f(p.offset);
     for (Accumulator& a : s.accumulators) {
       f(a.init);
       f(a.update);
@@ -354,6 +358,7 @@ class RegionLowering {
         });
       });
       for (TileStore& t : s.stores) t.buffer = BufferId(static_cast<size_t>(map.at(t.buffer.index)));
+      for (TilePrefetch& p : s.prefetch) p.buffer = BufferId(static_cast<size_t>(map.at(p.buffer.index)));
       for (BufferId& b : s.buffers) b = BufferId(static_cast<size_t>(map.at(b.index)));
       rename(k, s.body, map);
       rename(k, s.otherwise, map);

@@ -22,6 +22,9 @@ struct Nest {
   Expr value;
   Expr condition = {};
   bool scan = false;
+  // Knob::prefetch: where the next panel of the constant lies, and which part of it a block of rows asks for.
+  BufferId ahead_of = {};
+  Expr ahead = {}, ahead_part = {};
 
   // Applies f to every expression.
   template <class F>
@@ -29,6 +32,7 @@ struct Nest {
     f(offset);
     f(value);
     if (condition.valid()) f(condition);
+    if (ahead.valid()) f(ahead);
     for (Accumulator& a : accumulators) {
       f(a.init);
       f(a.update);
@@ -83,11 +87,13 @@ struct TileShape {
   Expr lane = {};               // the vector axis: of the output, or of the reduction; invalid: scalar
   bool lanes_reduce = false;
   int64_t lanes = 1;            // elements per tile along the lane axis
+  int64_t width = 1;            // of them in a vector
   int64_t rows = 1;
   int order = 0;                // Knob::order
   int64_t row_block = 0;        // Knob::row_block
   int64_t k_block = 0;          // Knob::k_block
   int64_t unroll = 1;           // Knob::unroll
+  BufferId ahead_of = {};       // Knob::prefetch: the packed constant that is read ahead; invalid: none
   int64_t atom_k = 1;           // steps that one instruction sums
 };
 

@@ -25,6 +25,7 @@ class Tiler {
   Tiler(ExprPool& pool, const TileShape& shape) : pool_(pool), shape_(shape) {}
 
   std::vector<Stmt> build(Nest nest) {
+    if (shape_.ahead_of.valid()) look_ahead(nest);
     order_loops(nest);
     std::vector<Stmt> out;
     auto row = std::ranges::find(loops_, Loop::Row, &Loop::kind);
@@ -53,6 +54,21 @@ class Tiler {
     if (pool_.is_index(rest, 0)) return make_for(v, full, std::move(choose.body[0]));
     choose.otherwise = part(pool_.mul(full, block), rest);
     return make_for(v, pool_.ceildiv(extent, block), std::move(choose));
+  }
+
+  // The offset of the constant's next panel, at its first lane.
+  void look_ahead(Nest& nest) {
+    for (Expr load : nest.loads(pool_)) {
+      if (pool_.buffer(load) != shape_.ahead_of || !pool_.depends_on(load, shape_.lane)) continue;
+      nest.ahead_of = shape_.ahead_of;
+      nest.ahead = pool_.substitute(pool_.operands(load)[0], {{shape_.lane, pool_.add(shape_.lane, pool_.index(shape_.lanes))}});
+      return;
+    }
+  }
+
+  // Which of the blocks of rows that use one panel it is, as one number.
+  void count_block(Nest& nest, Expr index, Expr count) {
+    if (nest.ahead_part.valid()) nest.ahead_part = pool_.add(pool_.mul(nest.ahead_part, count), index);
   }
 
   // Row blocks come from the innermost axes along which some vector operand is the same, so that it is
@@ -105,7 +121,10 @@ class Tiler {
     const Loop& loop = loops_[depth];
     Expr extent = pool_.var(loop.axis).extent;
     bool empty = pool_.is_index(extent, 0);  // a loop that never runs has no blocks
-    if (loop.kind == Loop::Plain || empty) return make_for(loop.axis, extent, emit(depth + 1, nest, tile));
+    if (loop.kind == Loop::Plain || empty) {
+      count_block(nest, loop.axis, extent);
+      return make_for(loop.axis, extent, emit(depth + 1, nest, tile));
+    }
     if (loop.kind == Loop::Lane && !pool_.as_int(extent)) return symbolic_lanes(depth, loop, nest, tile);
 
     Expr block = pool_.index(loop.block);
@@ -151,6 +170,8 @@ class Tiler {
       if (loop.kind == Loop::Lane) tile.lanes = {inner, block};
       else tile.rows.push_back({inner, block});
     }
+    if (loop.kind == Loop::Lane) nest.ahead_part = pool_.index(0);
+    if (loop.kind == Loop::Row) count_block(nest, pool_.floordiv(begin, pool_.index(loop.block)), pool_.ceildiv(pool_.var(loop.axis).extent, pool_.index(loop.block)));
     nest.substitute(pool_, {{loop.axis, pool_.add(begin, inner)}});
     return emit(depth + 1, std::move(nest), std::move(tile));
   }
@@ -202,6 +223,7 @@ class Tiler {
     if (inner != tile.reduce.rend()) inner->unroll = shape_.unroll;
     tile.accumulators = nest.accumulators;
     part_sums(tile);
+    read_ahead(nest, tile);
     tile.stores.push_back({nest.out, nest.offset, nest.value, nest.condition});
     return tile;
   }
@@ -228,6 +250,15 @@ class Tiler {
       }
       inside *= extent;
     }
+  }
+
+  // The panel that comes next is asked for while this one is used again: each block of rows takes a vector per step.
+  void read_ahead(const Nest& nest, Stmt& tile) {
+    if (!nest.ahead.valid() || !nest.ahead_part.valid() || !tile.lanes.var.valid()) return;
+    const int64_t vectors = (shape_.lanes + shape_.width - 1) / shape_.width;
+    Expr part = pool_.min(nest.ahead_part, pool_.index(vectors - 1));
+    Expr lane = pool_.mul(part, pool_.index(shape_.width));
+    tile.prefetch.push_back({nest.ahead_of, pool_.substitute(nest.ahead, {{tile.lanes.var, lane}})});
   }
 
   bool reuses_operand(const Stmt& tile) {

@@ -182,6 +182,15 @@ class KernelParser : Body {
     return s;
   }
 
+  TilePrefetch prefetch() {
+    TilePrefetch p;
+    p.buffer = buffer();
+    in_.expect("[");
+    p.offset = expr();
+    in_.expect("]");
+    return p;
+  }
+
   TileAxis tile_axis() {
     std::string name = in_.name();
     in_.expect("<");
@@ -243,6 +252,7 @@ class KernelParser : Body {
       if (!in_.accept(",")) break;
     }
     in_.expect("{");
+    while (in_.accept("prefetch")) s.prefetch.push_back(prefetch());
     for (Accumulator& a : s.accumulators) {
       if (in_.name() != pool_.var(a.var).name) in_.error("updates stand in the order of the accumulators");
       in_.expect("=");

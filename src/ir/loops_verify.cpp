@@ -174,6 +174,7 @@ class KernelChecker : Checker {
       if (s.lanes_reduce) tile_axis(s.lanes);
       for (const TileReduce& r : s.reduce) reduce_axis(r, &r == &s.reduce.back());
       for (const Accumulator& a : s.accumulators) expect(a.update, pool_.type(a.var), "update");
+      for (const TilePrefetch& f : s.prefetch) expect(f.offset, DType::Index, "offset read ahead");
     }
     for (const TileStore& t : s.stores) store(t);
   }

@@ -21,7 +21,8 @@ Target small_target(int vector_bytes, int registers) {
 // it, and elementwise steps after it add a few roundings of values up to K.
 constexpr double kUnit = 0x1p-24;
 
-void expect_same(const Graph& graph, double k, const std::unordered_map<std::string, int64_t>& symbols = {}) {
+void expect_same(const Graph& graph, double k, const std::unordered_map<std::string, int64_t>& symbols = {},
+                 const std::map<Knob, int64_t>& knobs = {}) {
   std::vector<Tensor> inputs;
   for (size_t i = 0; i < graph.inputs.size(); ++i) {
     std::vector<int64_t> dims;
@@ -35,6 +36,8 @@ void expect_same(const Graph& graph, double k, const std::unordered_map<std::str
   for (const Target& target : {small_target(16, 16), small_target(64, 32)}) {
     auto plan = rules_policy(graph, target);
     ASSERT_TRUE(plan) << plan.error()[0].message;
+    for (RegionPlan& region : plan->regions)
+      for (auto [knob, value] : knobs) region.schedule.variants[0].knobs.set(knob, value);
     auto module = build_module(graph, *plan, target, {.verify_each = true});
     ASSERT_TRUE(module) << module.error()[0].message;
     std::vector<int64_t> values;
@@ -81,6 +84,27 @@ TEST(Lowering, DotWithEveryNumberOfRows) {
   ValueId x = g.input("x", {"S", "6"});
   g.output(g.node(Op::dot, {x, g.constant({6, 35})}));
   for (int64_t rows = 0; rows < 28; ++rows) expect_same(g.graph, 6, {{"S", rows}});
+}
+
+// What a schedule may ask for changes no result: rows in cache blocks, sums in parts, unrolled, read ahead.
+TEST(Lowering, DotUnderEveryKnob) {
+  GraphMaker g;
+  ValueId x = g.input("x", {"S", "38"});
+  ValueId y = g.node(Op::dot, {x, g.constant({38, 70})});
+  g.output(g.node(Op::add, {y, g.constant({70})}));
+  const std::map<Knob, int64_t> cases[] = {
+      {{Knob::row_block, 8}, {Knob::rows, 3}}, {{Knob::k_block, 10}}, {{Knob::unroll, 4}}, {{Knob::k_block, 12}, {Knob::unroll, 5}},
+      {{Knob::prefetch, 1}}, {{Knob::prefetch, 1}, {Knob::row_block, 4}, {Knob::rows, 2}, {Knob::order, 0}},
+      {{Knob::order, 1}, {Knob::row_block, 6}}, {{Knob::lanes, 1}}, {{Knob::parallel, 0}}, {{Knob::width, 2}, {Knob::vectors, 3}}};
+  for (const auto& knobs : cases)
+    for (int64_t rows : {0, 1, 7, 25}) expect_same(g.graph, 38, {{"S", rows}}, knobs);
+}
+
+TEST(Lowering, DotOfTwoInputsUnderPackB) {
+  GraphMaker g;
+  ValueId x = g.input("x", {"5", "7"}), y = g.input("y", {"7", "19"});
+  g.output(g.node(Op::dot, {x, y}));
+  for (int64_t pack : {0, 1, 2}) expect_same(g.graph, 7, {}, {{Knob::pack_b, pack}});
 }
 
 TEST(Lowering, DotOfTwoInputsTransposed) {
