@@ -163,7 +163,9 @@ void Importer::declare_output(const onnx::ValueInfoProto& info) {
              std::ranges::find(graph_.outputs, *found) == graph_.outputs.end();
   if (!own) {
     ValueId copy = builder_.emit(Op::reshape, {value}, Attrs().set<Attr::dims>(value.dims())).id();
-    set_name(copy, info.name());
+    const bool input = std::ranges::count(graph_.inputs, *found) > 0;
+    if (!input && graph_.values[*found].name == info.name()) std::swap(graph_.values[*found].name, graph_.values[copy].name);
+    else set_name(copy, info.name());
     value = {builder_, copy};
   }
   graph_.outputs.push_back(value.id());
