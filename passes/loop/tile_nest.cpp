@@ -210,19 +210,23 @@ class Tiler {
         tile.reduce.push_back({axis, extent});
       }
     }
+    tile.accumulators = nest.accumulators;
+    part_sums(tile);
     // Short innermost reductions are unrolled.
     for (size_t i = tile.reduce.size(); i-- > 0;) {
       TileReduce& r = tile.reduce[i];
       if (r.kind == ReduceKind::Atom) continue;
+      if (r.partial > 0) break;
       auto extent = pool_.as_int(r.extent);
       if (!extent || tile.lanes_reduce || ops * *extent > kMaxUnrolledOps) break;
       ops *= *extent;
       r.kind = ReduceKind::Unroll;
     }
     auto inner = std::ranges::find(tile.reduce.rbegin(), tile.reduce.rend(), ReduceKind::Loop, &TileReduce::kind);
-    if (inner != tile.reduce.rend()) inner->unroll = shape_.unroll;
-    tile.accumulators = nest.accumulators;
-    part_sums(tile);
+    if (inner != tile.reduce.rend()) {
+      inner->unroll = shape_.unroll;
+      if (inner->partial > 0) inner->partial = std::max(inner->partial / shape_.unroll, int64_t{1}) * shape_.unroll;
+    }
     read_ahead(nest, tile);
     tile.stores.push_back({nest.out, nest.offset, nest.value, nest.condition});
     return tile;
@@ -232,7 +236,7 @@ class Tiler {
   // that reuse an operand along the lanes are summed in parts as long as costs nothing; other sums wait for memory
   // and take parts of the length that leaves the least error.
   void part_sums(Stmt& tile) {
-    constexpr int64_t kPart = 128, kLeast = 64;
+    constexpr int64_t kPart = 64, kLeast = 64;
     auto is_sum = [&](const Accumulator& a) { return a.monoid == Monoid::Sum && is_float(pool_.type(a.var)); };
     if (tile.lanes_reduce || !std::ranges::all_of(tile.accumulators, is_sum)) return;
     int64_t total = 1;
@@ -243,12 +247,12 @@ class Tiler {
     int64_t inside = 1;
     for (size_t i = tile.reduce.size(); i-- > 0;) {
       TileReduce& r = tile.reduce[i];
-      const int64_t extent = *pool_.as_int(r.extent);
-      if (r.kind == ReduceKind::Loop && inside * extent > part) {
-        r.partial = std::max<int64_t>(1, part / inside / r.unroll) * r.unroll;
+      const auto extent = pool_.as_int(r.extent);
+      if (r.kind == ReduceKind::Loop && (!extent || inside * *extent > part)) {
+        r.partial = std::max<int64_t>(1, part / inside);
         return;
       }
-      inside *= extent;
+      inside *= *extent;
     }
   }
 
