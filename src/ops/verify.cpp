@@ -36,7 +36,8 @@ class OpChecker {
   }
 
  private:
-  // 96*floordiv(S, 2) == 384 also says that floordiv(S, 2) is 4, wherever it stands.
+  // 96*floordiv(S, 2) == 384 also says that floordiv(S, 2) is 4, wherever it stands. Numbers only: an
+  // expression in its place would take apart the sides of the other assumptions.
   void solve_for_atoms(Expr zero) {
     ExprPool& p = g_.pool;
     std::vector<Expr> terms = {zero};
@@ -48,7 +49,8 @@ class OpChecker {
         if (!p.is_const(factor)) std::swap(factor, atom);
       }
       if (!p.is_const(factor) || p.is_const(atom) || p.op(atom) == SOp::Var || p.op(atom) == SOp::Mul) continue;
-      if (auto value = p.div_exact(p.sub(term, zero), factor)) g_.replaced.insert_or_assign(atom, *value);
+      auto value = p.div_exact(p.sub(term, zero), factor);
+      if (value && p.is_const(*value)) g_.replaced.insert_or_assign(atom, *value);
     }
   }
 
