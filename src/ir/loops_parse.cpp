@@ -170,25 +170,22 @@ class KernelParser : Body {
     return s;
   }
 
-  TileStore store() {
-    TileStore s;
-    s.buffer = buffer();
-    in_.expect("[");
-    s.offset = expr();
-    in_.expect("]");
-    in_.expect("=");
-    s.value = expr();
-    if (in_.accept("if")) s.condition = expr();
-    return s;
-  }
-
-  TilePrefetch prefetch() {
+  TilePrefetch place() {
     TilePrefetch p;
     p.buffer = buffer();
     in_.expect("[");
     p.offset = expr();
     in_.expect("]");
     return p;
+  }
+
+  TileStore store() {
+    const TilePrefetch at = place();
+    TileStore s{.buffer = at.buffer, .offset = at.offset, .value = {}};
+    in_.expect("=");
+    s.value = expr();
+    if (in_.accept("if")) s.condition = expr();
+    return s;
   }
 
   TileAxis tile_axis() {
@@ -252,7 +249,7 @@ class KernelParser : Body {
       if (!in_.accept(",")) break;
     }
     in_.expect("{");
-    while (in_.accept("prefetch")) s.prefetch.push_back(prefetch());
+    while (in_.accept("prefetch")) s.prefetch.push_back(place());
     for (Accumulator& a : s.accumulators) {
       if (in_.name() != pool_.var(a.var).name) in_.error("updates stand in the order of the accumulators");
       in_.expect("=");
