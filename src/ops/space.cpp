@@ -72,7 +72,7 @@ std::optional<ValueId> view_source(const Graph& graph, const Region& source) {
   Region region = source;
   ExprPool& pool = region.pool;
   const Statement& s = region.statements[0];
-  if (pool.op(s.value) != SOp::Load || s.condition.valid() || !s.reduce_axes.empty()) return std::nullopt;
+  if (!s.routine.empty() || pool.op(s.value) != SOp::Load || s.condition.valid() || !s.reduce_axes.empty()) return std::nullopt;
   const RegionBuffer& from = region.buffers[pool.buffer(s.value)];
   const RegionBuffer& to = region.buffers[s.out];
   if (!from.value.valid() || !to.value.valid() || from.type != to.type) return std::nullopt;
