@@ -4,12 +4,16 @@
 #
 #   tools/deps.sh            everything
 #   tools/deps.sh --prefix   prints the folder that holds the ONNX library, installs nothing
+#   tools/deps.sh --python   prints the Python with NumPy that the tests use, installs nothing
 set -euo pipefail
 
 onnx_version=1.23.2
 onnx_sha256=008cb0467b2bbee41448acc7da8b6f4e704624cb0d327a2d5adafc7ce19bc5b8
-prefix="${TENON_DEPS:-${XDG_CACHE_HOME:-$HOME/.cache}/tenon/deps}/onnx-$onnx_version"
+deps="${TENON_DEPS:-${XDG_CACHE_HOME:-$HOME/.cache}/tenon/deps}"
+prefix="$deps/onnx-$onnx_version"
+python="$deps/python/bin/python3"
 [ "${1:-}" = --prefix ] && { echo "$prefix"; exit 0; }
+[ "${1:-}" = --python ] && { echo "$python"; exit 0; }
 
 # Package, and the issue-sized reason for it: docs/dependencies.md.
 packages=(
@@ -28,6 +32,13 @@ if [ "${#missing[@]}" -gt 0 ]; then
   sudo=""; [ "$(id -u)" = 0 ] || sudo=sudo
   $sudo apt-get update -qq
   DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+if ! "$python" -c 'import numpy' 2>/dev/null; then
+  echo "making a Python environment with NumPy in $deps/python" >&2
+  rm -rf "$deps/python"
+  python3 -m venv "$deps/python"
+  "$python" -m pip install -q --disable-pip-version-check numpy
 fi
 
 if [ ! -f "$prefix/lib/libonnx.a" ]; then

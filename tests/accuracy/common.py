@@ -20,23 +20,33 @@ def records(*words):
     return [json.loads(line) for line in tenon(*words, "--message-format", "json").stdout.splitlines()]
 
 
-def beside(*candidates):
-    """The first folder that is there; without one the test is skipped, which is an error under CI."""
-    for folder in candidates:
-        if folder and pathlib.Path(folder).is_dir():
-            return pathlib.Path(folder)
+def missing(what):
+    """Skips the test, which is an error under CI."""
     if os.environ.get("CI"):
-        raise RuntimeError(f"none of {candidates} is there")
-    raise unittest.SkipTest(f"none of {candidates} is there")
+        raise RuntimeError(what)
+    raise unittest.SkipTest(what)
 
 
 def shared():
-    return beside(os.environ.get("TENON_SHARED"), ROOT.parent / "shared")
+    folder = pathlib.Path(os.environ.get("TENON_SHARED") or ROOT.parent / "shared")
+    if not folder.is_dir():
+        missing(f"{folder} is not there")
+    return folder
 
 
-def zoo():
-    """The models that fill_weights.py of the data set made."""
-    return beside(os.environ.get("TENON_ZOO"), ROOT.parent / "cache" / "zoo")
+def zoo(name):
+    """A model of the data set with its weights: of TENON_ZOO, or made once in the user's cache by fill_weights.py."""
+    given = os.environ.get("TENON_ZOO")
+    if given:
+        return pathlib.Path(given) / f"{name}.onnx"
+    script = shared() / "zoo" / "fill_weights.py"
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "tenon" / "zoo"
+    if not (cache / f"{name}.bin").exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run([sys.executable, script, "--out", cache, name], capture_output=True, text=True)
+        if done.returncode:
+            missing(f"{script} failed: {done.stderr}")
+    return cache / f"{name}.onnx"
 
 
 def read_npy(path):

@@ -19,7 +19,7 @@ BINDINGS = {
 
 class Guarded(unittest.TestCase):
     def check(self, name):
-        model = zoo() / f"{name}.onnx"
+        model = zoo(name)
         with tempfile.TemporaryDirectory() as folder:
             out = pathlib.Path(folder) / "out"
             done = tenon("compile", model, "--target", "native", "--weights", "file", "-o", out)

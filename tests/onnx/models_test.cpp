@@ -90,6 +90,7 @@ Result<Graph> import_without_weights(const fs::path& model) {
 
 TEST_P(Models, ImportAndPass) {
   auto model = find_model(GetParam());
+  if (!model && std::getenv("CI")) FAIL() << "no model " << GetParam() << " under " << shared();
   if (!model) GTEST_SKIP() << "no model " << GetParam() << " under " << shared();
   auto graph = import_without_weights(*model);
   report(graph);
@@ -101,6 +102,7 @@ TEST_P(Models, ImportAndPass) {
 // Whatever ONNX knows of a value that kept its name: element type, rank, and extents.
 TEST_P(Models, ShapesAreThoseOfOnnx) {
   auto model = find_model(GetParam());
+  if (!model && std::getenv("CI")) FAIL() << "no model " << GetParam() << " under " << shared();
   if (!model) GTEST_SKIP() << "no model " << GetParam() << " under " << shared();
   onnx::ModelProto proto;
   std::ifstream in(*model, std::ios::binary);
