@@ -57,6 +57,7 @@ struct CompileOptions {
   PassOptions passes;                   // dumps, timings, --verify-each; `level` is taken from above
   std::function<void(std::string_view text)> remark;  // what the cache did and why; as `progress`
   std::function<void(std::string_view stage, int done, int total)> progress;  // from any thread, one at a time
+  std::function<void(const Diag& diag)> warn;  // what is worth knowing but no error: once per model
 };
 
 struct OutputFile {

@@ -7,6 +7,7 @@
 
 #include "cache.h"
 #include "files.h"
+#include "islands.h"
 #include "lowered.h"
 #include "package.h"
 #include "parallel.h"
@@ -97,6 +98,7 @@ Result<Loaded> load_graph(const CompileOptions& options, Progress& progress) {
   graph.name = std::move(name);
   std::vector<std::string> sources = std::move(graph.sources);
   TENON_TRY(graph, run_graph_passes(std::move(graph), progress.passes()));
+  if (options.warn) std::ranges::for_each(float_islands(graph), options.warn);
   return Loaded{std::move(graph), std::move(sources)};
 }
 

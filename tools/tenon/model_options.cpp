@@ -117,6 +117,7 @@ Result<CompileOptions> to_options(const ModelArguments& a, Console& console) {
   const char* cache = std::getenv("TENON_CACHE_DIR");
   options.cache_dir = a.cache_dir.empty() && cache ? cache : a.cache_dir;
   if (console.verbose()) options.remark = [&console](std::string_view text) { console.remark(text); };
+  options.warn = [&console](const Diag& diag) { console.report(diag); };
   options.progress = [&console](std::string_view stage, int done, int total) {
     console.progress(stage, done, total);
   };
