@@ -2,7 +2,7 @@
 // reshape, normalise, reshape back), becomes sums per channel, small arithmetic between them, and one elementwise
 // step. Why: channels are the innermost dim of what convolutions make; sums per channel walk that memory in order,
 // the reshaped form does not. Two passes over x, as the composite makes: mean, then squares of the differences.
-// Requires: spatial extents known. Cost: linear.
+// Requires: spatial extents known, x made by a convolution. Cost: linear in the nodes between.
 #include <algorithm>
 
 #include "constants.h"
@@ -49,6 +49,7 @@ class GroupNorm {
     if (const Node* reshaped = producer(g_, x_, Op::reshape); reshaped && g_.values[reshaped->inputs[0]].dims.size() >= 3)
       x_ = reshaped->inputs[0];
     const Value& x = g_.values[x_];
+    if (!from_convolution(x_)) return false;
     if ((x.type != DType::F32 && x.type != DType::F64) || x.dims[0] != dims[0]) return false;
     auto channels = p.as_int(x.dims[1]), groups = p.as_int(dims[1]);
     if (!channels || !groups || *groups < 1 || *channels % *groups != 0) return false;
@@ -62,6 +63,15 @@ class GroupNorm {
     per_group_ = *channels / *groups;
     count_ = *count;
     return true;
+  }
+
+  // Through elementwise nodes: what has channels innermost.
+  bool from_convolution(ValueId v) const {
+    for (const Node* n = producer(g_, v); n; n = producer(g_, n->inputs[0])) {
+      if (n->op == Op::conv || n->op == Op::conv_transpose) return true;
+      if (!is_pointwise(n->op) || n->inputs.empty() || g_.values[n->inputs[0]].dims != g_.values[v].dims) return false;
+    }
+    return false;
   }
 
   Result<ValueId> reshape(ValueId v, std::vector<Expr> dims) {

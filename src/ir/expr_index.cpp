@@ -19,7 +19,8 @@ int64_t clamp_index(Wide v) {
 }
 int64_t plus(int64_t a, int64_t b) { return clamp_index(Wide{a} + b); }
 int64_t multiply(int64_t a, int64_t b) { return clamp_index(Wide{a} * b); }
-int64_t floor_div(int64_t a, int64_t b) { return a / b - ((a % b != 0) && ((a < 0) != (b < 0))); }
+// By zero, which only a text can ask for, gives zero as everywhere.
+int64_t floor_div(int64_t a, int64_t b) { return b == 0 ? 0 : a / b - ((a % b != 0) && ((a < 0) != (b < 0))); }
 
 }  // namespace
 
@@ -170,6 +171,7 @@ std::optional<std::pair<Polynomial::Monomial, int64_t>> as_monomial(const ExprPo
 
 Expr ExprPool::floordiv(Expr a, Expr b) {
   if (is_index(b, 1) || is_index(a, 0)) return a;
+  if (is_index(b, 0)) return b;
   if (a == b) return index(1);
   auto divisor = as_int(b);
   if (auto ca = as_int(a); ca && divisor && *divisor > 0) return index(floor_div(*ca, *divisor));
@@ -204,7 +206,7 @@ Expr ExprPool::floordiv(Expr a, Expr b) {
 Expr ExprPool::ceildiv(Expr a, Expr b) { return floordiv(add(a, sub(b, index(1))), b); }
 
 Expr ExprPool::mod(Expr a, Expr b) {
-  if (is_index(b, 1) || a == b) return index(0);
+  if (is_index(b, 1) || is_index(b, 0) || a == b) return index(0);
   auto divisor = as_int(b);
   if (auto ca = as_int(a); ca && divisor) return index(*ca - floor_div(*ca, *divisor) * *divisor);
   if (auto m = as_monomial(*this, b); m && m->second > 0) {
@@ -280,13 +282,14 @@ std::pair<int64_t, int64_t> ExprPool::bounds(Expr e) const {
       auto [l, h] = bounds(operands(e)[0]);
       auto [dl, dh] = bounds(operands(e)[1]);
       if (dl <= 0) dl = 1;
+      dh = std::max(dh, dl);
       int64_t lo = l >= 0 ? (dh >= kIndexMax ? 0 : floor_div(l, dh)) : (l <= -kIndexMax ? -kIndexMax : floor_div(l, dl));
       int64_t hi = h >= kIndexMax ? kIndexMax : (h >= 0 ? floor_div(h, dl) : -1);
       return {lo, hi};
     }
     case SOp::Mod: {
       auto [dl, dh] = bounds(operands(e)[1]);
-      return {0, dh >= kIndexMax ? kIndexMax : dh - 1};
+      return {0, dh >= kIndexMax ? kIndexMax : std::max<int64_t>(dh - 1, 0)};
     }
     case SOp::Min:
     case SOp::Max: {

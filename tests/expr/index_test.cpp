@@ -98,5 +98,15 @@ TEST(Index, SelectSurvivesRewriting) {
   EXPECT_EQ(q.op(q.import(importer, e)), SOp::Select);
 }
 
+TEST(Index, DivisionByZeroIsZero) {
+  ExprPool p;
+  Expr x = p.symbol("x"), zero = p.index(0);
+  for (Expr a : {x, p.index(7), p.index(-7), zero}) {
+    EXPECT_EQ(p.floordiv(a, zero), zero);
+    EXPECT_EQ(p.mod(a, zero), zero);
+  }
+  EXPECT_EQ(p.bounds(p.floordiv(x, p.min(x, zero))).first, 0);
+}
+
 }  // namespace
 }  // namespace tenon
