@@ -186,6 +186,7 @@ struct VerifyReport {
   std::vector<std::pair<std::string, int64_t>> dims;  // that were used
   std::vector<OutputError> outputs;
   std::vector<OutputError> layers;     // name: of the region's output
+  std::vector<NodeRef> islands;        // with layers: products that stayed in floats, of dequantised operands
   bool passed = false;
 };
 Result<VerifyReport> verify(const VerifyOptions& options);

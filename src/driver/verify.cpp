@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <set>
 
 #include "compare.h"
 #include "files.h"
@@ -82,9 +83,21 @@ Result<void> write_reference(const std::string& folder, const Signature& signatu
   return {};
 }
 
-Result<std::vector<OutputError>> verify_layers(const VerifyOptions& options, Artifact& artifact,
-                                               const std::vector<Tensor>& inputs, const Dims& dims,
-                                               const ExactValues& exact) {
+// Products that read what was quantised, in floats: the integer form did not fit them.
+std::vector<NodeRef> float_islands(const Graph& graph) {
+  std::set<ValueId> quantised;
+  std::vector<NodeRef> found;
+  for (const Node& node : graph.nodes) {
+    const bool reads = std::ranges::any_of(node.inputs, [&](ValueId v) { return quantised.contains(v); });
+    const OpKind kind = definition(node.op).kind;
+    if (node.op == Op::dequantize || (kind == OpKind::Movement && reads)) quantised.insert(node.outputs[0]);
+    if (kind == OpKind::Contraction && reads && is_float(graph.values[node.outputs[0]].type)) found.push_back(node.origin);
+  }
+  return found;
+}
+
+Result<void> verify_layers(const VerifyOptions& options, Artifact& artifact, const std::vector<Tensor>& inputs,
+                           const Dims& dims, const ExactValues& exact, VerifyReport& report) {
   CompileOptions compile = options.compile;
   compile.name = artifact.signature().name;
   if (compile.targets.empty() && !artifact.target.empty()) compile.targets = {artifact.target};
@@ -99,9 +112,10 @@ Result<std::vector<OutputError>> verify_layers(const VerifyOptions& options, Art
                 "layers need the artifact's folder, and the options that it was compiled with");
   const std::vector<Tensor> fed = in_graph_order(model.graph, artifact.signature(), inputs);
   TENON_TRY(const Reference reference, judge_regions(model, fed, dims, exact));
-  TENON_TRY(std::vector<OutputError> layers, verify_regions(artifact, model, reference, inputs, dims));
-  TENON_DO(name_wrong_nodes(layers, model, compile, fed, dims, exact));
-  return layers;
+  TENON_TRY(report.layers, verify_regions(artifact, model, reference, inputs, dims));
+  TENON_DO(name_wrong_nodes(report.layers, model, compile, fed, dims, exact));
+  report.islands = float_islands(model.graph);
+  return {};
 }
 
 }  // namespace
@@ -135,9 +149,7 @@ Result<VerifyReport> verify(const VerifyOptions& options) {
   VerifyReport report{.dims = {dims.begin(), dims.end()}, .passed = true};
   for (size_t k = 0; k < outputs.size(); ++k)
     report.outputs.push_back(compare(signature.outputs[k], outputs[k], want[k], rounded[k]));
-  if (options.layers) {
-    TENON_TRY(report.layers, verify_layers(options, *artifact, inputs, dims, quantised));
-  }
+  if (options.layers) TENON_DO(verify_layers(options, *artifact, inputs, dims, quantised, report));
   for (const auto* errors : {&report.outputs, &report.layers})
     report.passed = report.passed && std::ranges::all_of(*errors, &OutputError::within);
   return report;

@@ -143,7 +143,7 @@ class Bench:
             record = self.verify(model, folder, binding, place, layers, exact if need else None)
             (exact / "done").touch()
             if layers:
-                row["layers"] = summary_of_layers(record["layers"])
+                row["layers"] = {**summary_of_layers(record["layers"]), "islands": len(record["islands"])}
         out = place / "ours" / target
         shutil.rmtree(out, ignore_errors=True)
         dims = [w for d in model.dims(binding) for w in ("--dim", d)]
@@ -245,6 +245,8 @@ def problems(model, row):
     if layers:
         if layers["outside"]:
             found.append(f"{len(layers['outside'])} regions outside: {layers['outside'][0]}")
+        if layers.get("islands"):
+            found.append(f"{layers['islands']} products in floats")
         if layers["least_equal"] < EQUAL or layers["most_off"] > 1:
             found.append(f"a layer is {100 * layers['least_equal']:.2f} % equal, {layers['most_off']:g} off")
     return found

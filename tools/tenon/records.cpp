@@ -184,6 +184,9 @@ std::string verify_record(const VerifyReport& report) {
   json["dims"] = dims;
   json["outputs"] = errors(report.outputs);
   json["layers"] = errors(report.layers);
+  Json islands = Json::array();
+  for (const NodeRef& node : report.islands) islands.push_back({{"index", node.index}, {"name", node.name}, {"op", node.op}});
+  json["islands"] = islands;
   return line(json);
 }
 

@@ -62,6 +62,8 @@ int run_verify(const Arguments& a, Console& console) {
   console.record(verify_record(*report));
   for (const auto& [name, value] : report->dims) console.print(fmt::format("{} = {}\n", name, value));
   print_layers(console, report->layers);
+  for (const NodeRef& node : report->islands)
+    console.print(fmt::format("note  {} `{}` (node {}) computes in floats between quantised values\n", node.op, node.name, node.index));
   print_outputs(console, report->outputs);
   if (report->passed) return kOk;
   return console.fail({{.code = Code::E0504,
