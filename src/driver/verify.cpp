@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <set>
 
 #include "compare.h"
 #include "files.h"
+#include "islands.h"
 #include "inputs.h"
 #include "scratch_folder.h"
 #include "signature.h"
@@ -83,19 +83,6 @@ Result<void> write_reference(const std::string& folder, const Signature& signatu
   return {};
 }
 
-// Products that read what was quantised, in floats: the integer form did not fit them.
-std::vector<NodeRef> float_islands(const Graph& graph) {
-  std::set<ValueId> quantised;
-  std::vector<NodeRef> found;
-  for (const Node& node : graph.nodes) {
-    const bool reads = std::ranges::any_of(node.inputs, [&](ValueId v) { return quantised.contains(v); });
-    const OpKind kind = definition(node.op).kind;
-    if (node.op == Op::dequantize || (kind == OpKind::Movement && reads)) quantised.insert(node.outputs[0]);
-    if (kind == OpKind::Contraction && reads && is_float(graph.values[node.outputs[0]].type)) found.push_back(node.origin);
-  }
-  return found;
-}
-
 Result<void> verify_layers(const VerifyOptions& options, Artifact& artifact, const std::vector<Tensor>& inputs,
                            const Dims& dims, const ExactValues& exact, VerifyReport& report) {
   CompileOptions compile = options.compile;
@@ -114,7 +101,7 @@ Result<void> verify_layers(const VerifyOptions& options, Artifact& artifact, con
   TENON_TRY(const Reference reference, judge_regions(model, fed, dims, exact));
   TENON_TRY(report.layers, verify_regions(artifact, model, reference, inputs, dims));
   TENON_DO(name_wrong_nodes(report.layers, model, compile, fed, dims, exact));
-  report.islands = float_islands(model.graph);
+  for (const Diag& island : float_islands(model.graph)) report.islands.push_back(island.node);
   return {};
 }
 
