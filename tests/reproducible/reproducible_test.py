@@ -15,7 +15,7 @@ tool = [sys.executable, ROOT / "tools" / "dev" / "reproducible.py", TENON]
 shared = pathlib.Path(os.environ.get("TENON_SHARED", ROOT.parent / "shared"))
 words = ["--models", "digits=4"]
 if (shared / "models").is_dir():
-    words = ["--models", "digits=4", "kws_int8=8", "--shared", shared]
+    words = ["--models", "digits=4", "kws_int8=4", "--shared", shared]
 elif os.environ.get("CI"):
     sys.exit(f"{shared} is not there")
 else:
