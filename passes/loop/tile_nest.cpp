@@ -236,11 +236,11 @@ class Tiler {
   // that reuse an operand along the lanes are summed in parts as long as costs nothing; other sums wait for memory
   // and take parts of the length that leaves the least error.
   void part_sums(Stmt& tile) {
-    constexpr int64_t kPart = 64, kLeast = 64;
+    constexpr int64_t kPart = 64, kLeast = 64, kTypical = 1024;  // of an extent that only the run knows
     auto is_sum = [&](const Accumulator& a) { return a.monoid == Monoid::Sum && is_float(pool_.type(a.var)); };
     if (tile.lanes_reduce || !std::ranges::all_of(tile.accumulators, is_sum)) return;
     int64_t total = 1;
-    for (const TileReduce& r : tile.reduce) total *= pool_.as_int(r.extent).value_or(0);
+    for (const TileReduce& r : tile.reduce) total *= pool_.as_int(r.extent).value_or(kTypical);
     int64_t part = reuses_operand(tile) ? kPart : static_cast<int64_t>(std::sqrt(static_cast<double>(total)));
     if (shape_.k_block > 0) part = shape_.k_block;
     else if (total < std::max(kLeast, part == kPart ? 2 * part : 0)) return;

@@ -262,6 +262,9 @@ class Library : public Artifact {
     call.dims.push_back(static_cast<int64_t>((signature_.symbols.size() + 1) * 8));
     for (const SymbolInfo& symbol : signature_.symbols) call.dims.push_back(dims.at(symbol.name));
 
+    // Checks the dims, which nothing else is asked about before.
+    TENON_DO(check(call_.workspace(dims_of(call), threads, &call.workspace_bytes)));
+
     size_t words = 0, output_rank = 0;
     for (const auto* side : {&signature_.inputs, &signature_.outputs})
       for (const PortInfo& port : *side) words += port.dims.size();
@@ -289,7 +292,6 @@ class Library : public Artifact {
       call.io[1 + in + k] = reinterpret_cast<int64_t>(call.buffers.back().get());
       call.io[1 + in + out + k] = elements;
     }
-    TENON_DO(check(call_.workspace(dims_of(call), threads, &call.workspace_bytes)));
     call.workspace = std::make_unique<Aligned>(call.workspace_bytes);
     return call;
   }

@@ -124,22 +124,21 @@ class Packer {
   bool two_ = false;
 };
 
-// The box in tiles of one cache line: contiguous reads on one side, contiguous writes on the other.
-template <class Element>
-void move_box(const Packer::Box& box, const Element* from, Element* to) {
-  from += box.from;
-  to += box.to;
+// The box in tiles of one cache line: contiguous reads on one side, contiguous writes on the other. Elements are
+// moved as bytes: in a mapped file they are not aligned.
+template <int64_t kSize>
+void move_box(const Packer::Box& box, const std::byte* source, std::byte* target) {
+  auto from = [&](int64_t row, int64_t i) { return source + (box.from + i * box.from_stride + row * box.from_row_stride) * kSize; };
+  auto to = [&](int64_t row, int64_t i) { return target + (box.to + i * box.to_stride + row * box.to_row_stride) * kSize; };
   if (box.to_stride == 1 && box.from_stride == 1) {
-    for (int64_t r = 0; r < box.rows; ++r)
-      std::memcpy(to + r * box.to_row_stride, from + r * box.from_row_stride, static_cast<size_t>(box.count) * sizeof(Element));
+    for (int64_t r = 0; r < box.rows; ++r) std::memcpy(to(r, 0), from(r, 0), static_cast<size_t>(box.count * kSize));
     return;
   }
-  constexpr int64_t kTile = 64 / sizeof(Element);
+  constexpr int64_t kTile = 64 / kSize;
   for (int64_t first = 0; first < box.rows; first += kTile) {
     const int64_t last = std::min(box.rows, first + kTile);
     for (int64_t i = 0; i < box.count; ++i)
-      for (int64_t r = first; r < last; ++r)
-        to[i * box.to_stride + r * box.to_row_stride] = from[i * box.from_stride + r * box.from_row_stride];
+      for (int64_t r = first; r < last; ++r) std::memcpy(to(r, i), from(r, i), kSize);
   }
 }
 
@@ -154,15 +153,9 @@ void move_bits(const Packer::Box& box, int width, const std::byte* from, std::by
     }
 }
 
-struct Wide {
-  std::byte bytes[16];
-};
-
-template <class Element>
+template <int64_t kSize>
 void pack_as(Packer& packer, const Constant& constant, std::span<std::byte> out) {
-  packer.walk([&](const Packer::Box& box) {
-    move_box(box, reinterpret_cast<const Element*>(constant.bytes.data), reinterpret_cast<Element*>(out.data()));
-  });
+  packer.walk([&](const Packer::Box& box) { move_box<kSize>(box, constant.bytes.data, out.data()); });
 }
 
 }  // namespace
@@ -174,11 +167,11 @@ void pack_constant(const PackedConstant& packed, const Constant& constant, std::
   Packer packer(packed, constant.splat);
   const int width = bits(constant.type);
   switch (width) {
-    case 8: return pack_as<uint8_t>(packer, constant, out);
-    case 16: return pack_as<uint16_t>(packer, constant, out);
-    case 32: return pack_as<uint32_t>(packer, constant, out);
-    case 64: return pack_as<uint64_t>(packer, constant, out);
-    case 128: return pack_as<Wide>(packer, constant, out);
+    case 8: return pack_as<1>(packer, constant, out);
+    case 16: return pack_as<2>(packer, constant, out);
+    case 32: return pack_as<4>(packer, constant, out);
+    case 64: return pack_as<8>(packer, constant, out);
+    case 128: return pack_as<16>(packer, constant, out);
     default:
       packer.walk([&](const Packer::Box& box) { move_bits(box, width, constant.bytes.data, out.data()); });
   }
