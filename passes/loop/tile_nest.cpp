@@ -233,7 +233,7 @@ class Tiler {
   }
 
   // Long sums of floats are taken in parts, as the errors of one running sum would grow with its length. Products
-  // that reuse an operand along the lanes are summed in parts as long as costs nothing; other sums wait for memory
+  // that reuse an operand in a block of rows are summed in parts as long as costs nothing; other sums wait for memory
   // and take parts of the length that leaves the least error.
   void part_sums(Stmt& tile) {
     constexpr int64_t kPart = 64, kLeast = 64, kTypical = 1024;  // of an extent that only the run knows
@@ -241,7 +241,8 @@ class Tiler {
     if (tile.lanes_reduce || !std::ranges::all_of(tile.accumulators, is_sum)) return;
     int64_t total = 1;
     for (const TileReduce& r : tile.reduce) total *= pool_.as_int(r.extent).value_or(kTypical);
-    int64_t part = reuses_operand(tile) ? kPart : static_cast<int64_t>(std::sqrt(static_cast<double>(total)));
+    const bool keeps_registers = reuses_operand(tile) && !tile.rows.empty();
+    int64_t part = keeps_registers ? kPart : static_cast<int64_t>(std::sqrt(static_cast<double>(total)));
     if (shape_.k_block > 0) part = shape_.k_block;
     else if (total < std::max(kLeast, part == kPart ? 2 * part : 0)) return;
     int64_t inside = 1;
