@@ -11,7 +11,8 @@ its own with the same inputs, pinned to the same cores; they take turns, at leas
 outputs are compared. The figure is the median over rounds of (our median / their median), with a bootstrap
 95 % interval; a limit is met when the upper end is at most the limit + 0.03.
 
-Results go to --json FILE: commit, processor, date, every round.
+Results go to --json FILE: commit, processor, date, every round; compile seconds and the compiler's peak memory;
+load and first call; with --kernels the records of `tenon bench --kernels`. report.py makes pages of them.
 """
 import argparse
 import datetime
@@ -23,6 +24,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 import numpy as np
 
@@ -88,20 +90,45 @@ class Worker:
         self.process.wait()
 
 
+def anonymous_kb(pid):
+    """Memory of the process that no file backs."""
+    try:
+        found = re.search(r"RssAnon:\s*(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())
+    except OSError:
+        return 0
+    return int(found.group(1)) if found else 0
+
+
 def compile_tenon(tenon, path, dims, folder, options):
     command = [tenon, "compile", path, "-o", folder, "--target", options.target, "--emit", "so,header",
                "--weights", "file", *options.tenon_options.split()]
     for symbol, value in dims.items():
         command += ["--dim", f"{symbol}={value}"]
-    done = subprocess.run(["/usr/bin/env", "time", "-f", "%e %M", *command] if options.time else command,
-                          capture_output=True, text=True)
+    with tempfile.TemporaryFile("w+") as errors:
+        start, anonymous, done = time.perf_counter(), 0, 0
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+        while not done:
+            anonymous = max(anonymous, anonymous_kb(process.pid))
+            time.sleep(0.005)
+            done, status, usage = os.wait4(process.pid, os.WNOHANG)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            errors.seek(0)
+            sys.exit(f"compare.py: {' '.join(map(str, command))}\n{errors.read()}")
+    return {"compile_s": seconds, "compile_peak_kb": usage.ru_maxrss, "compile_anon_kb": anonymous}
+
+
+def time_kernels(tenon, folder, dims, threads, cpus):
+    """`tenon bench --kernels` of an artifact, and the rates that its rooflines are drawn from."""
+    command = [tenon, "bench", folder, "--kernels", "--json", "--workers", str(threads)]
+    for symbol, value in dims.items():
+        command += ["--dim", f"{symbol}={value}"]
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=lambda: os.sched_setaffinity(0, cpus))
     if done.returncode:
         sys.exit(f"compare.py: {' '.join(map(str, command))}\n{done.stderr}")
-    record = {}
-    if options.time:
-        seconds, kilobytes = done.stderr.split()[-2:]
-        record = {"compile_s": float(seconds), "compile_peak_kb": int(kilobytes)}
-    return record
+    target = json.loads((folder / "manifest.json").read_text())["target"]
+    return {"bench": json.loads(done.stdout), "rates": target["rates"]}
 
 
 def bootstrap(ratios, repeats=4000):
@@ -134,7 +161,8 @@ def compare(name, binding, threads, options, scratch):
     np.savez(inputs, **make_inputs(name, path, binding))
     base = {"model": str(path), "inputs": str(inputs), "threads": threads, "cpus": options.cpus[:threads],
             "precision": options.precision}
-    contenders, row = [], {"model": name, "dims": binding, "threads": threads, "symbolic": options.symbolic}
+    contenders, row = [], {"model": name, "dims": binding, "threads": threads, "symbolic": options.symbolic,
+                       "precision": options.precision}
 
     def ours(label, dims):
         folder = scratch / f"{stem}_{label}"
@@ -167,6 +195,10 @@ def compare(name, binding, threads, options, scratch):
                                 "difference": worst_difference(workers["tenon"].outputs, worker.outputs)}
     for worker in workers.values():
         worker.close()
+    if options.kernels:
+        folder = pathlib.Path(contenders[0][1]["artifact"])
+        dims = binding if options.symbolic or options.against_pinned else {}
+        row["kernels"] = time_kernels(options.tenon, folder, dims, threads, base["cpus"])
     return row
 
 
@@ -179,7 +211,7 @@ def show(row):
             low, high = p["interval"]
             text += f"  | {peer} {np.median(p['round_medians_ms']):9.3f} ms ratio {p['ratio']:.3f} [{low:.3f}, {high:.3f}] diff {p['difference']:.0e}"
     if "compile_s" in row:
-        text += f"  | compile {row['compile_s']:.2f} s {row['compile_peak_kb'] // 1024} MB"
+        text += f"  | compile {row['compile_s']:.2f} s {row['compile_peak_kb'] // 1024} MB (anonymous {row['compile_anon_kb'] // 1024})"
     print(text, flush=True)
 
 
@@ -204,12 +236,12 @@ def main():
     parser.add_argument("--precision", default="f32", help="OpenVINO's hint")
     parser.add_argument("--symbolic", action="store_true")
     parser.add_argument("--against-pinned", action="store_true")
+    parser.add_argument("--kernels", action="store_true", help="add what each of our kernels does against the roofline")
     parser.add_argument("--tenon", default=ROOT / "build/release/tools/tenon")
     parser.add_argument("--tenon-options", default="")
     parser.add_argument("--cpus", type=lambda s: [int(c) for c in s.split(",")], default=sorted(os.sched_getaffinity(0)))
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()
-    options.time = pathlib.Path("/usr/bin/time").exists()
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
     results = {"schema": "tenon.compare/1", "commit": commit, "machine": machine(),
                "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%MZ"), "rows": []}
