@@ -220,6 +220,18 @@ struct BenchReport {
 };
 Result<BenchReport> bench(const BenchOptions& options);
 
+struct ProbeOptions {
+  std::string target = "native";       // one that runs here
+  int seconds = 4;                     // of measuring, about
+};
+
+struct ProbeReport {
+  Target target;                       // with the rates that were measured
+  std::string file;                    // the same as a target file: how, where and when each was measured
+};
+// Measures this machine's peaks with kernels that are compiled for the target.
+Result<ProbeReport> probe(const ProbeOptions& options);
+
 // Tensor files. Reading trusts nothing: sizes are checked before memory is asked for.
 Result<Tensor> read_npy(const std::string& path);
 Result<void> write_npy(const std::string& path, const Tensor& tensor);

@@ -2,6 +2,7 @@
 // hierarchy, measured rates. docs/adding_a_target.md describes every key.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -45,5 +46,9 @@ struct Target {
 Result<Target> load_target(const std::string& name);       // a name, a path to a .toml, or "native"
 std::vector<std::string> target_names();
 Result<Target> parse_target(std::string_view toml, std::string name);
+// The file that parses to this target. `heading` is a comment above it, `rate_notes` comments on keys of [rates].
+std::string to_toml(const Target& target, const std::string& heading,
+                    const std::map<std::string, std::string>& rate_notes);
+std::string host_cpu_name();                               // "AMD EPYC 9J14"; LLVM's name where nothing says more
 
 }  // namespace tenon

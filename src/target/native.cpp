@@ -67,6 +67,18 @@ void read_caches(Target& target) {
 
 }  // namespace
 
+std::string host_cpu_name() {
+  std::string name;
+  hwloc_topology_t topology = nullptr;
+  if (hwloc_topology_init(&topology) == 0) {
+    if (hwloc_topology_load(topology) == 0)
+      if (const hwloc_obj_t package = hwloc_get_obj_by_type(topology, HWLOC_OBJ_PACKAGE, 0))
+        if (const char* model = hwloc_obj_get_info_by_name(package, "CPUModel")) name = model;
+    hwloc_topology_destroy(topology);
+  }
+  return name.empty() ? llvm::sys::getHostCPUName().str() : name;
+}
+
 Result<Target> native_target() {
   const llvm::Triple triple(llvm::sys::getProcessTriple());
   const Features host = llvm::sys::getHostCPUFeatures();

@@ -67,6 +67,22 @@ TEST(Target, EveryEmbeddedFileLoads) {
   }
 }
 
+TEST(Target, PrintedFilesReadBackTheSame) {
+  for (const std::string& name : target_names()) {
+    const auto target = load_target(name);
+    ASSERT_TRUE(target) << name;
+    const std::string text = to_toml(*target, "heading", {{"fork_us", "a note"}});
+    const auto again = parse_target(text, name);
+    ASSERT_TRUE(again) << text;
+    EXPECT_EQ(to_toml(*again, "heading", {{"fork_us", "a note"}}), text);
+    EXPECT_EQ(again->features, target->features);
+    EXPECT_EQ(again->cpu_check, target->cpu_check);
+    EXPECT_EQ(again->atoms.size(), target->atoms.size());
+    EXPECT_EQ(again->l1_gb_per_s, target->l1_gb_per_s);
+    EXPECT_EQ(again->qemu, target->qemu);
+  }
+}
+
 TEST(Target, AtomsThatNeedAFeatureAreLeftOutWithoutIt) {
   auto target = parse_target(kSmall, "small");
   ASSERT_TRUE(target);

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <fstream>
 #include <memory>
 
 #include "model_options.h"
@@ -12,11 +13,29 @@ namespace {
 struct Arguments {
   ModelArguments model;
   std::vector<std::string> inputs;
-  bool kernels = false, json = false;
+  std::string output;
+  bool kernels = false, json = false, probe = false;
   int runs = 0, threads = 1;
 };
 
+int run_probe(const Arguments& a, Console& console) {
+  if (!a.model.model.empty() || a.model.targets.size() > 1)
+    return console.fail({{.code = Code::E0601, .message = "--probe measures this machine, as one --target; it takes no MODEL",
+                          .hint = "tenon bench --probe -o FILE.toml"}});
+  ProbeOptions options;
+  if (!a.model.targets.empty()) options.target = a.model.targets[0];
+  const auto report = probe(options);
+  if (!report) return console.fail(report.error());
+  if (!a.output.empty() && !(std::ofstream(a.output) << report->file << std::flush))
+    return console.fail({{.code = Code::E0505, .message = "cannot write the target file", .file = a.output}});
+  if (a.json) std::puts(target_record(report->target).c_str());
+  else if (a.output.empty()) std::fputs(report->file.c_str(), stdout);
+  return kOk;
+}
+
 int run_bench(const Arguments& a, Console& console) {
+  if (a.model.model.empty())
+    return console.fail({{.code = Code::E0601, .message = "a MODEL or --probe is needed", .hint = "tenon bench --help"}});
   auto options = to_options(a.model, console);
   if (!options) return console.fail(options.error());
   BenchOptions request{.inputs = a.inputs,
@@ -57,7 +76,7 @@ int run_bench(const Arguments& a, Console& console) {
 
 Command bench_command() {
   auto a = std::make_shared<Arguments>();
-  Option path = model_row(a->model, true);
+  Option path = model_row(a->model, false);
   path.help = "An ONNX file, which is compiled first, or an artifact";
   return {
       .name = "bench",
@@ -65,17 +84,20 @@ Command bench_command() {
       .examples =
           "tenon bench out\n"
           "tenon bench m.onnx --target native --dim N=1 --kernels\n"
-          "tenon bench out --workers 2 --json",
+          "tenon bench out --workers 2 --json\n"
+          "tenon bench --probe -o here.toml  # what this machine can do, as a target file",
       .options = joined(
           {{path,
             {"-i,--input", "NAME=FILE", "As for `tenon run`; default: random:0; repeatable", &a->inputs},
             {"--kernels", "", "Time each kernel, against what the target file says the device can do", &a->kernels},
+            {"--probe", "", "Measure this machine's peaks and print them as a target file", &a->probe},
+            {"-o,--output", "FILE", "With --probe: the file to write", &a->output},
             {"--runs", "N", "Runs to measure; 0: for about a second", &a->runs},
             {"--workers", "N", "Threads to run on", &a->threads},
             {"--json", "", "Print one JSON record: docs/schemas.md", &a->json}},
            import_rows(a->model),
            code_rows(a->model)}),
-      .run = [a](Console& console) { return run_bench(*a, console); },
+      .run = [a](Console& console) { return a->probe ? run_probe(*a, console) : run_bench(*a, console); },
   };
 }
 
