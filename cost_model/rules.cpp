@@ -94,12 +94,13 @@ Knobs choose_knobs(const Graph& graph, const Region& region, const Target& targe
       return !pool.as_int(pool.var(e).extent) && (!windowed || e == axes->m.back());
     });
     const int64_t extra = type == DType::I32 ? 2 : 1;  // byte products may need a sum of what flipping signs adds
-    Block block = best_block(target, row_extent, symbolic, n, width, extra, type == DType::I32 ? 1 : bits(type) / 8);
+    const int element = type == DType::I32 ? 1 : bits(type) / 8;
+    Block block = best_block(target, row_extent, symbolic, n, width, extra, element);
     knobs.set(Knob::rows, block.rows);
     knobs.set(Knob::vectors, block.vectors);
     // Weights that come from memory for few rows are what the tile would wait for; two panels must fit the cache.
     constexpr double kFewRows = 160, kPanelShare = 0.4;
-    const double column = k * (type == DType::I32 ? 1 : bits(type) / 8), l2 = static_cast<double>(target.l2_bytes);
+    const double column = k * element, l2 = static_cast<double>(target.l2_bytes);
     const bool from_memory = m > static_cast<double>(block.rows) && m <= kFewRows && column * n > l2;
     if (from_memory && column * static_cast<double>(block.vectors * width) <= kPanelShare * l2) knobs.set(Knob::prefetch, 1);
     // The operand that is larger is streamed once.

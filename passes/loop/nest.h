@@ -23,7 +23,6 @@ struct Nest {
   Expr condition = {};
   bool scan = false;
   // Knob::prefetch: where the next panel of the constant lies, and which part of it a block of rows asks for.
-  BufferId ahead_of = {};
   Expr ahead = {}, ahead_part = {};
 
   // Applies f to every expression.

@@ -2,8 +2,8 @@
 // blocks or one over lane blocks. A block that does not divide its extent leaves a tail, which is the
 // other branch of an `if` in the same loop, so that the outermost loop alone can be the tasks.
 #include <algorithm>
-#include <cmath>
 #include <bit>
+#include <cmath>
 
 #include "nest.h"
 
@@ -60,7 +60,6 @@ class Tiler {
   void look_ahead(Nest& nest) {
     for (Expr load : nest.loads(pool_)) {
       if (pool_.buffer(load) != shape_.ahead_of || !pool_.depends_on(load, shape_.lane)) continue;
-      nest.ahead_of = shape_.ahead_of;
       nest.ahead = pool_.substitute(pool_.operands(load)[0], {{shape_.lane, pool_.add(shape_.lane, pool_.index(shape_.lanes))}});
       return;
     }
@@ -263,7 +262,7 @@ class Tiler {
     const int64_t vectors = (shape_.lanes + shape_.width - 1) / shape_.width;
     Expr part = pool_.min(nest.ahead_part, pool_.index(vectors - 1));
     Expr lane = pool_.mul(part, pool_.index(shape_.width));
-    tile.prefetch.push_back({nest.ahead_of, pool_.substitute(nest.ahead, {{tile.lanes.var, lane}})});
+    tile.prefetch.push_back({shape_.ahead_of, pool_.substitute(nest.ahead, {{tile.lanes.var, lane}})});
   }
 
   bool reuses_operand(const Stmt& tile) {

@@ -25,15 +25,10 @@ Result<std::vector<NamedTensor>> run(const RunOptions& options) {
   Dims dims = options.dims;
   TENON_TRY(const std::vector<Tensor> inputs, load_inputs(artifact->signature(), options.inputs, dims, false));
   TENON_TRY(std::vector<Tensor> outputs, artifact->run(inputs, dims, options.threads));
-  std::error_code error;
-  if (!options.output.empty()) fs::create_directories(options.output, error);
+  if (!options.output.empty()) TENON_DO(write_outputs(options.output, artifact->signature(), outputs));
   std::vector<NamedTensor> named;
-  for (size_t k = 0; k < outputs.size(); ++k) {
-    std::string file = artifact->signature().outputs[k].name;
-    std::ranges::replace(file, '/', '_');
-    if (!options.output.empty()) TENON_DO(write_npy((fs::path(options.output) / (file + ".npy")).string(), outputs[k]));
+  for (size_t k = 0; k < outputs.size(); ++k)
     named.push_back({artifact->signature().outputs[k].name, std::move(outputs[k])});
-  }
   return named;
 }
 

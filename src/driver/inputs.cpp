@@ -169,4 +169,16 @@ Result<std::vector<Tensor>> load_inputs(const Signature& signature, const std::v
   return tensors;
 }
 
+Result<void> write_outputs(const std::string& folder, const Signature& signature, const std::vector<Tensor>& outputs) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return fail(Code::E0505, folder + " cannot be created: " + error.message());
+  for (size_t k = 0; k < outputs.size(); ++k) {
+    std::string file = signature.outputs[k].name;
+    std::ranges::replace(file, '/', '_');
+    TENON_DO(write_npy((fs::path(folder) / (file + ".npy")).string(), outputs[k]));
+  }
+  return {};
+}
+
 }  // namespace tenon

@@ -1,4 +1,4 @@
-// Inputs as the command line names them -> tensors in the order of the signature.
+// Inputs as the command line names them -> tensors in the order of the signature; outputs as files.
 #pragma once
 
 #include "artifact.h"
@@ -9,5 +9,8 @@ namespace tenon {
 // get small values where `choose`. `dims` then has every symbol.
 Result<std::vector<Tensor>> load_inputs(const Signature& signature, const std::vector<std::string>& specs, Dims& dims,
                                         bool choose);
+
+// FOLDER/NAME.npy of every output, `/` in a name being `_`; makes the folder (E0505 where that cannot be).
+Result<void> write_outputs(const std::string& folder, const Signature& signature, const std::vector<Tensor>& outputs);
 
 }  // namespace tenon

@@ -71,16 +71,9 @@ void remember_quantised(const Graph& graph, const EvalInput& in, std::span<const
 
 // As `run` writes outputs, floats in f64.
 Result<void> write_reference(const std::string& folder, const Signature& signature, std::vector<Tensor> outputs) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) return fail(Code::E0505, folder + " cannot be created: " + error.message());
-  for (size_t k = 0; k < outputs.size(); ++k) {
-    if (!outputs[k].f.empty()) outputs[k].type = DType::F64;
-    std::string file = signature.outputs[k].name;
-    std::ranges::replace(file, '/', '_');
-    TENON_DO(write_npy((std::filesystem::path(folder) / (file + ".npy")).string(), outputs[k]));
-  }
-  return {};
+  for (Tensor& output : outputs)
+    if (!output.f.empty()) output.type = DType::F64;
+  return write_outputs(folder, signature, outputs);
 }
 
 Result<void> verify_layers(const VerifyOptions& options, Artifact& artifact, const std::vector<Tensor>& inputs,
