@@ -15,7 +15,7 @@ Isa isa_of(const llvm::TargetMachine& machine, const Target& target) {
   const llvm::MCSubtargetInfo& features = *machine.getMCSubtargetInfo();
   auto has = [&](const char* name) { return features.checkFeatures(name); };
   Isa isa;
-  isa.fma = std::ranges::find(target.atoms, "fma", &Atom::name) != target.atoms.end();
+  isa.fma = target.fuses();
   switch (machine.getTargetTriple().getArch()) {
     case llvm::Triple::x86_64:
       isa.x86 = true;

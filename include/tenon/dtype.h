@@ -21,14 +21,13 @@ struct DTypeInfo {
   std::string_view c_type;
 };
 
-constexpr DTypeInfo info(DType type) {
-  constexpr DTypeInfo table[] = {
+inline constexpr DTypeInfo kDTypes[] = {
 #define DTYPE(name, spelling, bits, kind, onnx, c) {spelling, bits, kind, onnx, c},
 #include "tenon/dtypes.def"
 #undef DTYPE
-  };
-  return table[static_cast<int>(type)];
-}
+};
+
+constexpr const DTypeInfo& info(DType type) { return kDTypes[static_cast<int>(type)]; }
 
 constexpr std::string_view spelling(DType type) { return info(type).spelling; }
 constexpr int bits(DType type) { return info(type).bits; }

@@ -2,6 +2,7 @@
 // hierarchy, measured rates. docs/adding_a_target.md describes every key.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -41,6 +42,9 @@ struct Target {
   std::string qemu = {};        // emulator command for `run` and `verify` on other hosts, with its flags
 
   int lanes(DType type) const { return type == DType::Bool ? vector_bytes : vector_bytes * 8 / bits(type); }
+  bool fuses() const {  // multiplies and adds with one rounding
+    return std::ranges::find(atoms, "fma", &Atom::name) != atoms.end();
+  }
 };
 
 Result<Target> load_target(const std::string& name);       // a name, a path to a .toml, or "native"

@@ -174,7 +174,8 @@ class RegionLowering {
 
   TileShape choose_shape(ExprPool& pool, Nest& nest, bool ordered) {
     TileShape shape{.order = static_cast<int>(knobs_[Knob::order]), .row_block = knobs_[Knob::row_block],
-                    .k_block = knobs_[Knob::k_block], .unroll = std::max<int64_t>(1, knobs_[Knob::unroll])};
+                    .k_block = knobs_[Knob::k_block], .part = target_.fuses() ? 32 : 16,
+                    .unroll = std::max<int64_t>(1, knobs_[Knob::unroll])};
     shape.lane = unit_stride_axis(pool, nest.offset, nest.axes);
     if (nest.condition.valid() && nest.reduces()) shape.lane = {};
     DType type = nest.reduces() ? pool.type(nest.accumulators[0].var) : pool.type(nest.value);

@@ -91,6 +91,7 @@ struct TileShape {
   int order = 0;                // Knob::order
   int64_t row_block = 0;        // Knob::row_block
   int64_t k_block = 0;          // Knob::k_block
+  int64_t part = 32;            // terms of a running sum of floats, where k_block says nothing
   int64_t unroll = 1;           // Knob::unroll
   BufferId ahead_of = {};       // Knob::prefetch: the packed constant that is read ahead; invalid: none
   int64_t atom_k = 1;           // steps that one instruction sums

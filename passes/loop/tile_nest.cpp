@@ -235,15 +235,15 @@ class Tiler {
   // that reuse an operand in a block of rows are summed in parts as long as costs nothing; other sums wait for memory
   // and take parts of the length that leaves the least error.
   void part_sums(Stmt& tile) {
-    constexpr int64_t kPart = 64, kLeast = 64, kTypical = 1024;  // of an extent that only the run knows
+    constexpr int64_t kLeast = 16, kTypical = 1024;  // of an extent that only the run knows
     auto is_sum = [&](const Accumulator& a) { return a.monoid == Monoid::Sum && is_float(pool_.type(a.var)); };
     if (tile.lanes_reduce || !std::ranges::all_of(tile.accumulators, is_sum)) return;
     int64_t total = 1;
     for (const TileReduce& r : tile.reduce) total *= pool_.as_int(r.extent).value_or(kTypical);
     const bool keeps_registers = reuses_operand(tile) && !tile.rows.empty();
-    int64_t part = keeps_registers ? kPart : static_cast<int64_t>(std::sqrt(static_cast<double>(total)));
+    int64_t part = keeps_registers ? std::min(shape_.part, total / 2) : static_cast<int64_t>(std::sqrt(static_cast<double>(total)));
     if (shape_.k_block > 0) part = shape_.k_block;
-    else if (total < std::max(kLeast, part == kPart ? 2 * part : 0)) return;
+    else if (total <= kLeast) return;
     int64_t inside = 1;
     for (size_t i = tile.reduce.size(); i-- > 0;) {
       TileReduce& r = tile.reduce[i];

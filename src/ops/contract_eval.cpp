@@ -1,49 +1,15 @@
-// Reference products in float64, blocked for the cache: whole networks are judged by them. Bytes are
+// Reference products in float64: whole networks are judged by them. Bytes are
 // summed exactly in doubles; wider integers modulo 2^64.
 #include "contract_eval.h"
 
 #include <algorithm>
 
+#include "matrix_product.h"
 #include "spatial.h"
 
 namespace tenon {
 
 namespace {
-
-template <class T>
-struct Matrix {
-  T* data;
-  int64_t stride;  // between rows
-  T* row(int64_t i) const { return data + i * stride; }
-};
-
-// c[m,n] += a[m,k] * b[k,n]
-template <class T>
-void multiply(Matrix<const T> a, Matrix<const T> b, Matrix<T> c, int64_t m, int64_t n, int64_t k) {
-  constexpr int64_t kDepth = 128, kWidth = 256;
-  for (int64_t k0 = 0; k0 < k; k0 += kDepth)
-    for (int64_t n0 = 0; n0 < n; n0 += kWidth) {
-      int64_t depth = std::min(k, k0 + kDepth), width = std::min(n - n0, kWidth), i = 0;
-      for (; i + 4 <= m; i += 4)
-        for (int64_t s = k0; s < depth; ++s) {
-          const T* __restrict from = b.row(s) + n0;
-          T* __restrict c0 = c.row(i) + n0;
-          T* __restrict c1 = c.row(i + 1) + n0;
-          T* __restrict c2 = c.row(i + 2) + n0;
-          T* __restrict c3 = c.row(i + 3) + n0;
-          T a0 = a.row(i)[s], a1 = a.row(i + 1)[s], a2 = a.row(i + 2)[s], a3 = a.row(i + 3)[s];
-          for (int64_t j = 0; j < width; ++j) {
-            c0[j] += a0 * from[j];
-            c1[j] += a1 * from[j];
-            c2[j] += a2 * from[j];
-            c3[j] += a3 * from[j];
-          }
-        }
-      for (; i < m; ++i)
-        for (int64_t s = k0; s < depth; ++s)
-          for (int64_t j = 0; j < width; ++j) c.row(i)[n0 + j] += a.row(i)[s] * b.row(s)[n0 + j];
-    }
-}
 
 // A tensor's elements in the type that products are computed in: double, or uint64_t modulo 2^64.
 template <class T>
@@ -89,7 +55,7 @@ std::vector<Tensor> dot(const EvalInput& in) {
   std::vector<T> a = elements<T>(x), b = elements<T>(y), c(static_cast<size_t>(count(in.output_dims[0])));
   int64_t k = x.dims.back(), n = y.dims.back(), m = x.dims[x.dims.size() - 2];
   for (int64_t batch = 0; c.size() && batch < static_cast<int64_t>(c.size()) / (m * n); ++batch)
-    multiply<T>({a.data() + batch_offset(x.dims, in.output_dims[0], batch), k},
+    multiply({a.data() + batch_offset(x.dims, in.output_dims[0], batch), k},
                 {b.data() + batch_offset(y.dims, in.output_dims[0], batch), n}, {c.data() + batch * m * n, n}, m, n, k);
   return as_outputs(in, c);
 }
@@ -121,7 +87,7 @@ std::vector<Tensor> conv(const EvalInput& in) {
           const T* from = x.data() + ((n * groups + g) * channels + c) * plane;
           for (int64_t offset : offsets) *to++ = offset < 0 ? pad : from[offset];
         }
-        multiply<T>({w.data() + g * outputs * channels * taps, channels * taps}, {columns.data(), width},
+        multiply({w.data() + g * outputs * channels * taps, channels * taps}, {columns.data(), width},
                     {out.data() + (n * groups + g) * outputs * positions + first, positions}, outputs, width,
                     channels * taps);
       }
@@ -149,7 +115,7 @@ std::vector<Tensor> conv_transpose(const EvalInput& in) {
       std::vector<int64_t> offsets = geometry.offsets(first, last);
       for (int64_t n = 0; n < xd[0]; ++n) {
         columns.assign(static_cast<size_t>(rows * width), T{0});
-        multiply<T>({transposed.data(), channels},
+        multiply({transposed.data(), channels},
                     {x.data() + (n * groups + g) * channels * positions + first, positions}, {columns.data(), width},
                     rows, width, channels);
         const T* from = columns.data();

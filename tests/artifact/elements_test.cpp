@@ -1,5 +1,6 @@
 // Shapes that depend on an element of an input: symbols that the caller gives and the artifact compares.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -28,7 +29,7 @@ graph repeat {
 )";
 
 std::unique_ptr<Artifact> built(const Graph& graph) {
-  const std::string folder = (std::filesystem::path(::testing::TempDir()) / "tenon_elements").string();
+  const std::string folder = (std::filesystem::path(::testing::TempDir()) / ("tenon_elements_" + std::to_string(getpid()))).string();
   std::filesystem::remove_all(folder);
   auto target = load_target("native");
   auto plan = rules_policy(graph, *target);

@@ -1,6 +1,7 @@
 // Operands that shapes depend on, given as inputs; sub-graphs; opsets before 7.
 #include <gtest/gtest.h>
 #include <onnx/defs/parser.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -16,9 +17,11 @@ Result<Graph> import_text(const std::string& body, int opset = 18) {
   onnx::ModelProto model;
   auto parsed = onnx::OnnxParser::Parse(model, text.c_str());
   EXPECT_TRUE(parsed.IsOK()) << parsed.ErrorMessage();
-  const std::filesystem::path path = std::filesystem::path(::testing::TempDir()) / "tenon_elements.onnx";
+  const std::filesystem::path path = std::filesystem::path(::testing::TempDir()) / ("tenon_elements_" + std::to_string(getpid()) + ".onnx");
   std::ofstream(path, std::ios::binary) << model.SerializeAsString();
-  return import_onnx(path.string(), {});
+  auto graph = import_onnx(path.string(), {});
+  std::filesystem::remove(path);  // what is mapped stays
+  return graph;
 }
 
 Tensor floats(std::vector<int64_t> dims) {

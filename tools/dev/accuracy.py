@@ -2,15 +2,16 @@
 """The table model x target x binding x error: ours and ONNX Runtime's against the same float64 reference.
 
     accuracy.py TENON --shared DIR --zoo DIR --cache DIR [--models NAME...] [--targets T...] [--layers T...]
-                [--table FILE.md] [--summary]
+                [--table FILE.md] [--jobs N] [--summary]
 
 --shared holds models/ and zoo/ (skeletons, sidecars, make_inputs.py); --zoo the models that its fill_weights.py
 made. One symbolic artifact per model and target serves every binding of the sidecar's `tests`. Reference outputs,
 ONNX Runtime's outputs and finished rows are kept in --cache, so that a run goes on where the last one stopped; a
-row is computed anew when the artifact's build id changes. Where one input is not within the rule, the errors of
---samples inputs are pooled, ours and ONNX Runtime's alike. Needs numpy and onnxruntime. Rules: docs/accuracy.md.
+row is computed anew when the artifact's build id changes. Errors are pooled over --samples inputs, ours and ONNX
+Runtime's alike. Needs numpy and onnxruntime. Rules: docs/accuracy.md.
 """
 import argparse
+import concurrent.futures
 import importlib.util
 import json
 import pathlib
@@ -81,46 +82,51 @@ class Model:
 class Bench:
     def __init__(self, args):
         self.args, self.cache = args, args.cache.resolve()
-        self.results_file = self.cache / "results.json"
-        self.results = json.loads(self.results_file.read_text()) if self.results_file.exists() else {}
+
+    def results(self, model):
+        """The finished rows of a model: {"model|target|binding": row}."""
+        file = self.cache / model.name / "results.json"
+        return json.loads(file.read_text()) if file.exists() else {}
 
     def tenon(self, *words):
         done = subprocess.run([str(self.args.tenon), *map(str, words)], capture_output=True, text=True)
         return done.returncode, done.stdout, done.stderr
 
-    def keep(self, key, row):
-        self.results[key] = row
-        partial = self.results_file.with_suffix(".part")
-        partial.write_text(json.dumps(self.results, indent=1, sort_keys=True))
-        partial.replace(self.results_file)
+    def keep(self, model, results):
+        partial = self.cache / model.name / "results.part"
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(results, indent=1, sort_keys=True))
+        partial.replace(partial.with_suffix(".json"))
 
     def artifact(self, model, target):
         """Compiled anew each time: (folder, build id), or an error text."""
         folder = self.cache / "artifacts" / f"{model.name}.{target}"
         shutil.rmtree(folder, ignore_errors=True)
-        start = time.time()
         code, _, err = self.tenon("compile", model.path, "--target", target, "--weights", "file", "--jobs", 1, "-o", folder)
         if code:
             return None, err.strip().splitlines()[0]
         return folder, json.loads((folder / "manifest.json").read_text())["build_id"]
 
-    def prepare(self, model, binding, seed):
+    def place(self, model, binding, seed):
+        return self.cache / model.name / (text(binding) + (f"@{seed}" if seed else ""))
+
+    def prepare(self, model, binding):
         """Inputs and ONNX Runtime's outputs, once."""
-        place = self.cache / model.name / (text(binding) + (f"@{seed}" if seed else ""))
-        if (place / "ort" / "done").exists():
-            return place
+        places = [self.place(model, binding, seed) for seed in range(self.args.samples)]
+        if all((place / "ort" / "done").exists() for place in places):
+            return
         import onnxruntime
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         session = onnxruntime.InferenceSession(str(model.path), options, providers=["CPUExecutionProvider"])
-        inputs = model.inputs(binding, session, seed)
-        (place / "ort").mkdir(parents=True, exist_ok=True)
-        np.savez(place / "inputs.npz", **inputs)
-        for port, value in zip(session.get_outputs(), session.run(None, inputs)):
-            np.save(place / "ort" / (port.name.replace("/", "_") + ".npy"), value)
-        (place / "ort" / "done").touch()
-        return place
+        for seed, place in enumerate(places):
+            inputs = model.inputs(binding, session, seed)
+            (place / "ort").mkdir(parents=True, exist_ok=True)
+            np.savez(place / "inputs.npz", **inputs)
+            for port, value in zip(session.get_outputs(), session.run(None, inputs)):
+                np.save(place / "ort" / (port.name.replace("/", "_") + ".npy"), value)
+            (place / "ort" / "done").touch()
 
     def verify(self, model, folder, binding, place, layers, reference):
         words = ["verify", model.path, folder, "--input", place / "inputs.npz", "--message-format", "json"]
@@ -135,7 +141,7 @@ class Bench:
         raise RuntimeError((out + err).strip().splitlines()[0] if out + err else "verify printed nothing")
 
     def sample(self, model, target, folder, binding, layers, seed):
-        place = self.prepare(model, binding, seed)
+        place = self.place(model, binding, seed)
         exact = place / "reference"
         row = {}
         need = not (exact / "done").exists()
@@ -156,25 +162,30 @@ class Bench:
         return row
 
     def row(self, model, target, folder, binding, layers):
-        row = self.sample(model, target, folder, binding, layers, 0)
-        if any("error" in o for o in row["outputs"]) or max(worst(row)) <= factor(model):
-            return row
-        more = [self.sample(model, target, folder, binding, False, seed) for seed in range(1, self.args.samples)]
+        self.prepare(model, binding)
+        row, *more = (self.sample(model, target, folder, binding, layers and seed == 0, seed)
+                      for seed in range(self.args.samples))
         for k, o in enumerate(row["outputs"]):
+            wrong = [m["outputs"][k]["error"] for m in [row, *more] if "error" in m["outputs"][k]]
+            if wrong:
+                row["outputs"][k] = {"name": o["name"], "error": wrong[0]}
+                continue
             for who in ("ours", "ort"):
                 each = [o[who]] + [m["outputs"][k][who] for m in more]
                 o[who] = [float(np.sqrt(np.mean([e[0] ** 2 for e in each]))), max(e[1] for e in each)]
         row["samples"] = self.args.samples
         return row
 
-    def run(self, model):
+    def run(self, name):
+        model = Model(name, self.args.shared, self.args.zoo)
+        results = self.results(model)
         for target in self.args.targets:
             folder, id_or_error = self.artifact(model, target)
             for binding in model.bindings:
                 key = f"{model.name}|{target}|{text(binding)}"
                 layers = target in self.args.layers
-                known = self.results.get(key, {})
-                if known.get("id") == id_or_error and not problems(model, known) and ("layers" in known or not layers):
+                known = results.get(key, {})
+                if known.get("id") == id_or_error and known.get("samples") == self.args.samples and not problems(model, known) and ("layers" in known or not layers):
                     print(f"{key}: as before, {verdict(model, known)}", flush=True)
                     continue
                 start = time.time()
@@ -185,7 +196,8 @@ class Bench:
                 except Exception as error:  # one row must not end the table
                     row = {"error": f"{type(error).__name__}: {error}"}
                 row.update(id=id_or_error, seconds=round(time.time() - start, 1))
-                self.keep(key, row)
+                results[key] = row
+                self.keep(model, results)
                 print(f"{key}: {verdict(model, row)} in {row['seconds']} s", flush=True)
             if folder:
                 shutil.rmtree(folder)
@@ -256,15 +268,15 @@ def verdict(model, row):
     found = problems(model, row)
     if found:
         return "WRONG " + "; ".join(found)
-    inputs = f" over {row['samples']} inputs" if "samples" in row else ""
-    return "ok    rms {:.2f}, max {:.2f} of ONNX Runtime's".format(*worst(row)) + inputs
+    return "ok    rms {:.2f}, max {:.2f} of ONNX Runtime's".format(*worst(row))
 
 
-def table(models, results, targets):
+def table(models, results, targets, samples):
     lines = ["# Accuracy of the list L", "",
              "Written by `tools/dev/accuracy.py`; [accuracy.md](accuracy.md) has the rules. Per output, errors are against",
-             "the float64 reference; shown is the output where ours is largest against ONNX Runtime's (ORT). `native` was an",
-             "AVX-512 machine. Where one input was not within the rule, errors are pooled over 8. Layers: regions, the nearest to its bound, quantised layers and their least equal share.", "",
+             f"the float64 reference, pooled over {samples} inputs; shown is the output where ours is largest against ONNX",
+             "Runtime's (ORT). `native` was an AVX-512 machine. Layers: regions, the nearest to its bound, quantised layers",
+             "and their least equal share.", "",
              "| model | binding | target | rms ours | rms ORT | ratio rms | ratio max | layers | verdict |",
              "|---|---|---|---|---|---|---|---|---|"]
     for model in models:
@@ -301,7 +313,8 @@ def main():
     p.add_argument("--models", nargs="+")
     p.add_argument("--targets", nargs="+", default=["native", "x86-64-v2", "x86-64-v3"])
     p.add_argument("--layers", nargs="*", default=["native"], help="targets whose regions are judged one by one")
-    p.add_argument("--samples", type=int, default=8)
+    p.add_argument("--samples", type=int, default=8, help="inputs whose errors are pooled")
+    p.add_argument("--jobs", type=int, default=1, help="models at a time")
     p.add_argument("--table", type=pathlib.Path)
     p.add_argument("--summary", action="store_true", help="of the rows that are there; computes nothing")
     args = p.parse_args()
@@ -309,12 +322,14 @@ def main():
     models = [Model(name, args.shared, args.zoo) for name in args.models or [*SHARED, *ZOO]]
     bench = Bench(args)
     if not args.summary:
-        for model in models:
-            bench.run(model)
+        with concurrent.futures.ProcessPoolExecutor(args.jobs) as pool:
+            for _ in pool.map(bench.run, [model.name for model in models]):
+                pass
+    results = {key: row for model in models for key, row in bench.results(model).items()}
     if args.table:
-        args.table.write_text(table(models, bench.results, args.targets))
-    rows = [(m, k, bench.results[k]) for m in models for b in m.bindings for t in args.targets
-            if (k := f"{m.name}|{t}|{text(b)}") in bench.results]
+        args.table.write_text(table(models, results, args.targets, args.samples))
+    rows = [(m, k, results[k]) for m in models for b in m.bindings for t in args.targets
+            if (k := f"{m.name}|{t}|{text(b)}") in results]
     wrong = [(k, problems(m, r)) for m, k, r in rows if problems(m, r)]
     for key, found in wrong:
         print(f"WRONG {key}: {'; '.join(found)}")
