@@ -15,22 +15,34 @@ double known(const ExprPool& pool, Expr extent) {
   return static_cast<double>(pool.as_int(extent).value_or(static_cast<int64_t>(kTypical)));
 }
 
+// What a contraction is to a block of registers.
+struct Work {
+  double m = 1, n = 1;    // rows and columns, in all
+  double run = 1;         // rows that one axis has: where a window keeps the axes apart, blocks run along the last
+  bool symbolic = false;  // `run` is a guess
+  double column = 0;      // bytes of the right operand that one column takes
+  int element = 4;        // bytes of one of its elements, which is read once from memory
+  int64_t extra = 1;      // registers that each vector of columns takes beside its rows
+  double widest = 6;      // vectors of a panel that the cache holds beside the next one
+};
+
 // Cycles per reduction step of a tile of rows x vectors: two multiply-adds or loads per cycle, and no fewer
-// cycles than the latency of one accumulator's chain. Loads that hide behind multiply-adds still take slots.
-double step_cycles(double rows, double vectors) {
+// cycles than the latency of one accumulator's chain. Loads that hide behind multiply-adds still take slots, more
+// so (`vector_load`, in cycles) where they come from the second-level cache.
+double step_cycles(double rows, double vectors, double vector_load) {
   constexpr double kLatency = 4, kHiddenLoad = 1.0 / 32;
   if (rows <= 0 || vectors <= 0) return 0;
-  return std::max({rows * vectors / 2, (rows + vectors) / 2, kLatency}) + kHiddenLoad * (rows + vectors);
+  return std::max({rows * vectors / 2, (rows + vectors) / 2, kLatency}) + kHiddenLoad * rows + vector_load * vectors;
 }
 
-// All rows of m in blocks of `rows`. What is left of a symbolic m is taken in powers of two: the mean over all rests.
-double rows_cycles(double m, bool symbolic, int64_t rows, double vectors) {
+// All rows in blocks of `rows`. What is left of a symbolic extent is taken in powers of two: the mean over all rests.
+double rows_cycles(double m, bool symbolic, int64_t rows, double vectors, double vector_load) {
   double block = static_cast<double>(rows), blocks = std::floor(m / block);
-  double cycles = blocks * step_cycles(block, vectors);
-  if (!symbolic) return cycles + step_cycles(m - blocks * block, vectors);
+  double cycles = blocks * step_cycles(block, vectors, vector_load);
+  if (!symbolic) return cycles + step_cycles(m - blocks * block, vectors, vector_load);
   for (int64_t rest = 1; rest < rows; ++rest)
     for (int64_t part = 1; part <= rest; part *= 2)
-      if (rest & part) cycles += step_cycles(static_cast<double>(part), vectors) / block;
+      if (rest & part) cycles += step_cycles(static_cast<double>(part), vectors, vector_load) / block;
   return cycles;
 }
 
@@ -44,21 +56,24 @@ int64_t most_rows(const Target& target) {
   return std::max(kFewWays, target.l1d_bytes / kPage);
 }
 
-// `extra`: registers that each vector of columns takes beside its rows.
-// `element`: bytes of the right operand's, which is read once from memory, padding of its last panel included.
-Block best_block(const Target& target, double m, bool symbolic, double n, int width, int64_t extra, int element) {
-  constexpr double kBytesPerCycle = 10;
+Block best_block(const Target& target, const Work& work, int width) {
+  constexpr double kBytesPerCycle = 10, kFromL1 = 1.0 / 32, kFromL2 = 0.15;
   Block best;
   double best_cost = INFINITY;
-  const auto most_vectors = static_cast<int64_t>(std::min(6.0, std::ceil(n / width)));
+  const auto most_vectors = static_cast<int64_t>(std::min({6.0, std::ceil(work.n / width), work.widest}));
   for (int64_t vectors = 1; vectors <= most_vectors; ++vectors)
-    for (int64_t rows = 1; rows <= most_rows(target) && rows * vectors + extra * vectors + 1 <= target.vector_registers; ++rows) {
-      double columns = static_cast<double>(vectors * width), panels = std::floor(n / columns);
-      double lane_tail = std::ceil((n - panels * columns) / width);
-      double total = panels * rows_cycles(m, symbolic, rows, static_cast<double>(vectors)) +
-                     rows_cycles(m, symbolic, rows, lane_tail);
+    for (int64_t rows = 1; rows <= most_rows(target) && (rows + work.extra) * vectors + 1 <= target.vector_registers; ++rows) {
+      const double block = static_cast<double>(rows), columns = static_cast<double>(vectors * width);
+      // A block longer than the axis takes whole runs.
+      double m = work.m, times = 1;
+      if (block <= work.run) m = work.run, times = work.m / work.run;
+      else if (std::fmod(block, work.run) != 0) continue;
+      const double panels = std::floor(work.n / columns), lane_tail = std::ceil((work.n - panels * columns) / width);
+      const double load = work.column * columns > static_cast<double>(target.l1d_bytes) / 2 ? kFromL2 : kFromL1;
+      double total = times * (panels * rows_cycles(m, work.symbolic, rows, static_cast<double>(vectors), load) +
+                              rows_cycles(m, work.symbolic, rows, lane_tail, load));
       // Hidden behind multiply-adds where there are enough of them.
-      total = std::max(total, std::ceil(n / columns) * columns * element / kBytesPerCycle);
+      total = std::max(total, std::ceil(work.n / columns) * columns * work.element / kBytesPerCycle);
       // A tie goes to the wider block: fewer loads of the left operand.
       if (total < best_cost * 0.999 || (total <= best_cost * 1.001 && rows * vectors > best.rows * best.vectors)) {
         best_cost = std::min(best_cost, total);
@@ -87,22 +102,24 @@ Knobs choose_knobs(const Graph& graph, const Region& region, const Target& targe
       knobs.set(Knob::vectors, 1);
       continue;
     }
-    // Row blocks run along one axis where a window keeps the axes apart.
-    bool windowed = axes->k.size() > 1 && !axes->m.empty();
-    double row_extent = windowed ? known(pool, pool.var(axes->m.back()).extent) : m;
-    bool symbolic = std::ranges::any_of(axes->m, [&](Expr e) {
+    Work work{.m = m, .n = n, .run = m};
+    const bool windowed = axes->k.size() > 1 && !axes->m.empty();
+    if (windowed) work.run = known(pool, pool.var(axes->m.back()).extent);
+    work.symbolic = std::ranges::any_of(axes->m, [&](Expr e) {
       return !pool.as_int(pool.var(e).extent) && (!windowed || e == axes->m.back());
     });
-    const int64_t extra = type == DType::I32 ? 2 : 1;  // byte products may need a sum of what flipping signs adds
-    const int element = type == DType::I32 ? 1 : bits(type) / 8;
-    Block block = best_block(target, row_extent, symbolic, n, width, extra, element);
+    if (type == DType::I32) work.extra = 2;  // byte products may need a sum of what flipping signs adds
+    work.element = type == DType::I32 ? 1 : bits(type) / 8;
+    work.column = k * work.element;
+    // Weights that come from memory for few rows are what the tile would wait for: they are read ahead.
+    constexpr double kFewestRows = 16, kFewRows = 256, kPanelShare = 0.4, kLeastVectors = 2;
+    const double l2 = static_cast<double>(target.l2_bytes);
+    const bool from_memory = m > kFewestRows && m <= kFewRows && work.column * n > l2;
+    if (from_memory) work.widest = std::max(kLeastVectors, std::floor(kPanelShare * l2 / (work.column * width)));
+    const Block block = best_block(target, work, width);
     knobs.set(Knob::rows, block.rows);
     knobs.set(Knob::vectors, block.vectors);
-    // Weights that come from memory for few rows are what the tile would wait for; two panels must fit the cache.
-    constexpr double kFewRows = 160, kPanelShare = 0.4;
-    const double column = k * element, l2 = static_cast<double>(target.l2_bytes);
-    const bool from_memory = m > static_cast<double>(block.rows) && m <= kFewRows && column * n > l2;
-    if (from_memory && column * static_cast<double>(block.vectors * width) <= kPanelShare * l2) knobs.set(Knob::prefetch, 1);
+    if (from_memory) knobs.set(Knob::prefetch, 1);
     // The operand that is larger is streamed once.
     knobs.set(Knob::order, k * n * 4 > m * k * 4 || k * n * 4 > static_cast<double>(target.l2_bytes) / 2 ? 0 : 1);
   }

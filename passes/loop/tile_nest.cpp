@@ -11,8 +11,9 @@ namespace tenon {
 
 namespace {
 
-// Largest number of multiply-adds that unrolled reduction steps may put into one loop body.
-constexpr int64_t kMaxUnrolledOps = 288;
+// Largest number of multiply-adds that unrolled reduction steps may put into one loop body. In more of them, loads
+// that steps of a window share wait in registers that the accumulators leave no room for.
+constexpr int64_t kMaxUnrolledOps = 128;
 
 struct Loop {
   enum Kind { Plain, Row, Lane } kind = Plain;
