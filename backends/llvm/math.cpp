@@ -6,6 +6,7 @@
 #include <span>
 
 #include <llvm/IR/Intrinsics.h>
+#include <llvm/IR/IntrinsicsX86.h>
 
 #include "code.h"
 #include "math_poly.h"
@@ -95,38 +96,45 @@ double ln2_high(F x) { return is_single(x) ? 0x1.63p-1 : 0x1.62e42feep-1; }
 double ln2_low(F x) { return is_single(x) ? -0x1.bd0105c610ca8p-13 : 0x1.a39ef35793c76p-33; }
 
 struct Exp {  // exp(x) = 2^n (1 + q), |r| <= ln(2)/2
-  Value* n;
+  F n, shifted;  // the shifted one has n in its low bits
   F q;
 };
 Exp exp_parts(F x, F low) {
-  F t = x * std::numbers::log2e + shifter(x), n = t - shifter(x);
-  F r = (x - n * ln2_high(x)) - n * ln2_low(x) + low;
+  F t = fma(x, x(std::numbers::log2e), x(shifter(x))), n = t - shifter(x);
+  F r = fma(n, x(-ln2_low(x)), fma(n, x(-ln2_high(x)), x)) + low;
   F p = is_single(x) ? polynomial(r, poly::kExpF32) : polynomial(r, poly::kExp);
-  return {x.code->b.CreateSub(bits_of(t), bits_of(x(shifter(x)))), fma(r * r, p, r)};
+  return {n, t, fma(r * r, p, r)};
 }
-F scale(F x, Value* n) {  // in two steps: 2^n itself may not be a normal number
+Value* exponent(const Exp& e) { return e.q.code->b.CreateSub(bits_of(e.shifted), bits_of(e.q(shifter(e.q)))); }
+F scale(F x, const Exp& e) {  // x * 2^n
   auto& b = x.code->b;
-  Value* half = b.CreateAShr(n, integer(x, 1));
+  const auto* vector = llvm::dyn_cast<llvm::FixedVectorType>(x.v->getType());
+  if (x.code->isa.scalef && vector && vector->getPrimitiveSizeInBits() == 512) {
+    const auto id = is_single(x) ? Intrinsic::x86_avx512_mask_scalef_ps_512 : Intrinsic::x86_avx512_mask_scalef_pd_512;
+    Value* all = b.getIntN(vector->getNumElements(), -1ULL >> (64 - vector->getNumElements()));
+    constexpr int kCurrentRounding = 4;
+    return x.with(b.CreateIntrinsic(id, {}, {x.v, e.n.v, x.v, all, b.getInt32(kCurrentRounding)}));
+  }
+  // In two steps: 2^n itself may not be a normal number.
+  Value *n = exponent(e), *half = b.CreateAShr(n, integer(x, 1));
   return x * power_of_two(x, half) * power_of_two(x, b.CreateSub(n, half));
 }
 F clamp_exponent(F x) { return is_single(x) ? clamp(x, -104, 89) : clamp(x, -746, 710); }
 
 F exp_sum(F x, F low) {
-  auto [n, q] = exp_parts(clamp_exponent(x), low);
-  return scale(q + 1.0, n);
+  const Exp e = exp_parts(clamp_exponent(x), low);
+  return scale(e.q + 1.0, e);
 }
-F exp(F x) {
-  auto [n, q] = exp_parts(clamp_exponent(x), x(-0.0));
-  return scale(q + 1.0, n);
-}
+F exp(F x) { return exp_sum(x, x(-0.0)); }
 F expm1(F x) {
   auto& b = x.code->b;
   int digits = mantissa(x) + 2;
   F c = clamp_exponent(x);
-  auto [n, q] = exp_parts(select(c < -2.0 * digits, x(-2.0 * digits), c), x(-0.0));
+  const Exp e = exp_parts(select(c < -2.0 * digits, x(-2.0 * digits), c), x(-0.0));
+  Value* n = exponent(e);
   Value* few = b.CreateBinaryIntrinsic(Intrinsic::smin, n, integer(x, digits));
   F s = power_of_two(x, few);
-  F y = select(b.CreateICmpSGT(n, integer(x, digits)), scale(q + 1.0, n), fma(s, q, s - 1.0));
+  F y = select(b.CreateICmpSGT(n, integer(x, digits)), scale(e.q + 1.0, e), fma(s, e.q, s - 1.0));
   return select(x == 0.0, x, y);
 }
 
@@ -359,7 +367,10 @@ F erf(F x) {
   return copysign(select(a < 1.0, a * small, large), x);
 }
 F sigmoid(F x) {
-  F e = exp(-abs(x));
+  const double least = is_single(x) ? -104 : -746;
+  F a = -abs(x);
+  const Exp parts = exp_parts(select(a < least, x(least), a), x(-0.0));
+  F e = scale(parts.q + 1.0, parts);
   return select(x < 0.0, e, x(1)) / (e + 1.0);
 }
 
