@@ -111,15 +111,17 @@ Knobs choose_knobs(const Graph& graph, const Region& region, const Target& targe
     if (type == DType::I32) work.extra = 2;  // byte products may need a sum of what flipping signs adds
     work.element = type == DType::I32 ? 1 : bits(type) / 8;
     work.column = k * work.element;
-    // Weights that come from memory for few rows are what the tile would wait for: they are read ahead.
-    constexpr double kFewestRows = 16, kFewRows = 256, kPanelShare = 0.4, kLeastVectors = 2;
+    // Weights that come from memory for few rows are what the tile would wait for: they are read ahead, as long as
+    // two panels fit the cache; for very few rows, always.
+    constexpr double kFewestRows = 16, kVeryFewRows = 64, kFewRows = 256, kPanelShare = 0.4, kLeastVectors = 2;
     const double l2 = static_cast<double>(target.l2_bytes);
     const bool from_memory = m > kFewestRows && m <= kFewRows && work.column * n > l2;
     if (from_memory) work.widest = std::max(kLeastVectors, std::floor(kPanelShare * l2 / (work.column * width)));
     const Block block = best_block(target, work, width);
     knobs.set(Knob::rows, block.rows);
     knobs.set(Knob::vectors, block.vectors);
-    if (from_memory) knobs.set(Knob::prefetch, 1);
+    const double panel = work.column * static_cast<double>(block.vectors * width);
+    if (from_memory && (m <= kVeryFewRows || panel <= kPanelShare * l2)) knobs.set(Knob::prefetch, 1);
     // The operand that is larger is streamed once.
     knobs.set(Knob::order, k * n * 4 > m * k * 4 || k * n * 4 > static_cast<double>(target.l2_bytes) / 2 ? 0 : 1);
   }

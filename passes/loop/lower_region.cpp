@@ -23,11 +23,17 @@ class RegionLowering {
     }
     for (Statement& s : region_.statements) drop_unit_axes_beyond(s);
     if (attach_ == 0) {
-      for (size_t i = 0; i < region_.statements.size(); ++i)
+      std::vector<std::vector<PaddedTaps>> padded;
+      for (size_t i = 0; i < region_.statements.size(); ++i) {
+        auto taps = padded_taps(region_, region_.pool, region_.statements[i]);
         i += prepare_operands(region_, i, places_, knobs_[Knob::pack_b], [&](BufferId b) { return is_constant(b); });
-      for (const Statement& s : region_.statements) {
+        padded.resize(i);
+        padded.push_back(std::move(taps));
+      }
+      for (size_t i = 0; i < region_.statements.size(); ++i) {
+        const Statement& s = region_.statements[i];
         begin_kernel(built_.size());
-        add_statement(s, kernel().body);
+        add_statement(s, kernel().body, padded[i]);
         if (!writes_packed(s)) make_tasks(kernel().pool, kernel().body, knobs_);
         finish_kernel();
       }
@@ -121,7 +127,7 @@ class RegionLowering {
 
   // --- one statement --------------------------------------------------------------------------------
 
-  void add_statement(const Statement& statement, std::vector<Stmt>& into) {
+  void add_statement(const Statement& statement, std::vector<Stmt>& into, std::vector<PaddedTaps> padded = {}) {
     if (!statement.routine.empty()) {
       Stmt call{.kind = StmtKind::Call, .routine = statement.routine};
       call.buffers = statement.operands;
@@ -147,6 +153,7 @@ class RegionLowering {
       nest = flatten(region_, pool, statement, places_);
       nest.reduce_axes = reduce_axes;
     }
+    nest.padded = std::move(padded);
     if (shape.atom_k == 1) merge_axes(pool, nest, nest.reduces() ? shape.lane : Expr{});
     else merge_outputs(pool, nest, shape.lane);
     if (!nest.reduces()) shape.lane = shape.lane.valid() ? unit_stride_axis(pool, nest.offset, nest.axes) : Expr{};

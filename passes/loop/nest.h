@@ -13,6 +13,14 @@ struct BufferPlace {
   size_t dropped = 0;    // leading dims that are shared loops, for folded temporaries
 };
 
+// Taps of a window that read zeros unless 0 <= rest + step * axis < extent.
+struct PaddedTaps {
+  Expr axis;      // of the reduction
+  int64_t step;
+  Expr rest;      // varies with output axes only
+  Expr extent;
+};
+
 struct Nest {
   std::vector<Expr> axes;         // of the output, logical order
   std::vector<Expr> reduce_axes;
@@ -24,6 +32,7 @@ struct Nest {
   bool scan = false;
   // Knob::prefetch: where the next panel of the constant lies, and which part of it a block of rows asks for.
   Expr ahead = {}, ahead_part = {};
+  std::vector<PaddedTaps> padded = {};
 
   // Applies f to every expression.
   template <class F>
@@ -32,6 +41,7 @@ struct Nest {
     f(value);
     if (condition.valid()) f(condition);
     if (ahead.valid()) f(ahead);
+    for (PaddedTaps& taps : padded) f(taps.rest);
     for (Accumulator& a : accumulators) {
       f(a.init);
       f(a.update);
@@ -80,6 +90,12 @@ void sort_by_stride(ExprPool& pool, std::vector<Expr>& axes, Expr offset);
 // guards become a padded copy, a vector operand a packed copy as Knob::pack_b says. Returns how many were inserted.
 size_t prepare_operands(Region& region, size_t statement, Store<BufferId, BufferPlace>& places, int64_t pack_b,
                         const std::function<bool(BufferId)>& is_constant);
+
+// The statement's taps that may lie in padding, before prepare_operands makes a padded copy of what they read.
+std::vector<PaddedTaps> padded_taps(const Region& region, ExprPool& pool, const Statement& statement);
+
+// Shortens the loops of a finished tile to the taps that some row or lane of it reads from outside the padding.
+void skip_padding(ExprPool& pool, Nest& nest, Stmt& tile);
 
 // What a tile is made of, once knobs and target have been looked at.
 struct TileShape {

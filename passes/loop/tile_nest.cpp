@@ -227,6 +227,7 @@ class Tiler {
       inner->unroll = shape_.unroll;
       if (inner->partial > 0) inner->partial = std::max(inner->partial / shape_.unroll, int64_t{1}) * shape_.unroll;
     }
+    skip_padding(pool_, nest, tile);
     read_ahead(nest, tile);
     tile.stores.push_back({nest.out, nest.offset, nest.value, nest.condition});
     return tile;
