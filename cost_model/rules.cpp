@@ -83,9 +83,21 @@ Block best_block(const Target& target, const Work& work, int width) {
   return best;
 }
 
+// Some statement has a vector's worth of work in one step of the axes that all share. Where none has, vectors run
+// across the steps instead, each statement by itself.
+bool fills_vectors(const Region& region, int64_t attach, const Target& target) {
+  const ExprPool& pool = region.pool;
+  return std::ranges::any_of(region.statements, [&](const Statement& s) {
+    double work = 1;
+    for (size_t k = static_cast<size_t>(attach); k < s.axes.size(); ++k) work *= known(pool, pool.var(s.axes[k]).extent);
+    for (Expr axis : s.reduce_axes) work *= known(pool, pool.var(axis).extent);
+    return work >= target.lanes(region.buffers[s.out].type);
+  });
+}
+
 Knobs choose_knobs(const Graph& graph, const Region& region, const Target& target) {
   Knobs knobs;
-  if (int64_t attach = max_attach(region)) knobs.set(Knob::attach, attach);
+  if (int64_t attach = max_attach(region); attach && fills_vectors(region, attach, target)) knobs.set(Knob::attach, attach);
   for (const Statement& s : region.statements) {
     Layout layout = region.buffers[s.out].value.valid() ? graph.values[region.buffers[s.out].value].layout : Layout{};
     auto axes = classify(region, s, layout);
