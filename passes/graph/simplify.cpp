@@ -255,6 +255,20 @@ Applied concat_empty(Graph& g, const Node& n) {
   return make(g, n, Op::concat, inputs, n.attrs);
 }
 
+// Attention in several spellings scales keys, of which there are more than queries, and transposes them first.
+Applied dot_scaled(Graph& g, const Node& n) {
+  const Node* scaled = producer(g, in(n, 1), Op::mul);
+  if (!scaled || !is_float(g.values[n.outputs[0]].type)) return kNo;
+  for (size_t k : {0u, 1u}) {
+    const ValueId factor = in(*scaled, k), rest = in(*scaled, 1 - k);
+    const auto number = splat_value(g, factor);
+    if (!number || !std::isfinite(*number) || *number == 0 || !same_type(g, rest, in(n, 1))) continue;
+    TENON_TRY(const ValueId left, make(g, n, Op::mul, {in(n, 0), factor}));
+    return same_type(g, left, in(n, 0)) ? make(g, n, Op::dot, {left, rest}, n.attrs) : kNo;
+  }
+  return kNo;
+}
+
 struct Row {
   Op op;
   Applied (*apply)(Graph&, const Node&);
@@ -274,6 +288,7 @@ constexpr Row kRules[] = {
     {Op::pow, pow_square, "x ^ 2 = x * x"},
     {Op::pow, pow_cube, "x ^ 3 = x * x * x, rounded twice"},
     {Op::pow, pow_half, "x ^ 0.5 = sqrt(x), but for -0 and -inf"},
+    {Op::dot, dot_scaled, "a (c b) = (c a) b, c a number: rounded elsewhere"},
     {Op::neg, cancel, "--x = x"},
     {Op::logical_not, cancel, "not not x = x"},
     {Op::bit_not, cancel, "~~x = x"},

@@ -202,14 +202,18 @@ size_t prepare_operands(Region& region, size_t index, Store<BufferId, BufferPlac
   // The lane axis is where the store has unit stride; a factor that varies with it must have it too.
   Nest nest = flatten(region, pool, prepare.statement(), places);
   Expr lane = unit_stride_axis(pool, nest.offset, nest.axes);
-  // Without rows to share a packed copy the product is as cheap as the copy.
-  bool shared = std::ranges::any_of(nest.axes, [&](Expr axis) { return axis != lane; });
-  for (int i = 0; lane.valid() && shared && pack_b != kNever && i < 2; ++i) {
+  for (int i = 0; lane.valid() && pack_b != kNever && i < 2; ++i) {
     auto flat = match_product(pool, flatten(region, pool, prepare.statement(), places).accumulators);
     auto logical = product();
     if (!flat || !logical) break;
     Expr load = strip_casts(pool, factor(*flat, i));
     if (pool.op(load) != SOp::Load || is_constant(pool.buffer(load)) || !pool.depends_on(load, lane)) continue;
+    // Without rows that share a packed copy the product is as cheap as the copy.
+    constexpr int64_t kFewRows = 8;
+    int64_t rows = 1;
+    for (Expr axis : nest.axes)
+      if (axis != lane && !pool.depends_on(load, axis)) rows *= pool.as_int(pool.var(axis).extent).value_or(kFewRows);
+    if (pack_b != kAlways && rows < kFewRows) continue;
     auto step = coefficient(pool, pool.operands(load)[0], lane);
     if (pack_b == kAlways || !step || !pool.is_index(*step, 1)) prepare.materialise_lanes(factor(*logical, i), lane);
   }
