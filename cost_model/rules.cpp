@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "few_rows.h"
 #include "partition.h"
 #include "tenon/policy.h"
 
@@ -95,7 +96,8 @@ bool fills_vectors(const Region& region, int64_t attach, const Target& target) {
   });
 }
 
-Knobs choose_knobs(const Graph& graph, const Region& region, const Target& target) {
+// `most_rows`: of any product.
+Knobs choose_knobs(const Graph& graph, const Region& region, const Target& target, double most_rows = INFINITY) {
   Knobs knobs;
   if (int64_t attach = max_attach(region); attach && fills_vectors(region, attach, target)) knobs.set(Knob::attach, attach);
   for (const Statement& s : region.statements) {
@@ -114,10 +116,11 @@ Knobs choose_knobs(const Graph& graph, const Region& region, const Target& targe
       knobs.set(Knob::vectors, 1);
       continue;
     }
+    m = std::min(m, most_rows);
     Work work{.m = m, .n = n, .run = m};
     const bool windowed = axes->k.size() > 1 && !axes->m.empty();
     if (windowed) work.run = known(pool, pool.var(axes->m.back()).extent);
-    work.symbolic = std::ranges::any_of(axes->m, [&](Expr e) {
+    work.symbolic = m < most_rows && std::ranges::any_of(axes->m, [&](Expr e) {
       return !pool.as_int(pool.var(e).extent) && (!windowed || e == axes->m.back());
     });
     if (type == DType::I32) work.extra = 2;  // byte products may need a sum of what flipping signs adds
@@ -155,6 +158,11 @@ Result<Plan> rules_policy(const Graph& source, const Target& target) {
       continue;
     }
     region_plan.schedule.variants[0].knobs = choose_knobs(graph, region, target);
+    if (const std::string condition = few_rows(graph, region); !condition.empty()) {
+      Variant few{condition, choose_knobs(graph, region, target, 1)};
+      few.knobs.set(Knob::pack_b, 2);
+      region_plan.schedule.variants.insert(region_plan.schedule.variants.begin(), std::move(few));
+    }
     plan.regions.push_back(std::move(region_plan));
   }
   return plan;

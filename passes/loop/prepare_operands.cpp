@@ -209,7 +209,7 @@ size_t prepare_operands(Region& region, size_t index, Store<BufferId, BufferPlac
     Expr load = strip_casts(pool, factor(*flat, i));
     if (pool.op(load) != SOp::Load || is_constant(pool.buffer(load)) || !pool.depends_on(load, lane)) continue;
     // Without rows that share a packed copy the product is as cheap as the copy.
-    constexpr int64_t kFewRows = 8;
+    constexpr int64_t kFewRows = 8;  // as in cost_model/few_rows.h
     int64_t rows = 1;
     for (Expr axis : nest.axes)
       if (axis != lane && !pool.depends_on(load, axis)) rows *= pool.as_int(pool.var(axis).extent).value_or(kFewRows);
