@@ -43,7 +43,7 @@ void read_work(const Json& manifest, Artifact& artifact) {
   if (!manifest.contains("work")) return;
   for (size_t k = 0; k < artifact.calls.size(); ++k)
     if (const Json& work = manifest.at("work").at(k); !work.is_null())
-      artifact.work[k] = {.multiply_adds = work.at("multiply_adds"), .bytes = work.at("bytes")};
+      artifact.work[k] = {.multiply_adds = work.at("multiply_adds"), .bytes = work.at("bytes"), .constant_bytes = work.value("constant_bytes", "0")};
   const Json &rates = manifest.at("target").at("rates"), &cache = manifest.at("target").at("cache");
   artifact.rates = {.gflops_f32 = rates.at("gflops_f32"), .gops_i8 = rates.at("gops_i8"),
                     .l1_gb_per_s = rates.at("l1_gb_per_s"), .l2_gb_per_s = rates.at("l2_gb_per_s"),

@@ -64,7 +64,7 @@ Result<BenchReport> bench(const BenchOptions& options) {
     if (fresh) report.kernels.push_back(artifact->calls[call]), costs.push_back({});
     report.kernels[row->second].median_ms += quantile(each, 0.5);
     ++report.kernels[row->second].calls;
-    const auto cost = artifact->work[call] ? call_cost(*artifact->work[call], artifact->rates, dims, options.threads) : std::nullopt;
+    const auto cost = artifact->work[call] ? call_cost(*artifact->work[call], artifact->rates, dims, options.threads, artifact->weights_bytes) : std::nullopt;
     CallCost& sum = costs[row->second];
     sum.operations += cost ? cost->operations : unknown;
     sum.bytes += cost ? cost->bytes : unknown;

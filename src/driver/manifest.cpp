@@ -38,7 +38,7 @@ Json caches(const Target& target) {
 Json work_json(const CallWork& work, const ExprPool& pool) {
   Json products = Json::object();
   for (const auto& [type, number] : work.multiply_adds) products[type] = pool.text(number);
-  return {{"multiply_adds", products}, {"bytes", pool.text(work.bytes)}};
+  return {{"multiply_adds", products}, {"bytes", pool.text(work.bytes)}, {"constant_bytes", pool.text(work.constant_bytes)}};
 }
 
 }  // namespace

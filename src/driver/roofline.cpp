@@ -25,7 +25,7 @@ double peak(const std::string& type, const Rates& rates) {
 }  // namespace
 
 std::optional<CallCost> call_cost(const WorkText& work, const Rates& rates, const std::map<std::string, int64_t>& dims,
-                                  unsigned threads) {
+                                  unsigned threads, int64_t weights_bytes) {
   CallCost cost;
   double compute_ms = 0;
   for (const auto& [type, text] : work.multiply_adds) {
@@ -34,15 +34,18 @@ std::optional<CallCost> call_cost(const WorkText& work, const Rates& rates, cons
     cost.operations += 2 * *number;
     compute_ms += 2 * *number / (peak(type, rates) * threads) * 1e-6;
   }
-  const std::optional<double> bytes = value_of(work.bytes, dims);
-  if (!bytes) return std::nullopt;
+  const std::optional<double> bytes = value_of(work.bytes, dims), constants = value_of(work.constant_bytes, dims);
+  if (!bytes || !constants) return std::nullopt;
   cost.bytes = *bytes;
   // The fastest memory that holds it all, as if it were there already.
-  double gb_per_s = rates.dram_gb_per_s;
-  if (*bytes <= static_cast<double>(rates.l1d_bytes)) gb_per_s = rates.l1_gb_per_s * threads;
-  else if (*bytes <= static_cast<double>(rates.l2_bytes)) gb_per_s = rates.l2_gb_per_s * threads;
-  else if (*bytes <= static_cast<double>(rates.l3_bytes)) gb_per_s = rates.l3_gb_per_s * threads;
-  cost.least_ms = std::max(compute_ms, *bytes / gb_per_s * 1e-6);
+  auto gb_per_s = [&](double size) {
+    if (size <= static_cast<double>(rates.l1d_bytes)) return rates.l1_gb_per_s * threads;
+    if (size <= static_cast<double>(rates.l2_bytes)) return rates.l2_gb_per_s * threads;
+    if (size <= static_cast<double>(rates.l3_bytes)) return rates.l3_gb_per_s * threads;
+    return rates.dram_gb_per_s;
+  };
+  const double constants_ms = *constants / gb_per_s(std::max(*constants, static_cast<double>(weights_bytes))) * 1e-6;
+  cost.least_ms = std::max({compute_ms, *bytes / gb_per_s(*bytes) * 1e-6, constants_ms});
   return cost;
 }
 

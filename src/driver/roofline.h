@@ -19,7 +19,7 @@ struct Rates {
 // CallWork as text.
 struct WorkText {
   std::map<std::string, std::string> multiply_adds;
-  std::string bytes;
+  std::string bytes, constant_bytes;
 };
 
 struct CallCost {
@@ -29,8 +29,9 @@ struct CallCost {
 };
 
 // Nothing where an expression has no value at these dims. Computing, the caches, but not memory are faster by the
-// number of threads.
+// number of threads. Constants come from where all of the model's (`weights_bytes`) fit: what a call reads was
+// read last one run before.
 std::optional<CallCost> call_cost(const WorkText& work, const Rates& rates, const std::map<std::string, int64_t>& dims,
-                                  unsigned threads);
+                                  unsigned threads, int64_t weights_bytes);
 
 }  // namespace tenon

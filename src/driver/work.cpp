@@ -13,10 +13,11 @@ class Counter {
  public:
   explicit Counter(const Kernel& kernel) : kernel_(kernel), pool(kernel.pool) {}
 
-  std::optional<CallWork> run() {
+  // `constant`: which params are constants of the model.
+  std::optional<CallWork> run(const std::vector<bool>& constant) {
     const Counts counts = walk(kernel_.body);
     if (!known_) return std::nullopt;
-    CallWork work{.multiply_adds = {}, .bytes = pool.index(0)};
+    CallWork work{.multiply_adds = {}, .bytes = pool.index(0), .constant_bytes = pool.index(0)};
     for (const auto& [buffer, points] : counts.written) {
       auto products = per_point_.find(buffer);
       if (products == per_point_.end()) continue;
@@ -24,8 +25,11 @@ class Counter {
     }
     for (const auto* accesses : {&counts.read, &counts.written})
       for (const auto& [buffer, elements] : *accesses)
-        if (const LoopBuffer& info = kernel_.buffers[buffer]; info.space == Space::Param)
-          work.bytes = pool.add(work.bytes, pool.ceildiv(pool.mul(capped(buffer, elements), pool.index(bits(info.type))), pool.index(8)));
+        if (const LoopBuffer& info = kernel_.buffers[buffer]; info.space == Space::Param) {
+          const Expr bytes = pool.ceildiv(pool.mul(capped(buffer, elements), pool.index(bits(info.type))), pool.index(8));
+          work.bytes = pool.add(work.bytes, bytes);
+          if (constant[static_cast<size_t>(buffer.index)]) work.constant_bytes = pool.add(work.constant_bytes, bytes);
+        }
     return work;
   }
 
@@ -241,11 +245,14 @@ class Calls {
         if (std::ranges::find(module_.symbols, var) == module_.symbols.end()) return std::nullopt;
     }
     Counter counter(kernel);
-    const std::optional<CallWork> own = counter.run();
+    std::vector<bool> constant;
+    for (BufferId b : s.buffers) constant.push_back(module_.buffers[b].kind == HostBufferKind::Constant);
+    const std::optional<CallWork> own = counter.run(constant);
     if (!own) return std::nullopt;
     ExprPool::Importer importer{.from = counter.pool};
     for (size_t k = 0; k < kernel.symbols.size(); ++k) importer.done[kernel.symbols[k]] = s.symbols[k];
-    CallWork work{.multiply_adds = {}, .bytes = pool_.import(importer, own->bytes)};
+    CallWork work{.multiply_adds = {}, .bytes = pool_.import(importer, own->bytes),
+                  .constant_bytes = pool_.import(importer, own->constant_bytes)};
     for (const auto& [type, number] : own->multiply_adds) work.multiply_adds[type] = pool_.import(importer, number);
     return work;
   }

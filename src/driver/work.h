@@ -13,6 +13,8 @@ struct CallWork {
   std::map<std::string, Expr> multiply_adds;
   // Of arguments: what is read and what is written, each element once.
   Expr bytes;
+  // Of them, those of the model's constants.
+  Expr constant_bytes;
 };
 
 // One per host call, in the order in which events count them; nothing where data decides how much there is

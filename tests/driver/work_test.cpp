@@ -71,13 +71,17 @@ TEST(Work, ElementwiseMovesItsOperands) {
 TEST(Roofline, SlowerOfComputingAndMoving) {
   const Rates rates{.gflops_f32 = 100, .gops_i8 = 400, .l1_gb_per_s = 200, .l2_gb_per_s = 100, .l3_gb_per_s = 50,
                     .dram_gb_per_s = 10, .l1d_bytes = 1000, .l2_bytes = 10000, .l3_bytes = 100000};
-  auto ms = [&](WorkText work, unsigned threads) { return call_cost(work, rates, {{"N", 10}}, threads)->least_ms; };
-  EXPECT_DOUBLE_EQ(ms({{{"f32", "1000*N"}}, "100*N"}, 1), 20000 / 100e6);      // computing
-  EXPECT_DOUBLE_EQ(ms({{{"f64", "1000*N"}}, "100*N"}, 1), 20000 / 50e6);
-  EXPECT_DOUBLE_EQ(ms({{{"i8", "1000*N"}}, "100*N"}, 2), 20000 / 800e6);
-  EXPECT_DOUBLE_EQ(ms({{{"f32", "1"}}, "1000*N"}, 1), 10000 / 100e6);          // moving, from L2
-  EXPECT_DOUBLE_EQ(ms({{}, "100000*N"}, 2), 1e6 / 10e6);                       // memory is shared
-  EXPECT_FALSE(call_cost({{{"f32", "M"}}, "N"}, rates, {{"N", 10}}, 1));
+  int64_t weights = 0;
+  auto ms = [&](WorkText work, unsigned threads) { return call_cost(work, rates, {{"N", 10}}, threads, weights)->least_ms; };
+  EXPECT_DOUBLE_EQ(ms({{{"f32", "1000*N"}}, "100*N", "0"}, 1), 20000 / 100e6);      // computing
+  EXPECT_DOUBLE_EQ(ms({{{"f64", "1000*N"}}, "100*N", "0"}, 1), 20000 / 50e6);
+  EXPECT_DOUBLE_EQ(ms({{{"i8", "1000*N"}}, "100*N", "0"}, 2), 20000 / 800e6);
+  EXPECT_DOUBLE_EQ(ms({{{"f32", "1"}}, "1000*N", "0"}, 1), 10000 / 100e6);          // moving, from L2
+  EXPECT_DOUBLE_EQ(ms({{}, "100000*N", "0"}, 2), 1e6 / 10e6);                       // memory is shared
+  EXPECT_FALSE(call_cost({{{"f32", "M"}}, "N", "0"}, rates, {{"N", 10}}, 1, 0));
+  EXPECT_DOUBLE_EQ(ms({{}, "1000*N", "800*N"}, 1), 10000 / 100e6);
+  weights = 1000000;  // more than the last cache holds: a call's constants have left it since the last run
+  EXPECT_DOUBLE_EQ(ms({{}, "1000*N", "800*N"}, 1), 8000 / 10e6);
 }
 
 }  // namespace
