@@ -20,7 +20,7 @@ Isa isa_of(const llvm::TargetMachine& machine, const Target& target) {
     case llvm::Triple::x86_64:
       isa.x86 = true;
       isa.f16_convert = has("+f16c");
-      isa.scalef = has("+avx512f");
+      isa.avx512 = has("+avx512f");
       break;
     case llvm::Triple::aarch64:
       isa.arm64 = isa.f16_convert = true;
