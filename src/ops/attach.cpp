@@ -18,6 +18,7 @@ class Attacher {
     found_.buffers.resize(region.buffers.size());
     found_.axes.resize(region.statements.size());
     found_.before.resize(region.statements.size());
+    for (Statement& s : region.statements) copy_.push_back(is_copy(s));
   }
 
   Result<Attachment> run() {
@@ -51,6 +52,18 @@ class Attacher {
     return found;
   }
 
+  // A copy of an operand may be made once, for all blocks.
+  bool is_copy(Statement& s) {
+    return s.accumulators.empty() && s.routine.empty() && !region_.buffers[s.out].value.valid() &&
+           std::ranges::all_of(loads(s), [&](Expr load) { return region_.buffers[pool_.buffer(load)].is_input; });
+  }
+
+  bool makes_copy(BufferId b) const {
+    for (size_t i = 0; i < region_.statements.size(); ++i)
+      if (region_.statements[i].out == b) return copy_[i];
+    return false;
+  }
+
   // Which positions of its axes the statement goes through.
   Result<void> bind(size_t i, Statement& s) {
     const bool last = i + 1 == region_.statements.size(), output = region_.buffers[s.out].is_output;
@@ -81,11 +94,7 @@ class Attacher {
       bound[static_cast<size_t>(spans[d].shared)] = true;
     }
     if (std::ranges::all_of(bound, std::identity{})) return {};
-    // A copy that is the same for all blocks is made once, if nothing that is made here is needed for it.
-    std::vector<Expr> read = loads(s);
-    const bool copy = s.accumulators.empty() && !region_.buffers[s.out].value.valid();
-    bool apart = copy && !bound.back() && std::ranges::all_of(read, [&](Expr load) { return region_.buffers[pool_.buffer(load)].is_input; });
-    if (!apart) return misfit("has a temporary, " + name(s.out) + ", that is read across the shared axes");
+    if (!copy_[i]) return misfit("has a temporary, " + name(s.out) + ", that is read across the shared axes");
     found_.before[i] = true;
     found_.buffers[at(s.out)].assign(spans.size(), {});
     axes.assign(axes.size(), {});
@@ -107,27 +116,36 @@ class Attacher {
       if (!needed_[at(b)]) known = std::move(spans);
       else
         for (size_t d = 0; d < spans.size(); ++d)
-          if (!join(known[d], spans[d])) return misfit("reads " + name(b) + " at unlike places");
+          if (!join(known[d], spans[d])) {
+            if (!makes_copy(b)) return misfit("reads " + name(b) + " at unlike places");
+            known[d] = {};
+          }
       needed_[at(b)] = true;
     }
     return {};
   }
 
   Result<Span> span_of(size_t i, const Statement& s, Expr index, BufferId b, size_t dim) {
+    const bool copy = makes_copy(b);  // else as a whole
     Span found;
     for (size_t a = 0; a < s.axes.size(); ++a) {
       const Span& span = found_.axes[i][a];
       if (span.shared < 0 || !pool_.depends_on(index, s.axes[a])) continue;
       auto split = pool_.affine(index, s.axes[a]);
       auto step = split ? pool_.as_int(split->first) : std::nullopt;
-      if (found.shared >= 0 || !step || *step < 1) return misfit("reads " + name(b) + " across the shared axes");
+      if (found.shared >= 0 || !step || *step < 1) {
+        if (copy) return Span{};
+        return misfit("reads " + name(b) + " across the shared axes");
+      }
       auto [low, high] = pool_.bounds(split->second);
-      if (low <= -kIndexMax || high >= kIndexMax) return misfit("reads " + name(b) + " at unlike places");
-      found = {span.shared, *step * span.step, *step * span.first + low, *step * span.reach + high - low};
       // A guard may keep it from reading outside; the part that is computed has none.
-      bool within = index == s.axes[a] ||
-                    (pool_.provably_nonnegative(index) && pool_.provably_less(index, region_.buffers[b].dims[dim]));
-      if (!within) return misfit("reads " + name(b) + " beyond its ends");
+      const bool within = index == s.axes[a] ||
+                          (pool_.provably_nonnegative(index) && pool_.provably_less(index, region_.buffers[b].dims[dim]));
+      if (low <= -kIndexMax || high >= kIndexMax || !within) {
+        if (copy) return Span{};
+        return misfit("reads " + name(b) + (within ? " at unlike places" : " beyond its ends"));
+      }
+      found = {span.shared, *step * span.step, *step * span.first + low, *step * span.reach + high - low};
     }
     return found;
   }
@@ -144,6 +162,7 @@ class Attacher {
   Region& region_;
   ExprPool& pool_;
   Attachment found_;
+  std::vector<bool> copy_;    // per statement
   std::vector<bool> needed_;  // per buffer: a later statement reads it
 };
 
