@@ -84,6 +84,25 @@ Block best_block(const Target& target, const Work& work, int width) {
   return best;
 }
 
+// Channels that become four adjacent bytes, read from planes: vectors run along the rows of the planes.
+bool makes_words(const Graph& graph, const Region& region) {
+  const Statement& s = region.statements[0];
+  const RegionBuffer& out = region.buffers[s.out];
+  if (region.statements.size() != 1 || !s.reduce_axes.empty() || !s.routine.empty() || !out.value.valid() || bits(out.type) != 8) return false;
+  const std::vector<LayoutPart>& parts = graph.values[out.value].layout.parts;
+  constexpr int64_t kBytesPerWord = 4;
+  if (parts.size() < 2 || !region.pool.is_index(out.dims[static_cast<size_t>(parts.back().dim)], kBytesPerWord)) return false;
+  const Expr inner = s.indices[static_cast<size_t>(parts.back().dim)], around = s.indices[static_cast<size_t>(parts[parts.size() - 2].dim)];
+  std::vector<Expr> loads;
+  region.pool.collect_loads(s.value, loads);
+  return std::ranges::any_of(loads, [&](Expr load) {
+    const ValueId from = region.buffers[region.pool.buffer(load)].value;
+    if (!from.valid() || !graph.values[from].layout.row_major() || region.pool.operands(load).empty()) return false;
+    const Expr last = region.pool.operands(load).back();
+    return region.pool.depends_on(last, around) && !region.pool.depends_on(last, inner);
+  });
+}
+
 // Some statement has a vector's worth of work in one step of the axes that all share. Where none has, vectors run
 // across the steps instead, each statement by itself.
 bool fills_vectors(const Region& region, int64_t attach, const Target& target) {
@@ -100,6 +119,7 @@ bool fills_vectors(const Region& region, int64_t attach, const Target& target) {
 Knobs choose_knobs(const Graph& graph, const Region& region, const Target& target, double most_rows = INFINITY) {
   Knobs knobs;
   if (int64_t attach = max_attach(region); attach && fills_vectors(region, attach, target)) knobs.set(Knob::attach, attach);
+  if (target.masked_memory && makes_words(graph, region)) knobs.set(Knob::lanes, 2);
   for (const Statement& s : region.statements) {
     Layout layout = region.buffers[s.out].value.valid() ? graph.values[region.buffers[s.out].value].layout : Layout{};
     auto axes = classify(region, s, layout);
@@ -112,8 +132,9 @@ Knobs choose_knobs(const Graph& graph, const Region& region, const Target& targe
     for (Expr e : axes->n) n *= known(pool, pool.var(e).extent);
     for (Expr e : axes->k) k *= known(pool, pool.var(e).extent);
     if (axes->vector_both) {  // depthwise: reuse is along the window only
-      knobs.set(Knob::rows, target.vector_registers >= 32 ? 7 : 4);
-      knobs.set(Knob::vectors, 1);
+      const bool words = type == DType::I32 && std::ranges::find(target.atoms, "vpdpbusd", &Atom::name) != target.atoms.end();
+      knobs.set(Knob::rows, target.vector_registers >= 32 && !words ? 7 : 4);
+      knobs.set(Knob::vectors, words ? 4 : 1);
       continue;
     }
     m = std::min(m, most_rows);

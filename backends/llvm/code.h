@@ -21,6 +21,7 @@ struct Isa {
   bool fma = false;           // an atom of the target
   bool f16_convert = false;   // f16 <-> f32 in hardware
   bool scalef = false;        // x * 2^floor(n) of 512-bit vectors in one instruction
+  bool byte_tables = false;   // looks 64 bytes up in two vectors of bytes
 };
 
 struct Code {

@@ -200,6 +200,10 @@ class Tiler {
         tile.lane_limit = extent;
         tile.lanes_reduce = true;
       } else if (shape_.atom_k > 1 && axis == nest.reduce_axes.back()) {
+        if (pool_.is_index(extent, shape_.atom_k)) {
+          tile.reduce.push_back({axis, extent, ReduceKind::Atom});
+          continue;
+        }
         Expr k = pool_.index(shape_.atom_k);
         Expr step = pool_.axis(pool_.var(axis).name, pool_.floordiv(extent, k));
         Expr inner = pool_.axis(pool_.var(axis).name + "_atom", k);
