@@ -167,11 +167,17 @@ class TileEmitter {
     for (Instance& i : instances_) name_state(i);
     if (store_words(parts)) return;
     for (size_t k = 0; k < results;) {
-      const size_t stored = store_together(k, k + parts.size() - k % parts.size());
+      const size_t stored = store_together(k, results);
       if (stored == 0)
         for (const TileStore& s : tile_.stores) store(s, instances_[k]);
       k += std::max<size_t>(stored, 1);
     }
+  }
+
+  bool follow(const std::vector<Expr>& offsets, const std::vector<const Lanes*>& lanes) {
+    for (size_t k = 1; k < offsets.size(); ++k)
+      if (!lanes[k] || lanes[k] != lanes[0] || pool_.sub(offsets[k], offsets[k - 1]) != pool_.index(lanes[0]->width)) return false;
+    return true;
   }
 
   // Rows that are the four bytes of a word: every piece at once. False where they are not.
@@ -192,7 +198,8 @@ class TileEmitter {
     return true;
   }
 
-  // Four or two neighbouring vectors of bytes in one store: how many; 0 where they are not of that kind.
+  // Four or two vectors of bytes that lie one after the other, of one row or several, in one store: how many; 0 where
+  // they are not of that kind.
   size_t store_together(size_t first, size_t end) {
     if (tile_.stores.size() != 1 || tile_.stores[0].condition.valid() || bits(pool_.type(tile_.stores[0].value)) != 8) return 0;
     const TileStore& s = tile_.stores[0];
@@ -205,6 +212,7 @@ class TileEmitter {
         values.push_back(pool_.substitute(s.value, instances_[k].rename));
         lanes.push_back(instances_[k].lanes);
       }
+      if (!follow(offsets, lanes)) continue;
       if (e_.store_quantised(s.buffer, offsets, values, lanes)) return count;
     }
     return 0;

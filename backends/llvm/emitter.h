@@ -111,6 +111,7 @@ class Emitter {
     DType type{};
   };
   std::optional<Quantised> match_quantised(Expr e);
+  Value* quotient(const Quantised& q, Expr guard, bool both);
   Value* quantised_float(const Quantised& q, Expr guard);
   Value* quantised_word(const Quantised& q, Expr guard);
   Value* quantised_bytes(const Quantised& q, Expr guard);

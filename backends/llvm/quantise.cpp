@@ -32,10 +32,35 @@ std::optional<Emitter::Quantised> Emitter::match_quantised(Expr e) {
   return q;
 }
 
+// What is to be rounded, where it is a quotient by a constant: by its reciprocal, and by one correction, which leaves
+// nothing but the rounding of the quotient itself. The dividend is cut to what saturates, so that no step overflows
+// upwards; below, and for NaN, the result is NaN or less than the least number where `both` is not asked for. Null where
+// it is no such quotient.
+Value* Emitter::quotient(const Quantised& q, Expr guard, bool both) {
+  auto& b = code.b;
+  if (!code.isa.fma || pool.op(q.real) != SOp::Div) return nullptr;
+  const auto divisor = pool.as_double(pool.operands(q.real)[1]);
+  constexpr double kBeyond = 1024, kLeast = 0x1p-100, kGreatest = 0x1p100;
+  if (!divisor || *divisor < kLeast || *divisor > kGreatest || *divisor == 1) return nullptr;
+  Value* x = emit(pool.operands(q.real)[0], guard);
+  llvm::Type* type = x->getType();
+  Value* most = code.real(type, *divisor * kBeyond);
+  x = b.CreateSelect(b.CreateFCmpOLT(most, x), most, x);
+  if (both) {
+    Value* least = code.real(type, -*divisor * kBeyond);
+    x = b.CreateSelect(b.CreateFCmpOGT(least, x), least, x);
+  }
+  Value* reciprocal = code.real(type, 1 / *divisor);
+  Value* near = b.CreateFMul(x, reciprocal);
+  Value* rest = emit_fma(code, near, code.real(type, -*divisor), x);
+  return emit_fma(code, rest, reciprocal, near);
+}
+
 // The value before it is narrowed, as a float: rounded, in the type's range.
 Value* Emitter::quantised_float(const Quantised& q, Expr guard) {
   auto& b = code.b;
-  Value* v = emit_round(code, SOp::Round, emit(q.real, guard));
+  Value* real = quotient(q, guard, true);
+  Value* v = emit_round(code, SOp::Round, real ? real : emit(q.real, guard));
   llvm::Type* type = v->getType();
   if (q.zero != 0) v = b.CreateFAdd(v, code.real(type, q.zero));
   Value* low = code.real(type, static_cast<double>(least(q.type)));
@@ -49,13 +74,17 @@ Value* Emitter::quantised_float(const Quantised& q, Expr guard) {
 // rounds and converts in two steps.
 Value* Emitter::quantised_word(const Quantised& q, Expr guard) {
   auto& b = code.b;
-  Value* v = emit(q.real, guard);
-  const unsigned w = width(v);
+  const Lanes* lanes = lanes_of(q.real);
+  const unsigned w = lanes ? lanes->width : 0;
   if (!code.isa.x86 || (w != 4 && w != 8 && w != 16) || static_cast<int>(4 * w) > code.target.vector_bytes) return nullptr;
-  llvm::Type* type = v->getType();
   // What is too large would convert to the least integer, as NaN does and what is too small.
-  Value* high = code.real(type, static_cast<double>(greatest(q.type) - q.zero));
-  v = b.CreateSelect(b.CreateFCmpOLT(high, v), high, v);
+  Value* v = quotient(q, guard, is_signed(q.type));
+  if (!v) {
+    v = emit(q.real, guard);
+    Value* high = code.real(v->getType(), static_cast<double>(greatest(q.type) - q.zero));
+    v = b.CreateSelect(b.CreateFCmpOLT(high, v), high, v);
+  }
+  llvm::Type* type = v->getType();
   if (is_signed(q.type)) {
     Value* zero = code.real(type, -q.zero);
     v = b.CreateSelect(b.CreateFCmpORD(v, v), v, zero);

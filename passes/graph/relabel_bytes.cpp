@@ -1,8 +1,8 @@
-// Does: stores signed quantised activations that products with constant weights read as unsigned bytes, with 128
-// added to value and zero point. Requires: constants folded, Q/DQ pairs still in place. Guarantees: the same reals,
-// exactly; the offset ends in the constant sums that fold_quantized subtracts. Why here: before fold_quantized, and
-// only for targets whose byte products take an unsigned operand (PassOptions::unsigned_bytes), so that no kernel has
-// to flip signs. Cost: linear.
+// Does: stores signed quantised activations as unsigned bytes, with 128 added to value and zero point, unless a
+// product takes them together with another activation, which has to stay signed. Requires: constants folded, Q/DQ
+// pairs still in place. Guarantees: the same reals, exactly; the offset ends in the constant sums that fold_quantized
+// subtracts. Why here: before fold_quantized, and only for targets whose byte products take an unsigned operand
+// (PassOptions::unsigned_bytes), so that no kernel has to flip signs. Cost: linear.
 #include <algorithm>
 
 #include "constants.h"
@@ -19,16 +19,16 @@ class Uses {
  public:
   explicit Uses(const Graph& graph) : graph_(graph), users_(graph.users()), known_(graph.values.size(), Use::Unknown) {}
 
-  // Some product takes it together with constant weights, and none with a value that only the run knows.
-  bool feeds_weights(ValueId v) { return use(v) == Use::Weights; }
+  // A product takes it together with a value that only the run knows.
+  bool meets_values(ValueId v) { return use(v) == Use::Values; }
 
  private:
-  enum class Use : uint8_t { Unknown, None, Weights, Values };
+  enum class Use : uint8_t { Unknown, Other, Values };
 
   Use use(ValueId v) {
     Use& known = known_[static_cast<size_t>(v.index)];
     if (known != Use::Unknown) return known;
-    Use found = Use::None;
+    Use found = Use::Other;
     for (int n : users_[static_cast<size_t>(v.index)]) found = std::max(found, by(graph_.nodes[static_cast<size_t>(n)], v));
     return known_[static_cast<size_t>(v.index)] = found;
   }
@@ -36,7 +36,7 @@ class Uses {
   Use by(const Node& n, ValueId v) {
     if (is_product(n.op)) {
       const Node* other = producer(graph_, n.inputs[n.inputs[0] == v ? 1 : 0], Op::dequantize);
-      return n.inputs[0] == v && other && graph_.constant(other->inputs[0]) ? Use::Weights : Use::Values;
+      return n.inputs[0] == v && other && graph_.constant(other->inputs[0]) ? Use::Other : Use::Values;
     }
     switch (n.op) {
       case Op::quantize:
@@ -48,8 +48,8 @@ class Uses {
       case Op::concat:
       case Op::window_max:
       case Op::max:
-      case Op::min: return n.outputs.size() == 1 ? use(n.outputs[0]) : Use::None;
-      default: return Use::None;
+      case Op::min: return n.outputs.size() == 1 ? use(n.outputs[0]) : Use::Other;
+      default: return Use::Other;
     }
   }
 
@@ -86,7 +86,7 @@ Result<Graph> relabel_bytes(Graph graph) {
       const Node& user = graph.nodes[static_cast<size_t>(u)];
       return user.op == Op::dequantize && user.inputs[0] == v && is_signed_byte(graph, user);
     });
-    chosen[static_cast<size_t>(v.index)] = plain && uses.feeds_weights(v);
+    chosen[static_cast<size_t>(v.index)] = plain && !uses.meets_values(v);
   }
   std::unordered_map<ValueId, ValueId> relabelled;
   TENON_TRY(graph, rewrite(std::move(graph), [&](Graph& g, const Node& n) -> Result<std::vector<ValueId>> {
