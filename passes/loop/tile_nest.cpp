@@ -86,7 +86,7 @@ class Tiler {
     sort_by_stride(pool_, outer, nest.offset);
 
     std::vector<Loop> rows, plain;
-    int64_t left = nest.reduces() ? shape_.rows : 1;
+    int64_t left = shape_.rows;
     bool reuse = shape_.lane.valid() &&
                  std::ranges::any_of(outer, [&](Expr a) { return shares_vector_operand(nest, a); });
     for (size_t i = outer.size(); i-- > 0;) {

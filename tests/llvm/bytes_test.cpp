@@ -46,9 +46,9 @@ void check_taps(const std::string& name, int64_t channels, int64_t rows, int64_t
 }
 
 TEST_P(Bytes, DepthwiseSumsAreExact) {
-  for (int64_t channels : {4, 8, 20, 32, 60, 64, 96, 112})
-    for (int64_t stride : {1, 2, 3})
-      for (int64_t taps : {2, 3}) check_taps(GetParam(), channels, 4, taps, stride);
+  for (int64_t stride : {1, 2, 3})
+    for (int64_t taps : {2, 3}) check_taps(GetParam(), 60, 4, taps, stride);
+  for (int64_t channels : {4, 8, 20, 96, 112}) check_taps(GetParam(), channels, 4, 3, 1);
   check_taps(GetParam(), 64, 1, 3, 1);
   check_taps(GetParam(), 48, 7, 3, 1);
 }
