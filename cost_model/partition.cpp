@@ -76,9 +76,24 @@ class Partitioner {
     const Region& r = regions_[static_cast<size_t>(region)];
     constexpr size_t kMaxNodes = 48;
     if (r.nodes.size() >= kMaxNodes) return -1;
+    // A second product cannot join: its results are kept as bytes, not as the sums they are made of.
+    if (r.heavy && graph_.nodes[static_cast<size_t>(n)].op == Op::quantize && ends_product(n)) return -1;
     bool fits = light(def(n)) ? substitutable(n) && std::ranges::all_of(readers, [&](int u) { return reads_inline(n, u); })
                               : becomes_epilogue(n, r, readers);
     return fits ? region : -1;
+  }
+
+  // The operand comes from a contraction through elementwise nodes of the same dims that nobody else reads.
+  bool ends_product(int n) const {
+    const std::vector<Expr>& dims = dims_of(n);
+    for (ValueId v = graph_.nodes[static_cast<size_t>(n)].inputs[0];;) {
+      const NodeId made = graph_.values[v].def;
+      if (!made.valid() || users_[static_cast<size_t>(v.index)].size() != 1 || graph_.values[v].dims != dims) return false;
+      const OpKind kind = def(static_cast<int>(made.index)).kind;
+      if (kind == OpKind::Contraction) return true;
+      if (kind != OpKind::Elementwise) return false;
+      v = graph_.nodes[static_cast<size_t>(made.index)].inputs[0];
+    }
   }
 
   // The reader can take the producer's expression in place of its load.

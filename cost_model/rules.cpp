@@ -12,6 +12,25 @@ namespace tenon {
 
 namespace {
 
+// Channels that become four adjacent bytes, read from planes: vectors run along the rows of the planes.
+bool makes_words(const Graph& graph, const Region& region) {
+  const Statement& s = region.statements[0];
+  const RegionBuffer& out = region.buffers[s.out];
+  if (region.statements.size() != 1 || !s.reduce_axes.empty() || !s.routine.empty() || !out.value.valid() || bits(out.type) != 8) return false;
+  const std::vector<LayoutPart>& parts = graph.values[out.value].layout.parts;
+  constexpr int64_t kBytesPerWord = 4;
+  if (parts.size() < 2 || !region.pool.is_index(out.dims[static_cast<size_t>(parts.back().dim)], kBytesPerWord)) return false;
+  const Expr inner = s.indices[static_cast<size_t>(parts.back().dim)], around = s.indices[static_cast<size_t>(parts[parts.size() - 2].dim)];
+  std::vector<Expr> loads;
+  region.pool.collect_loads(s.value, loads);
+  return std::ranges::any_of(loads, [&](Expr load) {
+    const ValueId from = region.buffers[region.pool.buffer(load)].value;
+    if (!from.valid() || !graph.values[from].layout.row_major() || region.pool.operands(load).empty()) return false;
+    const Expr last = region.pool.operands(load).back();
+    return region.pool.depends_on(last, around) && !region.pool.depends_on(last, inner);
+  });
+}
+
 // Some statement has a vector's worth of work in one step of the axes that all share. Where none has, vectors run
 // across the steps instead, each statement by itself.
 bool fills_vectors(const Region& region, int64_t attach, const Target& target) {
@@ -28,6 +47,7 @@ bool fills_vectors(const Region& region, int64_t attach, const Target& target) {
 Knobs choose_knobs(const Graph& graph, const Region& region, const Target& target, double most_rows = INFINITY) {
   Knobs knobs;
   if (int64_t attach = max_attach(graph, region); attach && fills_vectors(region, attach, target)) knobs.set(Knob::attach, attach);
+  if (target.masked_memory && makes_words(graph, region)) knobs.set(Knob::lanes, 2);
   for (size_t i = 0; i < region.statements.size(); ++i)
     if (auto tile = tile_knobs(graph, region, i, target, most_rows))
       for (auto [knob, value] : tile->values) knobs.set(knob, value);

@@ -21,6 +21,7 @@ struct Isa {
   bool fma = false;           // an atom of the target
   bool f16_convert = false;   // f16 <-> f32 in hardware
   bool avx512 = false;        // 512-bit vectors: x * 2^floor(n), look-up among 16 floats
+  bool byte_tables = false;   // looks 64 bytes up in two vectors of bytes
 };
 
 struct Code {

@@ -12,7 +12,8 @@ namespace {
 
 namespace Intrinsic = llvm::Intrinsic;
 
-// The four bytes at k = 0..3 of `e` as one word: a load, or a load with a constant where a guard is false.
+}  // namespace
+
 std::optional<Expr> as_word(ExprPool& pool, Expr e, Expr k) {
   if (pool.op(e) == SOp::Select) {
     Expr condition = pool.operands(e)[0], otherwise = pool.operands(e)[2];
@@ -26,8 +27,6 @@ std::optional<Expr> as_word(ExprPool& pool, Expr e, Expr k) {
   if (!split || !pool.is_index(split->first, 1)) return std::nullopt;
   return pool.load(pool.buffer(e), DType::I32, std::array{split->second});
 }
-
-}  // namespace
 
 std::optional<ByteDot> match_byte_dot(ExprPool& pool, const Stmt& tile) {
   const TileReduce& atom = tile.reduce.back();

@@ -11,6 +11,9 @@ struct ByteDot {
   bool a_signed = false, b_signed = false;
 };
 
+// The four bytes at k = 0..3 of `e` as one word: a load, or a load with a constant where a guard is false.
+std::optional<Expr> as_word(ExprPool& pool, Expr e, Expr k);
+
 // Nothing where the update is not of this form; the Atom is then a loop like any other.
 std::optional<ByteDot> match_byte_dot(ExprPool& pool, const Stmt& tile);
 

@@ -103,6 +103,9 @@ Value* Emitter::compute(Expr e, Expr guard) {
     }
     case SOp::Cast:
     case SOp::CastSat:
+      if (auto q = match_quantised(e))
+        if (Value* v = quantised_bytes(*q, guard)) return v;
+      if (auto q = node.type == DType::F32 ? match_quantised(operand(0)) : std::nullopt) return quantised_float(*q, guard);
       return emit_convert(code, emit(operand(0), guard), pool.type(operand(0)), node.type, node.op == SOp::CastSat);
     case SOp::Bitcast: {
       Value* v = emit(operand(0), guard);

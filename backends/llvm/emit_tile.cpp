@@ -7,6 +7,7 @@
 
 #include "dot.h"
 #include "emitter.h"
+#include "taps.h"
 
 namespace tenon::gen {
 
@@ -31,7 +32,7 @@ class TileEmitter {
 
   void run() {
     if (!tile_.reduce.empty() && tile_.reduce.back().kind == ReduceKind::Atom && !tile_.lanes_reduce)
-      dot_ = match_byte_dot(pool_, tile_);
+      if (!(dot_ = match_byte_dot(pool_, tile_))) taps_ = match_taps(pool_, tile_, code_.target);
     if (!tile_.lanes.var.valid()) {
       block({Piece{}}, pool_.index(0));
       return;
@@ -158,14 +159,63 @@ class TileEmitter {
     if (dot_) add_offsets(parts.size());
     reduce(0, {}, [&](const ExprPool::Substitution& steps) {
       prefetch(steps);
+      if (taps_) return update_taps(steps, parts.size());
       for (size_t k = 0; k < instances_.size(); ++k)
         dot_ ? update_dot(instances_[k], steps, k >= results) : update(instances_[k], steps, nullptr);
     });
     if (dot_) subtract_offsets(results, parts.size());
-    for (Instance& i : instances_) {
-      name_state(i);
-      for (const TileStore& s : tile_.stores) store(s, i);
+    for (Instance& i : instances_) name_state(i);
+    if (store_words(parts)) return;
+    for (size_t k = 0; k < results;) {
+      const size_t stored = store_together(k, results);
+      if (stored == 0)
+        for (const TileStore& s : tile_.stores) store(s, instances_[k]);
+      k += std::max<size_t>(stored, 1);
     }
+  }
+
+  bool follow(const std::vector<Expr>& offsets, const std::vector<const Lanes*>& lanes) {
+    for (size_t k = 1; k < offsets.size(); ++k)
+      if (!lanes[k] || lanes[k] != lanes[0] || pool_.sub(offsets[k], offsets[k - 1]) != pool_.index(lanes[0]->width)) return false;
+    return true;
+  }
+
+  // Rows that are the four bytes of a word: every piece at once. False where they are not.
+  bool store_words(const std::vector<Piece>& parts) {
+    if (tile_.rows.size() != 1 || tile_.rows[0].extent != 4 || tile_.stores.size() != 1 || tile_.stores[0].condition.valid()) return false;
+    const TileStore& s = tile_.stores[0];
+    for (size_t part = 0; part < parts.size(); ++part) {
+      const Lanes* lanes = parts[part].lanes;
+      std::vector<Expr> offsets, values;
+      for (size_t k = part; k < instances_.size(); k += parts.size()) {
+        offsets.push_back(pool_.substitute(s.offset, instances_[k].rename));
+        values.push_back(pool_.substitute(s.value, instances_[k].rename));
+      }
+      if (lanes && (!lanes->mask || code_.target.masked_memory) && e_.store_words(s.buffer, offsets, values, *lanes)) continue;
+      if (part == 0) return false;
+      for (size_t k = part; k < instances_.size(); k += parts.size()) store(s, instances_[k]);
+    }
+    return true;
+  }
+
+  // Four or two vectors of bytes that lie one after the other, of one row or several, in one store: how many; 0 where
+  // they are not of that kind.
+  size_t store_together(size_t first, size_t end) {
+    if (tile_.stores.size() != 1 || tile_.stores[0].condition.valid() || bits(pool_.type(tile_.stores[0].value)) != 8) return 0;
+    const TileStore& s = tile_.stores[0];
+    for (size_t count : {4, 2}) {
+      if (first + count > end) continue;
+      std::vector<Expr> offsets, values;
+      std::vector<const Lanes*> lanes;
+      for (size_t k = first; k < first + count; ++k) {
+        offsets.push_back(pool_.substitute(s.offset, instances_[k].rename));
+        values.push_back(pool_.substitute(s.value, instances_[k].rename));
+        lanes.push_back(instances_[k].lanes);
+      }
+      if (!follow(offsets, lanes)) continue;
+      if (e_.store_quantised(s.buffer, offsets, values, lanes)) return count;
+    }
+    return 0;
   }
 
   // Once for all rows and lanes.
@@ -202,7 +252,7 @@ class TileEmitter {
     if (depth == tile_.reduce.size()) return innermost(steps);
     const TileReduce& r = tile_.reduce[depth];
     Expr extent = pool_.substitute(r.extent, steps);
-    if (r.kind == ReduceKind::Atom && dot_) return innermost(steps);
+    if (r.kind == ReduceKind::Atom && (dot_ || taps_)) return innermost(steps);
     if (r.kind != ReduceKind::Loop) {
       auto count = pool_.as_int(extent);
       TENON_CHECK(count.has_value(), "the extent of an unrolled reduction is not a constant");
@@ -315,6 +365,52 @@ class TileEmitter {
       dot.a_signed = !dot.a_signed;
     }
     i.state[0] = emit_byte_dot(code_, dot, a, b, i.state[0]);
+  }
+
+  // All taps of a row of the window, for all rows: vectors of bytes that lie beside each other share their columns.
+  void update_taps(const ExprPool::Substitution& steps, size_t pieces) {
+    constexpr size_t kMostWords = 4;
+    for (size_t first = 0, count; first < pieces; first += count) {
+      const Lanes* lanes = instances_[first].lanes;
+      count = 1;
+      while (count < kMostWords && first + count < pieces && instances_[first + count].lanes == lanes) ++count;
+      if (lanes && !lanes->mask && lanes->width >= 4) tap_words(steps, pieces, first, count);
+      else tap_by_tap(steps, pieces, first, count);
+    }
+  }
+
+  void tap_words(const ExprPool::Substitution& steps, size_t pieces, size_t first, size_t count) {
+    const unsigned w = instances_[first].lanes->width;
+    const auto rows = static_cast<int64_t>(instances_.size() / pieces);
+    Expr offset = pool_.substitute(pool_.operands(taps_->columns)[0], with(steps, instances_[first].rename));
+    offset = pool_.substitute(offset, {{instances_[first].lanes->var, pool_.index(0)}});
+    auto* type = llvm::FixedVectorType::get(code_.b.getInt32Ty(), static_cast<unsigned>(count) * w / 4);
+    auto load = [&](int64_t column) {
+      Expr at = pool_.substitute(offset, {{tile_.reduce.back().var, pool_.index(column)}});
+      return e_.load_as(pool_.buffer(taps_->columns), at, type);
+    };
+    TapWords words(code_, static_cast<unsigned>(count), (rows - 1) * taps_->stride + taps_->count, load);
+    for (int64_t row = 0; row < rows; ++row) {
+      const int64_t start = row * taps_->stride, odd = start % 2;
+      const auto& columns = words.at(start - odd);
+      for (size_t j = 0; j < count; ++j) {
+        Instance& i = instances_[static_cast<size_t>(row) * pieces + first + j];
+        Value* weights = e_.emit_as(pool_.substitute(taps_->weights, with(steps, i.rename)), i.lanes);
+        if (odd) weights = code_.b.CreateShl(weights, llvm::ConstantInt::get(weights->getType(), 8));
+        i.state[0] = emit_byte_dot(code_, {.a = {}, .b = {}, .a_signed = false, .b_signed = true}, columns[j], weights, i.state[0]);
+      }
+    }
+  }
+
+  void tap_by_tap(const ExprPool::Substitution& steps, size_t pieces, size_t first, size_t count) {
+    for (size_t k = first; k < instances_.size(); ++k)
+      for (int64_t tap = 0; k % pieces >= first && k % pieces < first + count && tap < taps_->count; ++tap)
+        update(instances_[k], with({{tile_.reduce.back().var, pool_.index(tap)}}, steps), nullptr);
+  }
+
+  static ExprPool::Substitution with(ExprPool::Substitution map, const ExprPool::Substitution& more) {
+    map.insert(more.begin(), more.end());
+    return map;
   }
 
   // The lanes are the innermost reduction: each keeps a partial result, the tail has one of its own.
@@ -458,6 +554,7 @@ class TileEmitter {
   Code& code_;
   const Stmt& tile_;
   std::optional<ByteDot> dot_;
+  std::optional<Taps> taps_;
   unsigned widest_ = 1;
   std::unordered_map<unsigned, const Lanes*> full_;
   std::vector<Instance> instances_;

@@ -43,6 +43,16 @@ class Emitter {
 
   // buffer[offset] = value where `condition` (invalid: always) holds and the lanes exist.
   void store(BufferId buffer, Expr offset, Expr value, Expr condition, const Lanes* lanes);
+  // Stores of neighbouring vectors of bytes that come from floats, as one: offsets[k] is that of vector k. False where
+  // the target has nothing for it; then nothing was stored.
+  bool store_quantised(BufferId buffer, std::span<const Expr> offsets, std::span<const Expr> values, std::span<const Lanes* const> lanes);
+  // Stores four values that lie beside each other, lane after lane: buffer[offsets[k]] = values[k], the offsets being
+  // 4*lane + k of one place. False where they are not; then nothing was stored.
+  bool store_words(BufferId buffer, std::span<const Expr> offsets, std::span<const Expr> values, const Lanes& lanes);
+  // What lies at the offset, read as another type.
+  Value* load_as(BufferId buffer, Expr offset, llvm::Type* type) {
+    return code.b.CreateAlignedLoad(type, address(buffer, offset, {}), llvm::Align(1));
+  }
   // Asks for the line into the second-level cache; any address will do.
   void prefetch(BufferId buffer, Expr offset);
   // Memory was written, or may be in what follows: loads are not remembered across this point.
@@ -93,6 +103,19 @@ class Emitter {
   Value* compare_index(Expr e, Expr guard);
   Value* fused(Expr e, Expr guard);
   bool zero_where_false(Expr e);
+
+  // quantise.cpp
+  struct Quantised {  // sat(rne(real) + zero)
+    Expr real;
+    int zero = 0;
+    DType type{};
+  };
+  std::optional<Quantised> match_quantised(Expr e);
+  Value* quotient(const Quantised& q, Expr guard, bool both);
+  Value* quantised_float(const Quantised& q, Expr guard);
+  Value* quantised_word(const Quantised& q, Expr guard);
+  Value* quantised_bytes(const Quantised& q, Expr guard);
+  Value* pack_quantised(std::span<Value* const> words, const Quantised& q);
   bool bound_outside(Expr e, size_t depth);
   Value* ahead(const Loop& loop, llvm::function_ref<Value*()> make);  // in the preheader
 
@@ -109,6 +132,8 @@ class Emitter {
   Place place(BufferId buffer, Expr offset, const Lanes& lanes, Expr guard);
   Value* lane_address(const Place& place, unsigned lane);
   Value* load(Expr e, Expr guard);
+  Value* look_up(Expr e);
+  std::pair<Expr, Expr> split_guard(Expr guard);
   Value* load_lanes(const Place& place, llvm::Type* element, const Lanes& lanes, Value* condition);
   Value* load_packed(BufferId buffer, DType type, Expr offset, Expr guard);  // less than a byte
   void store_packed(BufferId buffer, Expr offset, Value* value, const Lanes* lanes, Value* mask, Expr guard);

@@ -1,5 +1,7 @@
 // Loads and stores: addressing, guards, masks. A load under a false condition reads a page of zeros
 // instead, so guards need no branches and an absent element is zero.
+#include <llvm/IR/IntrinsicsX86.h>
+
 #include "emitter.h"
 
 namespace tenon::gen {
@@ -122,17 +124,57 @@ Value* Emitter::load_lanes(const Place& place, llvm::Type* element, const Lanes&
   return v;
 }
 
+// The parts of a condition that do not depend on lanes, and those that do.
+std::pair<Expr, Expr> Emitter::split_guard(Expr guard) {
+  if (!guard.valid()) return {};
+  if (!lanes_of(guard)) return {guard, {}};
+  if (pool.op(guard) != SOp::And) return {{}, guard};
+  auto [all, some] = split_guard(pool.operands(guard)[0]);
+  auto [more_all, more_some] = split_guard(pool.operands(guard)[1]);
+  return {pool.all_of(all, more_all), pool.all_of(some, more_some)};
+}
+
+// A byte picks one of 256: from two tables of 128 entries, by its low bits, and its sign tells which. Null where the
+// load is not of that kind.
+Value* Emitter::look_up(Expr e) {
+  auto& b = code.b;
+  const BufferId buffer = pool.buffer(e);
+  const Expr offset = pool.operands(e)[0];
+  constexpr unsigned kVector = 64;
+  if (!code.isa.byte_tables || bits(pool.type(e)) != 8 || pool.as_int(buffers_[buffer].size) != 4 * kVector) return nullptr;
+  if (pool.op(offset) != SOp::Cast || pool.type(pool.operands(offset)[0]) != DType::U8) return nullptr;
+  Value* byte = emit(pool.operands(offset)[0]);
+  const unsigned w = width(byte);
+  if (w == 0 || w > kVector) return nullptr;
+  std::vector<int> widened(kVector, -1), first(w);
+  for (unsigned i = 0; i < w; ++i) widened[i] = first[i] = static_cast<int>(i);
+  auto* type = llvm::FixedVectorType::get(b.getInt8Ty(), kVector);
+  Value* index = b.CreateShuffleVector(byte, widened);
+  Value* part[4];
+  for (unsigned k = 0; k < 4; ++k)
+    part[k] = b.CreateAlignedLoad(type, b.CreateGEP(b.getInt8Ty(), pointer(buffer), code.index(kVector * k)), llvm::Align(1));
+  Value* low = b.CreateIntrinsic(llvm::Intrinsic::x86_avx512_vpermi2var_qi_512, {}, {part[0], index, part[1]});
+  Value* high = b.CreateIntrinsic(llvm::Intrinsic::x86_avx512_vpermi2var_qi_512, {}, {part[2], index, part[3]});
+  Value* above = b.CreateICmpSLT(index, llvm::Constant::getNullValue(type));
+  return b.CreateShuffleVector(b.CreateSelect(above, high, low), first);
+}
+
 Value* Emitter::load(Expr e, Expr guard) {
   auto& b = code.b;
   BufferId buffer = pool.buffer(e);
   Expr offset = pool.operands(e)[0];
   DType type = pool.type(e);
   if (bits(type) < 8) return load_packed(buffer, type, offset, guard);
-  Value* condition = guard.valid() ? emit(guard) : nullptr;
   Value* v;
   if (const Lanes* lanes = lanes_of(offset)) {
-    v = load_lanes(place(buffer, offset, *lanes, guard), code.memory_type(type), *lanes, condition);
+    if (Value* found = look_up(e)) return found;
+    Place at = place(buffer, offset, *lanes, guard);
+    // What holds for all lanes or for none moves the address: masks alone are slow where no memory is mapped.
+    auto [all, some] = at.stride == 1 ? split_guard(guard) : std::pair(Expr{}, guard);
+    if (all.valid()) at.first = guarded(at.first, emit(all));
+    v = load_lanes(at, code.memory_type(type), *lanes, some.valid() ? emit(some) : nullptr);
   } else {
+    Value* condition = guard.valid() ? emit(guard) : nullptr;
     if (condition && width(condition)) condition = b.CreateOrReduce(condition);
     Value* at = guarded(address(buffer, offset, guard), condition);
     llvm::Type* stored = code.memory_type(buffers_[buffer].type);
@@ -202,6 +244,26 @@ void Emitter::store_packed(BufferId buffer, Expr offset, Value* value, const Lan
     if (mask) if_else(b.CreateExtractElement(mask, i), lane, nullptr);
     else lane();
   }
+}
+
+bool Emitter::store_words(BufferId buffer, std::span<const Expr> offsets, std::span<const Expr> values, const Lanes& lanes) {
+  auto& b = code.b;
+  if (bits(buffers_[buffer].type) != 8 || values.size() != 4) return false;
+  for (size_t k = 0; k < offsets.size(); ++k) {
+    auto split = pool.affine(offsets[k], lanes.var);
+    if (!split || !pool.is_index(split->first, 4) || pool.sub(offsets[k], offsets[0]) != pool.index(static_cast<int64_t>(k))) return false;
+  }
+  Place at = place(buffer, offsets[0], lanes, {});
+  Value* words = nullptr;
+  for (size_t k = 0; k < values.size(); ++k) {
+    Value* byte = emit_as(values[k], &lanes);
+    Value* word = b.CreateZExt(byte, like(byte, b.getInt32Ty()));
+    if (k > 0) word = b.CreateShl(word, llvm::ConstantInt::get(word->getType(), 8 * k));
+    words = words ? b.CreateOr(words, word) : word;
+  }
+  if (lanes.mask) b.CreateMaskedStore(words, at.first, llvm::Align(1), lanes.mask);
+  else b.CreateAlignedStore(words, at.first, llvm::Align(1));
+  return true;
 }
 
 void Emitter::store(BufferId buffer, Expr offset, Expr value, Expr condition, const Lanes* lanes) {

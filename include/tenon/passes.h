@@ -24,6 +24,7 @@ struct PassOptions {
   std::function<void(std::string_view pass, const Module&)> after_loops = {};  // first after "lower"
   std::function<void(std::string_view pass, double seconds)> timing = {};
   int level = 2;  // -O
+  bool unsigned_bytes = false;  // run relabel_bytes: prefers_unsigned_bytes()
 };
 
 struct GraphPass {
@@ -36,6 +37,9 @@ struct LoopPass {
 };
 std::span<const GraphPass> graph_passes();  // the rows, in order
 std::span<const LoopPass> loop_passes();
+
+// Whether byte products of the target take an unsigned operand, so that signed activations cost more.
+bool prefers_unsigned_bytes(const Target& target);
 
 // The passes of the options' level, in order.
 Result<Graph> run_graph_passes(Graph graph, const PassOptions& options);

@@ -98,6 +98,14 @@ Replacement move_up(Graph& g, const Node& n, const std::vector<int>& uses) {
   return std::vector{q};
 }
 
+// A scale of 1 in the place of a quantize node's.
+Result<ValueId> unit_scale(Graph& g, const Node& n) {
+  ValueId one = add_number(g, "one", DType::F32, 1);
+  const std::vector<Expr> dims = g.values[n.inputs[1]].dims;
+  if (dims.empty()) return one;
+  return make_folded(g, n, Op::reshape, {one}, Attrs().set<Attr::dims>(dims));
+}
+
 // quantize(y + b), y a product: the product, and its bias if any.
 Replacement fold_requantized(Graph& g, const Node& n, const std::vector<int>& uses) {
   auto out = n.op == Op::quantize ? parameters(g, n) : std::nullopt;
@@ -137,10 +145,36 @@ Replacement fold_requantized(Graph& g, const Node& n, const std::vector<int>& us
   }
   std::vector<ValueId> inputs = n.inputs;
   inputs[0] = scaled;
-  inputs[1] = add_number(g, "one", DType::F32, 1);
-  if (!g.values[n.inputs[1]].dims.empty()) {
-    TENON_TRY(inputs[1], make_folded(g, n, Op::reshape, {inputs[1]}, Attrs().set<Attr::dims>(g.values[n.inputs[1]].dims)));
+  TENON_TRY(inputs[1], unit_scale(g, n));
+  TENON_TRY(ValueId q, make(g, n, Op::quantize, inputs, n.attrs));
+  return std::vector{q};
+}
+
+// quantize(dequantize(p) + dequantize(q)) = sat(rne(p*(sp/sy) + (q*(sq/sy) + c)) + zy), c = -zp*(sp/sy) - zq*(sq/sy):
+// no division, and zero points are dealt with at compile time.
+Replacement fold_sum(Graph& g, const Node& n, const std::vector<int>& uses) {
+  auto out = n.op == Op::quantize ? parameters(g, n) : std::nullopt;
+  const Node* sum = out ? producer(g, n.inputs[0], Op::add) : nullptr;
+  const auto k = static_cast<size_t>(n.inputs[0].index);
+  if (!sum || out->axis >= 0 || g.values[n.inputs[0]].type != DType::F32 || (k < uses.size() && uses[k] > 1)) return {};
+  const Node kept = *sum;
+  double shift = 0;
+  ValueId terms[2];
+  for (size_t i = 0; i < 2; ++i) {
+    const Node* dq = producer(g, kept.inputs[i], Op::dequantize);
+    auto params = dq ? parameters(g, *dq) : std::nullopt;
+    if (!params || params->axis >= 0 || bits(params->type) > 8 || !same_type(g, kept.inputs[i], n.inputs[0])) return {};
+    const double factor = static_cast<double>(static_cast<float>(params->scale[0] / out->scale[0]));
+    shift -= factor * static_cast<double>(params->zero[0]);
+    TENON_TRY(ValueId real, make_folded(g, kept, Op::cast, {dq->inputs[0]}, Attrs().set<Attr::to>(DType::F32)));
+    TENON_TRY(terms[i], make_folded(g, kept, Op::mul, {real, add_number(g, "scale", DType::F32, factor)}));
   }
+  TENON_TRY(ValueId inner, make_folded(g, kept, Op::add, {terms[1], add_number(g, "shift", DType::F32, shift)}));
+  TENON_TRY(ValueId scaled, make(g, kept, Op::add, {terms[0], inner}));
+  TENON_TRY(ValueId one, unit_scale(g, n));
+  std::vector<ValueId> inputs = n.inputs;
+  inputs[0] = scaled;
+  inputs[1] = one;
   TENON_TRY(ValueId q, make(g, n, Op::quantize, inputs, n.attrs));
   return std::vector{q};
 }
@@ -167,7 +201,10 @@ Result<Graph> fold_quantized(Graph graph) {
   }
   std::vector<int> uses = use_counts(graph);
   TENON_TRY(graph, rewrite(std::move(graph), [&](Graph& g, const Node& n) { return fold_requantized(g, n, uses); }));
+  uses = use_counts(graph);
+  TENON_TRY(graph, rewrite(std::move(graph), [&](Graph& g, const Node& n) { return fold_sum(g, n, uses); }));
   TENON_TRY(graph, rewrite(std::move(graph), fold_product));
+  TENON_TRY(graph, fold_tables(std::move(graph)));
   // What is left of dequantised constants: small ones become floats, large ones stay small.
   return rewrite(std::move(graph), [](Graph& g, const Node& n) -> Replacement {
     return n.op == Op::dequantize ? fold_node(g, n).value_or(std::vector<ValueId>{}) : std::vector<ValueId>{};

@@ -28,6 +28,14 @@ Result<void> verified(const Graph& graph, const std::string& when) {
 
 std::span<const GraphPass> graph_passes() { return kPasses; }
 
+bool prefers_unsigned_bytes(const Target& target) {
+  for (const Atom& atom : target.atoms) {
+    if (atom.name == "vpdpbusd" || atom.name == "pmaddwd") return true;
+    if (atom.name == "sdot") return false;
+  }
+  return false;
+}
+
 Result<Graph> run_graph_passes(Graph graph, std::span<const GraphPass> passes, const PassOptions& options) {
   using Clock = std::chrono::steady_clock;
   if (options.verify_each) TENON_DO(verified(graph, "before the passes"));
@@ -43,7 +51,9 @@ Result<Graph> run_graph_passes(Graph graph, std::span<const GraphPass> passes, c
 
 Result<Graph> run_graph_passes(Graph graph, const PassOptions& options) {
   auto needed = std::ranges::find(kPasses, "decompose", &GraphPass::name);  // by code generation
-  return run_graph_passes(std::move(graph), options.level == 0 ? std::span(needed, 1) : std::span(kPasses), options);
+  std::vector<GraphPass> chosen(options.level == 0 ? needed : std::begin(kPasses), options.level == 0 ? needed + 1 : std::end(kPasses));
+  if (!options.unsigned_bytes) std::erase_if(chosen, [](const GraphPass& pass) { return pass.name == "relabel_bytes"; });
+  return run_graph_passes(std::move(graph), chosen, options);
 }
 
 }  // namespace tenon

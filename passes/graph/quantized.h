@@ -41,4 +41,7 @@ struct Bias {
 };
 std::optional<Bias> bias_of(const Graph& graph, ValueId bias, const IntegerProduct& product);
 
+// Quantised functions of one quantised byte become gathers from tables.
+Result<Graph> fold_tables(Graph graph);
+
 }  // namespace tenon

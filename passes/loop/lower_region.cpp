@@ -9,6 +9,9 @@ namespace tenon {
 
 namespace {
 
+constexpr int64_t kBytesPerWord = 4;
+constexpr int64_t kLanesOfWords = 2;  // of Knob::lanes
+
 class RegionLowering {
  public:
   RegionLowering(const Region& region, const Graph& graph, const Variant& variant, const Target& target)
@@ -132,10 +135,35 @@ class RegionLowering {
       nest.reduce_axes = reduce_axes;
     }
     nest.padded = std::move(padded);
-    if (shape.atom_k == 1) merge_axes(pool, nest, nest.reduces() ? shape.lane : Expr{});
+    if (shape.atom_k == 1) merge_axes(pool, nest, nest.reduces() || shape.rows > 1 ? shape.lane : Expr{});
     else merge_outputs(pool, nest, shape.lane);
-    if (!nest.reduces()) shape.lane = shape.lane.valid() ? unit_stride_axis(pool, nest.offset, nest.axes) : Expr{};
+    if (!nest.reduces() && shape.rows == 1) shape.lane = shape.lane.valid() ? unit_stride_axis(pool, nest.offset, nest.axes) : Expr{};
+    start_from_bias(pool, nest);
     for (Stmt& s : tile_nest(pool, std::move(nest), shape)) into.push_back(std::move(s));
+  }
+
+  // An integer sum to which the epilogue adds a constant starts there.
+  void start_from_bias(ExprPool& pool, Nest& nest) {
+    if (nest.accumulators.size() != 1 || nest.accumulators[0].monoid != Monoid::Sum) return;
+    Accumulator& acc = nest.accumulators[0];
+    if (pool.type(acc.var) != DType::I32 || pool.as_int(acc.init) != 0) return;
+    Expr sum = {};  // what the epilogue reads instead of the accumulator
+    bool alone = true;
+    std::vector<bool> seen(pool.size());
+    auto visit = [&](auto& self, Expr e) -> void {
+      if (seen[static_cast<size_t>(e.index)]) return;
+      seen[static_cast<size_t>(e.index)] = true;
+      for (Expr child : pool.operands(e)) {
+        if (child == acc.var) alone &= !sum.valid() && pool.op(e) == SOp::Add, sum = e;
+        self(self, child);
+      }
+    };
+    visit(visit, nest.value);
+    if (!alone || !sum.valid() || (nest.condition.valid() && pool.depends_on(nest.condition, acc.var))) return;
+    Expr bias = pool.operands(sum)[pool.operands(sum)[0] == acc.var ? 1 : 0];
+    if (pool.op(bias) != SOp::Load || !is_constant(pool.buffer(bias))) return;
+    acc.init = bias;
+    nest.value = pool.substitute(nest.value, {{sum, acc.var}});
   }
 
   static void merge_outputs(ExprPool& pool, Nest& nest, Expr lane) {
@@ -172,6 +200,12 @@ class RegionLowering {
     }
     if (!shape.lane.valid()) return shape;
     shape.width = width;
+    if (Expr around = nest.reduces() || knobs[Knob::lanes] != kLanesOfWords ? Expr{} : axis_around_word(pool, nest, type); around.valid()) {
+      shape.lane = around;
+      shape.lanes = width;
+      shape.rows = kBytesPerWord;
+      return shape;
+    }
     shape.lanes = width * vectors;
     shape.rows = nest.reduces() ? (knobs[Knob::rows] ? knobs[Knob::rows] : (shape.lanes_reduce ? 1 : 4)) : 1;
     shape.atom_k = atom_steps(pool, nest, shape);
@@ -195,21 +229,41 @@ class RegionLowering {
     return contiguous && strided;
   }
 
+  // The axis along which words of four bytes lie one after the other; invalid: the result is not of that kind.
+  Expr axis_around_word(ExprPool& pool, Nest& nest, DType type) {
+    Expr inner = unit_stride_axis(pool, nest.offset, nest.axes);
+    if (bits(type) != 8 || !inner.valid() || !pool.is_index(pool.var(inner).extent, kBytesPerWord)) return {};
+    for (Expr axis : nest.axes)
+      if (auto step = coefficient(pool, nest.offset, axis); step && pool.is_index(*step, kBytesPerWord)) return axis;
+    return {};
+  }
+
   // Products of bytes are summed four at a time: every backend has an instruction or a short sequence for it.
   int64_t atom_steps(ExprPool& pool, Nest& nest, const TileShape& shape) {
-    constexpr int64_t kBytesPerWord = 4;
     if (!nest.reduces() || shape.lanes_reduce || pool.type(nest.accumulators[0].var) != DType::I32) return 1;
     auto product = match_product(pool, nest.accumulators);
     if (!product) return 1;
     Expr a = strip_casts(pool, product->a), b = strip_casts(pool, product->b);
     if (pool.op(a) != SOp::Load || pool.op(b) != SOp::Load || bits(pool.type(a)) != 8 || bits(pool.type(b)) != 8) return 1;
     if (!pool.depends_on(b, shape.lane)) std::swap(a, b);
+    if (pool.depends_on(a, shape.lane)) return tap_steps(pool, nest, shape, a, b);
     if (pool.depends_on(a, shape.lane) || !is_constant(pool.buffer(b))) return 1;
     Expr inner = nest.reduce_axes.back();
     auto extent = pool.as_int(pool.var(inner).extent);
     auto step = coefficient(pool, pool.operands(a)[0], inner);
     bool words = extent && *extent % kBytesPerWord == 0 && step && pool.is_index(*step, 1);
     return words ? kBytesPerWord : 1;
+  }
+
+  // Depthwise: the taps along a row of the window, where the target sums words of unsigned and signed bytes.
+  int64_t tap_steps(ExprPool& pool, Nest& nest, const TileShape& shape, Expr a, Expr b) {
+    constexpr int64_t kMostTaps = kBytesPerWord - 1;
+    if (is_constant(pool.buffer(a))) std::swap(a, b);
+    if (is_constant(pool.buffer(a)) || !is_constant(pool.buffer(b)) || pool.type(a) != DType::U8 || pool.type(b) != DType::I8) return 1;
+    if (std::ranges::find(target_.atoms, "vpdpbusd", &Atom::name) == target_.atoms.end()) return 1;
+    const auto taps = pool.as_int(pool.var(nest.reduce_axes.back()).extent), lanes = pool.as_int(pool.var(shape.lane).extent);
+    const auto step = coefficient(pool, pool.operands(a)[0], shape.lane);
+    return taps && *taps > 1 && *taps <= kMostTaps && lanes && *lanes % kBytesPerWord == 0 && step && pool.is_index(*step, 1) ? *taps : 1;
   }
 
   // The vector operand of a product, if it is a constant, is stored as panels of `lanes` columns with the
@@ -244,7 +298,8 @@ class RegionLowering {
       Expr index = indices[static_cast<size_t>(d)];
       if (pool.depends_on(index, shape.lane)) lane_dim = d;
       else order.push_back(d);
-      if (shape.atom_k > 1 && index == nest.reduce_axes.back()) atom_dim = d;
+      auto along = coefficient(pool, index, nest.reduce_axes.back());
+      if (shape.atom_k > 1 && along && pool.is_index(*along, 1)) atom_dim = d;
     }
     std::ranges::stable_sort(order, {}, rank_of);
     // Panels of `lanes` columns; of one group's where the dim is a group index and the lane inside it.
@@ -257,9 +312,9 @@ class RegionLowering {
     for (auto it = order.begin(); it != first_reduced; ++it) layout.parts.push_back({*it, 1, 0});
     if (whole) layout.parts.push_back({lane_dim, block, 0});
     for (auto it = first_reduced; it != order.end(); ++it)
-      layout.parts.push_back({*it, *it == atom_dim ? shape.atom_k : 1, 0});
+      layout.parts.push_back({*it, *it == atom_dim ? kBytesPerWord : 1, 0});
     layout.parts.push_back({lane_dim, 1, whole ? block : 0});
-    if (atom_dim >= 0) layout.parts.push_back({atom_dim, 1, shape.atom_k});
+    if (atom_dim >= 0) layout.parts.push_back({atom_dim, 1, kBytesPerWord});
     return layout;
   }
 

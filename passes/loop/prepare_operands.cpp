@@ -188,6 +188,24 @@ class Preparer {
 
 }  // namespace
 
+namespace {
+
+// So few rows would share a packed copy that the product is cheaper along the reduction, where the operand lies in
+// long runs.
+bool few_rows(ExprPool& pool, const Nest& nest, Expr load, Expr lane) {
+  constexpr int64_t kFewRows = 8, kLongRun = 16;  // rows: as in cost_model/few_rows.h
+  int64_t rows = 1;
+  for (Expr axis : nest.axes)
+    if (axis != lane && !pool.depends_on(load, axis)) rows *= pool.as_int(pool.var(axis).extent).value_or(kFewRows);
+  if (nest.axes.size() == 1) return true;
+  return rows < kFewRows && std::ranges::any_of(nest.reduce_axes, [&](Expr axis) {
+    auto step = coefficient(pool, pool.operands(load)[0], axis);
+    return step && pool.is_index(*step, 1) && pool.as_int(pool.var(axis).extent).value_or(kLongRun) >= kLongRun;
+  });
+}
+
+}  // namespace
+
 size_t prepare_operands(Region& region, size_t index, Store<BufferId, BufferPlace>& places, int64_t pack_b,
                         const std::function<bool(BufferId)>& is_constant) {
   constexpr int64_t kAlways = 1, kNever = 2;
@@ -208,12 +226,7 @@ size_t prepare_operands(Region& region, size_t index, Store<BufferId, BufferPlac
     if (!flat || !logical) break;
     Expr load = strip_casts(pool, factor(*flat, i));
     if (pool.op(load) != SOp::Load || is_constant(pool.buffer(load)) || !pool.depends_on(load, lane)) continue;
-    // Without rows that share a packed copy the product is as cheap as the copy.
-    constexpr int64_t kFewRows = 8;  // as in cost_model/few_rows.h
-    int64_t rows = 1;
-    for (Expr axis : nest.axes)
-      if (axis != lane && !pool.depends_on(load, axis)) rows *= pool.as_int(pool.var(axis).extent).value_or(kFewRows);
-    if (pack_b != kAlways && rows < kFewRows) continue;
+    if (pack_b != kAlways && few_rows(pool, nest, load, lane)) continue;
     auto step = coefficient(pool, pool.operands(load)[0], lane);
     if (pack_b == kAlways || !step || !pool.is_index(*step, 1)) prepare.materialise_lanes(factor(*logical, i), lane);
   }

@@ -65,20 +65,25 @@ std::optional<int64_t> divisor_of(const ExprPool& pool, Expr e, Expr axis) {
 
 void split_divided_axes(Region& region) {
   ExprPool& pool = region.pool;
-  for (Statement& s : region.statements) {
-    if (!s.routine.empty() || s.accumulators.empty() || s.scan) continue;
-    for (size_t a = 0; a < s.axes.size(); ++a) {
-      auto extent = pool.as_int(pool.var(s.axes[a]).extent);
+  auto split = [&](Statement& s, std::vector<Expr>& axes) {
+    for (size_t a = 0; a < axes.size(); ++a) {
+      auto extent = pool.as_int(pool.var(axes[a]).extent);
       std::optional<int64_t> block;
-      for (const Accumulator& acc : s.accumulators) block = block ? block : divisor_of(pool, acc.update, s.axes[a]);
+      for (const Accumulator& acc : s.accumulators) block = block ? block : divisor_of(pool, acc.update, axes[a]);
       if (!extent || !block || *extent % *block != 0 || *block == *extent) continue;
-      Expr outer = pool.axis(pool.var(s.axes[a]).name + "_group", pool.index(*extent / *block));
-      Expr inner = pool.axis(pool.var(s.axes[a]).name, pool.index(*block));
-      s.substitute(pool, {{s.axes[a], pool.add(pool.mul(outer, pool.index(*block)), inner)}});
-      s.axes[a] = inner;
-      s.axes.insert(s.axes.begin() + static_cast<ptrdiff_t>(a), outer);
+      Expr outer = pool.axis(pool.var(axes[a]).name + "_group", pool.index(*extent / *block));
+      Expr inner = pool.axis(pool.var(axes[a]).name, pool.index(*block));
+      s.substitute(pool, {{axes[a], pool.add(pool.mul(outer, pool.index(*block)), inner)}});
+      axes[a] = inner;
+      axes.insert(axes.begin() + static_cast<ptrdiff_t>(a), outer);
       ++a;
     }
+  };
+  for (Statement& s : region.statements) {
+    if (!s.routine.empty() || s.accumulators.empty() || s.scan) continue;
+    split(s, s.axes);
+    // Integers add up to the same in any order, and several at a time where they lie beside each other.
+    if (std::ranges::all_of(s.accumulators, [&](const Accumulator& a) { return is_integer(pool.type(a.var)); })) split(s, s.reduce_axes);
   }
 }
 

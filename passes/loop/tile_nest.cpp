@@ -86,7 +86,7 @@ class Tiler {
     sort_by_stride(pool_, outer, nest.offset);
 
     std::vector<Loop> rows, plain;
-    int64_t left = nest.reduces() ? shape_.rows : 1;
+    int64_t left = shape_.rows;
     bool reuse = shape_.lane.valid() &&
                  std::ranges::any_of(outer, [&](Expr a) { return shares_vector_operand(nest, a); });
     for (size_t i = outer.size(); i-- > 0;) {
@@ -200,6 +200,10 @@ class Tiler {
         tile.lane_limit = extent;
         tile.lanes_reduce = true;
       } else if (shape_.atom_k > 1 && axis == nest.reduce_axes.back()) {
+        if (pool_.is_index(extent, shape_.atom_k)) {
+          tile.reduce.push_back({axis, extent, ReduceKind::Atom});
+          continue;
+        }
         Expr k = pool_.index(shape_.atom_k);
         Expr step = pool_.axis(pool_.var(axis).name, pool_.floordiv(extent, k));
         Expr inner = pool_.axis(pool_.var(axis).name + "_atom", k);

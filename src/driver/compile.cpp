@@ -42,9 +42,10 @@ class Progress {
     return result;
   }
   // The caller's hooks behind the same lock.
-  PassOptions passes() {
+  PassOptions passes(bool unsigned_bytes = false) {
     PassOptions out = options_.passes;
     out.level = options_.level;
+    out.unsigned_bytes = unsigned_bytes;
     guard(out.after_graph);
     guard(out.after_loops);
     guard(out.timing);
@@ -88,18 +89,30 @@ Result<std::string> model_name(const CompileOptions& options) {
 }
 
 struct Loaded {
-  Graph graph;
+  Graph graph;      // where byte products take signed operands
+  Graph unsigned_bytes;
   std::vector<std::string> sources;
+
+  const Graph& of(const Target& target) const { return prefers_unsigned_bytes(target) ? unsigned_bytes : graph; }
 };
 
-Result<Loaded> load_graph(const CompileOptions& options, Progress& progress) {
+// The graph after its passes, in the forms that the targets need.
+Result<Loaded> load_graph(const CompileOptions& options, std::span<const Target> targets, Progress& progress) {
   TENON_TRY(std::string name, model_name(options));
   TENON_TRY(Graph graph, progress.stage("import", [&] { return import_onnx(options.model, options.import); }));
   graph.name = std::move(name);
   std::vector<std::string> sources = std::move(graph.sources);
-  TENON_TRY(graph, run_graph_passes(std::move(graph), progress.passes()));
-  if (options.warn) std::ranges::for_each(float_islands(graph), options.warn);
-  return Loaded{std::move(graph), std::move(sources)};
+  Loaded loaded{.graph = {}, .unsigned_bytes = {}, .sources = std::move(sources)};
+  const auto wants = [&](bool is_unsigned) { return std::ranges::count(targets, is_unsigned, prefers_unsigned_bytes) > 0; };
+  const bool both = wants(true) && wants(false);
+  for (bool is_unsigned : {true, false}) {
+    if (!wants(is_unsigned)) continue;
+    Graph& made = is_unsigned ? loaded.unsigned_bytes : loaded.graph;
+    made = both && is_unsigned ? graph : std::move(graph);
+    TENON_TRY(made, run_graph_passes(std::move(made), progress.passes(is_unsigned)));
+    if (options.warn && !(both && is_unsigned)) std::ranges::for_each(float_islands(made), options.warn);
+  }
+  return loaded;
 }
 
 // Make's syntax: the manifests need every file that was read.
@@ -214,10 +227,10 @@ Result<std::vector<CompileOutcome>> compile(const CompileOptions& given) {
   }
 
   Progress progress(options, 1 + 4 * static_cast<int>(missing.size()));
-  TENON_TRY(const Loaded model, load_graph(options, progress));
+  TENON_TRY(const Loaded model, load_graph(options, targets, progress));
   for_each(missing.size(), workers, [&](size_t k) {
     const size_t i = missing[k];
-    outcomes[i].artifact = compile_target(model.graph, targets[i], folders[i], options, progress);
+    outcomes[i].artifact = compile_target(model.of(targets[i]), targets[i], folders[i], options, progress);
   });
   if (cache)
     for (size_t i : missing)
@@ -230,10 +243,11 @@ Result<Lowered> lower_model(const CompileOptions& options) {
   TENON_TRY(std::vector<Target> targets, load_targets(options));
   if (targets.size() != 1) return fail(Code::E0601, "one target at a time can be verified");
   Progress progress(options, 1);
-  TENON_TRY(Loaded model, load_graph(options, progress));
-  TENON_TRY(Plan plan, make_plan(model.graph, targets[0], options));
-  TENON_TRY(Module module, build_module(model.graph, plan, targets[0], progress.passes()));
-  return Lowered{std::move(targets[0]), std::move(model.graph), std::move(plan), std::move(module)};
+  TENON_TRY(const Loaded model, load_graph(options, targets, progress));
+  Graph graph = model.of(targets[0]);
+  TENON_TRY(Plan plan, make_plan(graph, targets[0], options));
+  TENON_TRY(Module module, build_module(graph, plan, targets[0], progress.passes()));
+  return Lowered{std::move(targets[0]), std::move(graph), std::move(plan), std::move(module)};
 }
 
 Result<ArtifactSummary> generate_artifact(const Lowered& model, const std::string& folder, const CompileOptions& given) {
@@ -248,8 +262,8 @@ Result<CheckReport> check(const CompileOptions& options) {
   CheckReport report;
   TENON_TRY(const std::vector<Target> targets, load_targets(options));
   Progress progress(options, 1);
-  TENON_TRY(const Loaded model, load_graph(options, progress));
-  const Graph& graph = model.graph;
+  TENON_TRY(const Loaded model, load_graph(options, targets, progress));
+  const Graph& graph = model.of(targets[0]);
   std::map<std::string, int> operators;
   std::map<int, std::string> nodes;
   for (const Node& node : graph.nodes)
@@ -259,8 +273,8 @@ Result<CheckReport> check(const CompileOptions& options) {
   report.operators.assign(operators.begin(), operators.end());
   for (const Target& target : targets) {
     auto lowered = [&]() -> Result<Module> {
-      TENON_TRY(const Plan plan, make_plan(graph, target, options));
-      return build_module(graph, plan, target, progress.passes());
+      TENON_TRY(const Plan plan, make_plan(model.of(target), target, options));
+      return build_module(model.of(target), plan, target, progress.passes());
     }();
     report.targets.emplace_back(target.name, lowered ? Diags{} : std::move(lowered).error());
   }

@@ -63,11 +63,16 @@ class Judge {
     judged.terms = sums_[&region].terms;
     if (judged.terms > 0) judged.c = sum_roundings(judged.terms) / judged.terms;
     const Value& made = model_.graph.values[v];
-    if (auto it = exact_.find(made.name); it != exact_.end() && it->second.type == value.type && it->second.dims == value.dims) {
+    if (auto it = exact_.find(made.name); it != exact_.end() && it->second.dims == value.dims) {
+      Tensor own = it->second;
+      if (own.type == DType::I8 && value.type == DType::U8) {  // relabel_bytes
+        own.type = DType::U8;
+        for (int64_t& q : own.i) q += 128;
+      }
       // The model's own quantised value. Where the folded arithmetic rounds to the other side, so may a kernel.
-      for (size_t k = 0; k < value.i.size(); ++k)
-        if (value.i[k] != it->second.i[k]) judged.bound[k] = std::max(judged.bound[k], 1.0);
-      judged.exact = value = it->second;
+      for (size_t k = 0; own.type == value.type && k < value.i.size(); ++k)
+        if (value.i[k] != own.i[k]) judged.bound[k] = std::max(judged.bound[k], 1.0);
+      if (own.type == value.type) judged.exact = value = std::move(own);
     }
     round_elements(value);
     judged.fed = value;

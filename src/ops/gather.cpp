@@ -43,8 +43,14 @@ void append(std::vector<T>& to, const std::vector<T>& from) {
 
 // --- gather: out[a..., j..., b...] = data[a..., indices[j...], b...], axis between a and b.
 
+// A byte among so many elements is an index by its bits.
+constexpr int64_t kBytes = 256;
+
 Result<Types> infer_gather(Graph& graph, const Node& node) {
-  TENON_DO(check_indices(graph, node));
+  const DType index = input(graph, node, 1).type;
+  const bool looks_up = (index == DType::U8 || index == DType::I8) && rank(graph, node, 0) == 1 &&
+                        graph.pool.is_index(input(graph, node, 0).dims[0], kBytes);
+  if (!looks_up) TENON_DO(check_indices(graph, node));
   const ValueType data = type_of(graph, node, 0);
   TENON_TRY(size_t axis, axis_of(node, data.dims.size()));
   std::vector<Expr> dims = slice_of(data.dims, 0, axis);
@@ -70,7 +76,10 @@ void lower_gather(LowerInput& in) {
   auto axis = static_cast<size_t>(l.attrs().get<Attr::axis>());
   size_t picked = l.rank(l.in(1));
   std::vector<Expr> axes = l.axes(l.dims(l.out())), at = slice_of(axes, 0, axis);
-  at.push_back(clamped_index(l, l.in(1), slice_of(axes, axis, axis + picked), l.dims(l.in(0))[axis]));
+  const std::vector<Expr> from = slice_of(axes, axis, axis + picked);
+  if (bits(l.buffer(l.in(1)).type) == 8)
+    at.push_back(l.p.cast(l.p.make(SOp::Bitcast, DType::U8, std::array{l.load_raw(l.in(1), from)}), DType::Index));
+  else at.push_back(clamped_index(l, l.in(1), from, l.dims(l.in(0))[axis]));
   append(at, slice_of(axes, axis + picked, axes.size()));
   l.store(l.out(), axes, l.load(l.in(0), at));
 }
