@@ -217,13 +217,13 @@ class ChainJoiner {
     return total;
   }
 
-  // The largest temporary's as a whole.
+  // The largest temporary's as a whole; at the least, where a symbol says how much.
   static int64_t largest_bytes(const Region& region) {
     int64_t largest = 0;
     for (const RegionBuffer& buffer : region.buffers) {
       if (buffer.is_input || buffer.is_output || std::ranges::none_of(region.statements, [&](const Statement& s) { return &region.buffers[s.out] == &buffer; })) continue;
       int64_t bytes = bits(buffer.type) / 8;
-      for (Expr d : buffer.dims) bytes *= steps(region.pool, d);
+      for (Expr d : buffer.dims) bytes *= region.pool.as_int(d).value_or(1);
       largest = std::max(largest, bytes);
     }
     return largest;
