@@ -134,6 +134,9 @@ class ChainJoiner {
     if (overlaps && (target_.l3_bytes == 0 || largest_bytes(region) <= target_.l3_bytes)) return false;
     const Expr blocked = attachment->shared.back();
     const int64_t extent = steps(pool, pool.var(blocked).extent);
+    // One token would read what a group of heads has in common once for each of them, where a product of its own
+    // takes the group as rows.
+    if (!pool.as_int(pool.var(blocked).extent) && reads_in_groups(region, *attachment)) return false;
     const int64_t cache = std::max({target_.l2_bytes, target_.l1d_bytes, kLeastCache});
     constexpr int64_t kFewRows = 4, kMostRows = 64, kRowStep = 6;
     if (stationary_bytes(region, *attachment) > cache / 2) return false;
@@ -186,6 +189,19 @@ class ChainJoiner {
       if (each) reach += std::abs(*each) * (steps(pool, pool.var(r).extent) - 1);
     }
     return reach >= std::abs(*step);
+  }
+
+  // Several steps of a shared axis read the same of an input, as heads that share their keys.
+  static bool reads_in_groups(Region& region, const Attachment& attachment) {
+    bool found = false;
+    for (size_t i = 0; i < region.statements.size(); ++i)
+      each_load(region, i, [&](Expr load) {
+        const std::vector<Expr> indices(region.pool.operands(load).begin(), region.pool.operands(load).end());
+        for (Expr index : indices)
+          for (size_t a = 0; a < region.statements[i].axes.size(); ++a)
+            found |= attachment.axes[i][a].shared >= 0 && !region.pool.affine(index, region.statements[i].axes[a]);
+      });
+    return found;
   }
 
   // What every block reads again: of operands that do not vary with the blocked axis, the part that the loops

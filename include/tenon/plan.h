@@ -89,10 +89,8 @@ std::vector<Expr> leading_axes(const Graph& graph, const Region& region, size_t 
 Result<Attachment> attach(const Graph& graph, Region& region, std::vector<Expr> shared);
 // The value whose node makes a buffer of the region, itself or a temporary; invalid: an input.
 ValueId owner_of(const Region& region, BufferId buffer);
-// The largest legal Knob::attach; all below it are legal, too.
+// The largest legal Knob::attach.
 int64_t max_attach(const Graph& graph, const Region& region);
-// The axis that Knob::attach_block takes steps of: 0, or any number up to its extent (more is the same as that).
-Expr blocked_axis(const Graph& graph, const Region& region, int64_t attach);
 // The statement's sum of products, its vector axis being the innermost dim of `out`'s layout.
 std::optional<ContractionAxes> classify(const Region& region, const Statement& statement, const Layout& out);
 // A value computed only by moving elements, in the order in which they already lie: the value whose memory

@@ -207,10 +207,4 @@ int64_t max_attach(const Graph& graph, const Region& source) {
   return 0;
 }
 
-Expr blocked_axis(const Graph& graph, const Region& region, int64_t attach) {
-  std::vector<Expr> axes = leading_axes(graph, region, region.statements.size() - 1, static_cast<size_t>(attach));
-  std::erase_if(axes, [&](Expr axis) { return region.pool.is_index(region.pool.var(axis).extent, 1); });
-  return axes.empty() ? Expr{} : axes.back();
-}
-
 }  // namespace tenon

@@ -64,8 +64,11 @@ class Maker {
     ValueId y = g.node(Op::conv, {x, g.constant({channels, 1, kernel, kernel})}, g.conv({stride, stride}, {kernel / 2, kernel / 2}, channels));
     y = g.node(Op::tanh, {g.node(Op::add, {y, g.constant({channels, 1, 1})})});
     y = g.node(Op::conv, {y, g.constant({filters, channels, 1, 1})}, g.conv({1, 1}, {0, 0}));
-    g.output(g.node(Op::add, {y, g.constant({filters, 1, 1})}));
-    c.bound = sum_bound(std::max(channels, kernel * kernel) * 2);
+    y = g.node(Op::add, {y, g.constant({filters, 1, 1})});  // channels last, as one more convolution reads it
+    g.output(g.node(Op::conv, {y, g.constant({3, filters, 1, 1})}, g.conv({1, 1}, {0, 0})));
+    // |y| <= channels + 1; its errors are summed, and so are `filters` products.
+    const auto sums = static_cast<double>(filters), most = static_cast<double>(channels + 1);
+    c.bound = sums * (sum_bound(std::max(channels, kernel * kernel) * 2) + sums * most * 0x1p-24);
     return c;
   }
 
@@ -115,7 +118,8 @@ void join_windows(Plan& plan, const Graph& graph) {
   auto producer = std::ranges::find_if(plan.regions, [&](const RegionPlan& r) {
     return holds(r, [](const Node& n) { return n.op == Op::conv && n.attrs.get<Attr::groups>() > 1; });
   });
-  if (producer == plan.regions.end()) return;
+  auto joined_already = [](const Node& n) { return n.op == Op::conv && n.attrs.get<Attr::groups>() == 1; };  // no window, no overlap
+  if (producer == plan.regions.end() || holds(*producer, joined_already)) return;
   auto root = std::ranges::find(producer->placed, Placement::Root, &std::pair<ValueId, Placement>::second);
   auto reader = std::ranges::find_if(plan.regions, [&](const RegionPlan& r) {
     return &r != &*producer && holds(r, [&](const Node& n) { return std::ranges::find(n.inputs, root->first) != n.inputs.end(); });

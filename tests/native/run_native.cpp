@@ -53,7 +53,14 @@ Result<std::vector<Tensor>> run_lowered(const Graph& graph, std::span<const Tens
     out_data.push_back(out.back().data());
   }
   Aligned workspace(static_cast<size_t>(native.workspace_bytes(values)) + (size_t{1} << 20));
-  tn_call call{in_data.data(), out_data.data(), nullptr, workspace.data(), values.data(), nullptr};
+  int64_t bytes = 0;
+  for (const PackedConstant& c : module.constants) bytes = std::max(bytes, c.offset + c.bytes);
+  Aligned weights(static_cast<size_t>(bytes) + 64);  // slack that vector loads may touch
+  for (const PackedConstant& c : module.constants) {
+    const std::vector<std::byte> packed = encode(pack(tensor_of(graph.constants[c.source]), c.layout));
+    std::memcpy(weights.data() + c.offset, packed.data(), packed.size());
+  }
+  tn_call call{in_data.data(), out_data.data(), weights.data(), workspace.data(), values.data(), nullptr};
   if (int32_t status = native.run(call)) return fail(Code::E0503, "status " + std::to_string(status));
   for (size_t k = 0; k < results.size(); ++k)
     results[k] = decode(results[k].type, results[k].dims, out[k].data(), out[k].size());
