@@ -1,88 +1,16 @@
-// The `rules` policy: no data, no measuring, always the same answer. Layouts, then the partition, then a
-// register block per region from the tile's cost in cycles as the target's registers and issue rates give it.
+// The `rules` policy: no data, no measuring, always the same answer. Layouts, then the partition, then chains that
+// share loops, then the tiles of every region.
 #include <algorithm>
-#include <cmath>
 
+#include "chains.h"
 #include "few_rows.h"
 #include "partition.h"
 #include "tenon/policy.h"
+#include "tiles.h"
 
 namespace tenon {
 
 namespace {
-
-double known(const ExprPool& pool, Expr extent) {
-  constexpr double kTypical = 64;  // a symbol's extent, where only its order of magnitude matters
-  return static_cast<double>(pool.as_int(extent).value_or(static_cast<int64_t>(kTypical)));
-}
-
-// What a contraction is to a block of registers.
-struct Work {
-  double m = 1, n = 1;    // rows and columns, in all
-  double run = 1;         // rows that one axis has: where a window keeps the axes apart, blocks run along the last
-  bool symbolic = false;  // `run` is a guess
-  double column = 0;      // bytes of the right operand that one column takes
-  int element = 4;        // bytes of one of its elements, which is read once from memory
-  int64_t extra = 1;      // registers that each vector of columns takes beside its rows
-  double widest = 6;      // vectors of a panel that the cache holds beside the next one
-};
-
-// Cycles per reduction step of a tile of rows x vectors: two multiply-adds or loads per cycle, and no fewer
-// cycles than the latency of one accumulator's chain. Loads that hide behind multiply-adds still take slots, more
-// so (`vector_load`, in cycles) where they come from the second-level cache.
-double step_cycles(double rows, double vectors, double vector_load) {
-  constexpr double kLatency = 4, kHiddenLoad = 1.0 / 32;
-  if (rows <= 0 || vectors <= 0) return 0;
-  return std::max({rows * vectors / 2, (rows + vectors) / 2, kLatency}) + kHiddenLoad * rows + vector_load * vectors;
-}
-
-// All rows in blocks of `rows`. What is left of a symbolic extent is taken in powers of two: the mean over all rests.
-double rows_cycles(double m, bool symbolic, int64_t rows, double vectors, double vector_load) {
-  double block = static_cast<double>(rows), blocks = std::floor(m / block);
-  double cycles = blocks * step_cycles(block, vectors, vector_load);
-  if (!symbolic) return cycles + step_cycles(m - blocks * block, vectors, vector_load);
-  for (int64_t rest = 1; rest < rows; ++rest)
-    for (int64_t part = 1; part <= rest; part *= 2)
-      if (rest & part) cycles += step_cycles(static_cast<double>(part), vectors, vector_load) / block;
-  return cycles;
-}
-
-struct Block {
-  int64_t rows = 4, vectors = 4;
-};
-
-// Rows that are a multiple of a page apart share one set of the first-level cache: no more of them than it has ways.
-int64_t most_rows(const Target& target) {
-  constexpr int64_t kPage = 4096, kFewWays = 8;
-  return std::max(kFewWays, target.l1d_bytes / kPage);
-}
-
-Block best_block(const Target& target, const Work& work, int width) {
-  constexpr double kBytesPerCycle = 10, kFromL1 = 1.0 / 32, kFromL2 = 0.15;
-  Block best;
-  double best_cost = INFINITY;
-  const auto most_vectors = static_cast<int64_t>(std::min({6.0, std::ceil(work.n / width), work.widest}));
-  for (int64_t vectors = 1; vectors <= most_vectors; ++vectors)
-    for (int64_t rows = 1; rows <= most_rows(target) && (rows + work.extra) * vectors + 1 <= target.vector_registers; ++rows) {
-      const double block = static_cast<double>(rows), columns = static_cast<double>(vectors * width);
-      // A block longer than the axis takes whole runs.
-      double m = work.m, times = 1;
-      if (block <= work.run) m = work.run, times = work.m / work.run;
-      else if (std::fmod(block, work.run) != 0) continue;
-      const double panels = std::floor(work.n / columns), lane_tail = std::ceil((work.n - panels * columns) / width);
-      const double load = work.column * columns > static_cast<double>(target.l1d_bytes) / 2 ? kFromL2 : kFromL1;
-      double total = times * (panels * rows_cycles(m, work.symbolic, rows, static_cast<double>(vectors), load) +
-                              rows_cycles(m, work.symbolic, rows, lane_tail, load));
-      // Hidden behind multiply-adds where there are enough of them.
-      total = std::max(total, std::ceil(work.n / columns) * columns * work.element / kBytesPerCycle);
-      // A tie goes to the wider block: fewer loads of the left operand.
-      if (total < best_cost * 0.999 || (total <= best_cost * 1.001 && rows * vectors > best.rows * best.vectors)) {
-        best_cost = std::min(best_cost, total);
-        best = {rows, vectors};
-      }
-    }
-  return best;
-}
 
 // Channels that become four adjacent bytes, read from planes: vectors run along the rows of the planes.
 bool makes_words(const Graph& graph, const Region& region) {
@@ -118,50 +46,58 @@ bool fills_vectors(const Region& region, int64_t attach, const Target& target) {
 // `most_rows`: of any product.
 Knobs choose_knobs(const Graph& graph, const Region& region, const Target& target, double most_rows = INFINITY) {
   Knobs knobs;
-  if (int64_t attach = max_attach(region); attach && fills_vectors(region, attach, target)) knobs.set(Knob::attach, attach);
+  if (int64_t attach = max_attach(graph, region); attach && fills_vectors(region, attach, target)) knobs.set(Knob::attach, attach);
   if (target.masked_memory && makes_words(graph, region)) knobs.set(Knob::lanes, 2);
-  for (const Statement& s : region.statements) {
-    Layout layout = region.buffers[s.out].value.valid() ? graph.values[region.buffers[s.out].value].layout : Layout{};
-    auto axes = classify(region, s, layout);
-    if (!axes) continue;
-    const ExprPool& pool = region.pool;
-    DType type = pool.type(s.accumulators[0].var);
-    int width = target.lanes(type);
-    double m = 1, n = 1, k = 1;
-    for (Expr e : axes->m) m *= known(pool, pool.var(e).extent);
-    for (Expr e : axes->n) n *= known(pool, pool.var(e).extent);
-    for (Expr e : axes->k) k *= known(pool, pool.var(e).extent);
-    if (axes->vector_both) {  // depthwise: reuse is along the window only
-      const bool words = type == DType::I32 && std::ranges::find(target.atoms, "vpdpbusd", &Atom::name) != target.atoms.end();
-      knobs.set(Knob::rows, target.vector_registers >= 32 && !words ? 7 : 4);
-      knobs.set(Knob::vectors, words ? 4 : 1);
+  for (size_t i = 0; i < region.statements.size(); ++i)
+    if (auto tile = tile_knobs(graph, region, i, target, most_rows))
+      for (auto [knob, value] : tile->values) knobs.set(knob, value);
+  return knobs;
+}
+
+// A chain: the last product's tile is the region's, producers have their own. `chosen`: attach and attach_block.
+Result<Variant> chain_variant(const Graph& graph, Region region, const Target& target, const Knobs& chosen, double most_rows = INFINITY) {
+  constexpr int64_t kReducedRows = 4, kReducedVectors = 2;
+  Variant variant{.predicate = {}, .knobs = chosen};
+  const size_t last = region.statements.size() - 1;
+  std::vector<Expr> shared = leading_axes(graph, region, last, static_cast<size_t>(chosen[Knob::attach]));
+  TENON_TRY(Attachment attachment, attach(graph, region, std::move(shared)));
+  for (size_t i = 0; i <= last; ++i) {
+    auto knobs = tile_knobs(graph, region, i, target, most_rows, {&attachment, chosen[Knob::attach_block]});
+    if (i == last) {
+      for (auto [knob, value] : knobs->values) variant.knobs.set(knob, value);
       continue;
     }
-    m = std::min(m, most_rows);
-    Work work{.m = m, .n = n, .run = m};
-    const bool windowed = axes->k.size() > 1 && !axes->m.empty();
-    if (windowed) work.run = known(pool, pool.var(axes->m.back()).extent);
-    work.symbolic = m < most_rows && std::ranges::any_of(axes->m, [&](Expr e) {
-      return !pool.as_int(pool.var(e).extent) && (!windowed || e == axes->m.back());
-    });
-    if (type == DType::I32) work.extra = 2;  // byte products may need a sum of what flipping signs adds
-    work.element = type == DType::I32 ? 1 : bits(type) / 8;
-    work.column = k * work.element;
-    // Weights that come from memory for few rows are what the tile would wait for: they are read ahead, as long as
-    // two panels fit the cache; for very few rows, always.
-    constexpr double kFewestRows = 16, kVeryFewRows = 64, kFewRows = 256, kPanelShare = 0.4, kLeastVectors = 2;
-    const double l2 = static_cast<double>(target.l2_bytes);
-    const bool from_memory = m > kFewestRows && m <= kFewRows && work.column * n > l2;
-    if (from_memory) work.widest = std::max(kLeastVectors, std::floor(kPanelShare * l2 / (work.column * width)));
-    const Block block = best_block(target, work, width);
-    knobs.set(Knob::rows, block.rows);
-    knobs.set(Knob::vectors, block.vectors);
-    const double panel = work.column * static_cast<double>(block.vectors * width);
-    if (from_memory && (m <= kVeryFewRows || panel <= kPanelShare * l2)) knobs.set(Knob::prefetch, 1);
-    // The operand that is larger is streamed once.
-    knobs.set(Knob::order, k * n * 4 > m * k * 4 || k * n * 4 > static_cast<double>(target.l2_bytes) / 2 ? 0 : 1);
+    // Rows are reduced four at a time: what follows a row's last step waits less.
+    if (!knobs && !region.statements[i].reduce_axes.empty()) {
+      knobs.emplace();
+      knobs->set(Knob::rows, kReducedRows);
+      knobs->set(Knob::vectors, kReducedVectors);
+    }
+    ValueId of = owner_of(region, region.statements[i].out);
+    if (std::ranges::find(variant.producers, of, &std::pair<ValueId, Knobs>::first) == variant.producers.end())
+      variant.producers.emplace_back(of, knobs.value_or(Knobs{}));
   }
-  return knobs;
+  return variant;
+}
+
+// All variants of a region: one for few rows where there may be few.
+Result<std::vector<Variant>> choose_variants(const Graph& graph, Region region, const Target& target, const Knobs& chosen) {
+  const bool chain = chosen[Knob::attach_block] > 0;
+  auto choose = [&](double most_rows) -> Result<Variant> {
+    if (chain) return chain_variant(graph, region, target, chosen, most_rows);
+    return Variant{.predicate = {}, .knobs = choose_knobs(graph, region, target, most_rows)};
+  };
+  std::vector<Variant> variants;
+  if (std::string condition = few_rows(graph, region); !condition.empty()) {
+    TENON_TRY(Variant few, choose(1));
+    few.predicate = std::move(condition);
+    few.knobs.set(Knob::pack_b, 2);
+    for (auto& [value, knobs] : few.producers) knobs.set(Knob::pack_b, 2);
+    variants.push_back(std::move(few));
+  }
+  TENON_TRY(Variant all, choose(INFINITY));
+  variants.push_back(std::move(all));
+  return variants;
 }
 
 }  // namespace
@@ -172,18 +108,14 @@ Result<Plan> rules_policy(const Graph& source, const Target& target) {
   plan.target = target.name;
   plan.layouts = channels_last(graph);
   for (const auto& [value, layout] : plan.layouts) graph.values[value].layout = layout;
-  for (RegionPlan& region_plan : partition(graph)) {
+  for (RegionPlan& region_plan : join_chains(graph, partition(graph), target)) {
     TENON_TRY(Region region, build_region(graph, region_plan));
     if (auto of = view_source(graph, region)) {
       plan.views.emplace_back(region_plan.placed.back().first, *of);
       continue;
     }
-    region_plan.schedule.variants[0].knobs = choose_knobs(graph, region, target);
-    if (const std::string condition = few_rows(graph, region); !condition.empty()) {
-      Variant few{condition, choose_knobs(graph, region, target, 1)};
-      few.knobs.set(Knob::pack_b, 2);
-      region_plan.schedule.variants.insert(region_plan.schedule.variants.begin(), std::move(few));
-    }
+    const Knobs chosen = region_plan.schedule.variants[0].knobs;
+    TENON_TRY(region_plan.schedule.variants, choose_variants(graph, std::move(region), target, chosen));
     plan.regions.push_back(std::move(region_plan));
   }
   return plan;

@@ -20,7 +20,7 @@ Isa isa_of(const llvm::TargetMachine& machine, const Target& target) {
     case llvm::Triple::x86_64:
       isa.x86 = true;
       isa.f16_convert = has("+f16c");
-      isa.scalef = has("+avx512f");
+      isa.avx512 = has("+avx512f");
       isa.byte_tables = has("+avx512vbmi") && target.vector_bytes == 64;
       break;
     case llvm::Triple::aarch64:

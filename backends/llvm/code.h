@@ -20,7 +20,7 @@ struct Isa {
   bool x86 = false, arm64 = false, riscv = false;
   bool fma = false;           // an atom of the target
   bool f16_convert = false;   // f16 <-> f32 in hardware
-  bool scalef = false;        // x * 2^floor(n) of 512-bit vectors in one instruction
+  bool avx512 = false;        // 512-bit vectors: x * 2^floor(n), look-up among 16 floats
   bool byte_tables = false;   // looks 64 bytes up in two vectors of bytes
 };
 

@@ -55,6 +55,7 @@ F polynomial(F x, std::span<const double> c) {
 }
 
 bool is_single(F x) { return x.v->getType()->getScalarType()->isFloatTy(); }
+bool is_avx512(F x) { return x.code->isa.avx512 && x.v->getType()->isVectorTy() && x.v->getType()->getPrimitiveSizeInBits() == 512; }
 int mantissa(F x) { return is_single(x) ? 23 : 52; }
 int64_t bias(F x) { return is_single(x) ? 127 : 1023; }
 llvm::Type* bits_type(F x) { return like(x.v, is_single(x) ? x.code->b.getInt32Ty() : x.code->b.getInt64Ty()); }
@@ -108,8 +109,8 @@ Exp exp_parts(F x, F low) {
 Value* exponent(const Exp& e) { return e.q.code->b.CreateSub(bits_of(e.shifted), bits_of(e.q(shifter(e.q)))); }
 F scale(F x, const Exp& e) {  // x * 2^n
   auto& b = x.code->b;
-  const auto* vector = llvm::dyn_cast<llvm::FixedVectorType>(x.v->getType());
-  if (x.code->isa.scalef && vector && vector->getPrimitiveSizeInBits() == 512) {
+  if (is_avx512(x)) {
+    const auto* vector = llvm::cast<llvm::FixedVectorType>(x.v->getType());
     const auto id = is_single(x) ? Intrinsic::x86_avx512_mask_scalef_ps_512 : Intrinsic::x86_avx512_mask_scalef_pd_512;
     Value* all = b.getIntN(vector->getNumElements(), -1ULL >> (64 - vector->getNumElements()));
     constexpr int kCurrentRounding = 4;
@@ -358,7 +359,22 @@ F atanh(F x) {
   F a = abs(x);
   return copysign(log1p(a * 2.0 / (1.0 - a)) * 0.5, x);
 }
+// A polynomial around the nearest quarter, its coefficients looked up by the low bits of the quarter's number.
+F erf_by_pieces(F x) {
+  auto& b = x.code->b;
+  constexpr double kShifter = 0x1.8p21, kEnd = 3.87;  // added, the last bit is a quarter; erf is 1 from there on
+  F a = abs(x), c = select(a > kEnd, x(kEnd), a), t = c + kShifter, d = c - (t - kShifter);
+  F y = x(0);
+  for (size_t power = std::size(poly::kErfPieces); power-- > 0;) {
+    std::vector<llvm::Constant*> row;
+    for (double coefficient : poly::kErfPieces[power]) row.push_back(x.code->real(b.getFloatTy(), coefficient));
+    F piece = x.with(b.CreateIntrinsic(Intrinsic::x86_avx512_permvar_sf_512, {}, {llvm::ConstantVector::get(row), bits_of(t)}));
+    y = power + 1 == std::size(poly::kErfPieces) ? piece : fma(y, d, piece);
+  }
+  return copysign(y, x);
+}
 F erf(F x) {
+  if (is_avx512(x) && is_single(x)) return erf_by_pieces(x);
   F a = abs(x), z = x * x;
   bool single = is_single(x);
   F small = single ? polynomial(z, poly::kErfF32) : polynomial(z, poly::kErf);

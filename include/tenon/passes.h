@@ -59,7 +59,7 @@ struct BuiltKernel {
   Kernel kernel;
   std::vector<KernelParam> params;   // of the kernel's Param buffers, in order
 };
-Result<std::vector<BuiltKernel>> lower_region(const Region& region, const Graph& graph, const Knobs& knobs,
+Result<std::vector<BuiltKernel>> lower_region(const Region& region, const Graph& graph, const Variant& variant,
                                               const Target& target);
 
 // All regions and variants as kernels, plus the host program; no loop pass has run.

@@ -33,6 +33,7 @@ struct Knobs {
 struct Variant {
   std::string predicate;  // "S == 1", "S >= 16 & B == 1"; "": otherwise
   Knobs knobs;
+  std::vector<std::pair<ValueId, Knobs>> producers = {};  // tiles of what computes attached values, by value; else `knobs`
   bool operator==(const Variant&) const = default;
 };
 
@@ -68,9 +69,28 @@ struct ContractionAxes {
   std::vector<Expr> batch, m, n, k;  // by which of the two factors they appear in; n: the vector operand's
   bool vector_both = false;          // both factors vary along the vector axis (depthwise, elementwise products)
 };
-// The largest legal Knob::attach: leading axes that all statements share, with every temporary read where it
-// was made.
-int64_t max_attach(const Region& region);
+// Which positions along an axis belong to a block of a shared axis: while that one takes x, x+1, ... x+n-1, they are
+// step*x + first up to and with step*(x+n-1) + first + reach.
+struct Span {
+  int shared = -1;  // index into Attachment::shared; -1: all positions
+  int64_t step = 1, first = 0, reach = 0;
+  bool operator==(const Span&) const = default;
+};
+// How the statements of a region run under shared loops: producers computed at an axis, in the part that its block needs.
+struct Attachment {
+  std::vector<Expr> shared;                // axes of the last statement, outermost first; none of extent 1
+  std::vector<std::vector<Span>> axes;     // per statement and axis
+  std::vector<std::vector<Span>> buffers;  // per buffer and dim: which part a folded temporary holds
+  std::vector<bool> before;                // per statement: computed whole, before the shared loops
+};
+// At most `count` leading axes of a statement in the memory order of its output.
+std::vector<Expr> leading_axes(const Graph& graph, const Region& region, size_t statement, size_t count);
+// Under loops over the axes `shared` of the last statement; E0403: what is in the way. Makes expressions in region.pool.
+Result<Attachment> attach(const Graph& graph, Region& region, std::vector<Expr> shared);
+// The value whose node makes a buffer of the region, itself or a temporary; invalid: an input.
+ValueId owner_of(const Region& region, BufferId buffer);
+// The largest legal Knob::attach.
+int64_t max_attach(const Graph& graph, const Region& region);
 // The statement's sum of products, its vector axis being the innermost dim of `out`'s layout.
 std::optional<ContractionAxes> classify(const Region& region, const Statement& statement, const Layout& out);
 // A value computed only by moving elements, in the order in which they already lie: the value whose memory

@@ -145,7 +145,7 @@ class ModuleBuilder {
   }
 
   Result<std::vector<HostStmt>> add_variant(const Region& region, const Variant& variant) {
-    TENON_TRY(std::vector<BuiltKernel> built, lower_region(region, graph_, variant.knobs, target_));
+    TENON_TRY(std::vector<BuiltKernel> built, lower_region(region, graph_, variant, target_));
     std::map<int, BufferId> temporaries;
     std::vector<HostStmt> calls;
     for (BuiltKernel& b : built) {

@@ -1,6 +1,6 @@
 // Region + knobs -> kernels. Each statement becomes a nest: accesses flattened through the layouts, axes
 // merged, operands packed, then tiled. With `attach` leading axes shared, all statements stand in one
-// kernel under the shared loops and the temporaries between them are folded into scratch.
+// kernel under the shared loops and the temporaries between them are folded into scratch (share_loops.cpp).
 #include <algorithm>
 
 #include "nest.h"
@@ -14,35 +14,38 @@ constexpr int64_t kLanesOfWords = 2;  // of Knob::lanes
 
 class RegionLowering {
  public:
-  RegionLowering(const Region& region, const Graph& graph, const Knobs& knobs, const Target& target)
-      : region_(region), graph_(graph), knobs_(knobs), target_(target), attach_(static_cast<size_t>(knobs[Knob::attach])) {}
+  RegionLowering(const Region& region, const Graph& graph, const Variant& variant, const Target& target)
+      : region_(region), graph_(graph), variant_(variant), target_(target) {}
 
   Result<std::vector<BuiltKernel>> lower() {
     for (const RegionBuffer& b : region_.buffers)
-      places_.push({b.value.valid() ? graph_.values[b.value].layout : Layout{}, 0});
-    if (attach_ == 0) {
+      places_.push({b.value.valid() ? graph_.values[b.value].layout : Layout{}});
+    const auto attach = static_cast<size_t>(variant_.knobs[Knob::attach]);
+    std::vector<Expr> shared = leading_axes(graph_, region_, region_.statements.size() - 1, attach);
+    if (shared.size() < attach)
+      return fail(Code::E0403, "region " + region_.name + " has fewer axes than attach asks for", "choose a smaller `attach` for it");
+    if (attach == 0) {
       split_pieces(region_);
       split_divided_axes(region_);
     }
-    for (Statement& s : region_.statements) drop_unit_axes_beyond(s);
-    if (attach_ == 0) {
-      std::vector<std::vector<PaddedTaps>> padded;
-      for (size_t i = 0; i < region_.statements.size(); ++i) {
-        auto taps = padded_taps(region_, region_.pool, region_.statements[i]);
-        i += prepare_operands(region_, i, places_, knobs_[Knob::pack_b], [&](BufferId b) { return is_constant(b); });
-        padded.resize(i);
-        padded.push_back(std::move(taps));
-      }
-      for (size_t i = 0; i < region_.statements.size(); ++i) {
-        const Statement& s = region_.statements[i];
-        begin_kernel(built_.size());
-        add_statement(s, kernel().body, padded[i]);
-        if (!writes_packed(s)) make_tasks(kernel().pool, kernel().body, knobs_);
-        finish_kernel();
-      }
-    } else {
-      TENON_DO(lower_attached());
+    std::erase_if(shared, [&](Expr axis) { return region_.pool.is_index(region_.pool.var(axis).extent, 1); });
+    for (Statement& s : region_.statements) drop_unit_axes(region_.pool, s);
+    for (size_t i = 0; i < region_.statements.size(); ++i) {
+      const Knobs& knobs = knobs_of(region_.statements[i]);
+      auto taps = padded_taps(region_, region_.pool, region_.statements[i]);
+      i += prepare_operands(region_, i, places_, knobs[Knob::pack_b], [&](BufferId b) { return is_constant(b); });
+      knobs_.resize(i + 1, &knobs);
+      padded_.resize(i);
+      padded_.push_back(std::move(taps));
     }
+    folded_.resize(region_.buffers.size());
+    if (attach == 0) {
+      for (size_t i = 0; i < region_.statements.size(); ++i) add_kernel(i);
+      return std::move(built_);
+    }
+    TENON_TRY(SharedLoops loops, share_loops(region_, graph_, std::move(shared), variant_.knobs[Knob::attach_block], places_));
+    for (size_t i : loops.before) add_kernel(i);
+    add_shared(std::move(loops));
     return std::move(built_);
   }
 
@@ -52,85 +55,60 @@ class RegionLowering {
     return region_.buffers[b].value.valid() && graph_.constant(region_.buffers[b].value) != nullptr;
   }
 
-  // The shared axes keep their places.
-  void drop_unit_axes_beyond(Statement& s) {
-    std::vector<Expr> shared(s.axes.begin(), s.axes.begin() + static_cast<ptrdiff_t>(std::min(attach_, s.axes.size())));
-    s.axes.erase(s.axes.begin(), s.axes.begin() + static_cast<ptrdiff_t>(shared.size()));
-    drop_unit_axes(region_.pool, s);
-    s.axes.insert(s.axes.begin(), shared.begin(), shared.end());
+  // A statement is tiled by the knobs of the value whose node it comes from.
+  const Knobs& knobs_of(const Statement& s) const {
+    const ValueId owner = owner_of(region_, s.out);
+    auto own = std::ranges::find(variant_.producers, owner, &std::pair<ValueId, Knobs>::first);
+    return own == variant_.producers.end() ? variant_.knobs : own->second;
   }
 
-  Result<void> lower_attached() {
-    begin_kernel(0);
-    ExprPool& pool = region_.pool;
-    const Statement& last = region_.statements.back();
-    if (last.axes.size() < attach_) return misfit("has fewer axes than attach asks for");
-    std::vector<Expr> shared(last.axes.begin(), last.axes.begin() + static_cast<ptrdiff_t>(attach_));
-    for (Statement& s : region_.statements) {
-      if (s.axes.size() < attach_ || !s.routine.empty()) return misfit("has a statement that shares no axes");
-      ExprPool::Substitution rename;
-      for (size_t k = 0; k < attach_; ++k) {
-        if (pool.var(s.axes[k]).extent != pool.var(shared[k]).extent) return misfit("has statements of unequal extents");
-        rename[s.axes[k]] = shared[k];
-        s.axes[k] = shared[k];
-      }
-      s.substitute(pool, rename);
+  void add_kernel(size_t i) {
+    begin_kernel(built_.size());
+    const Statement& s = region_.statements[i];
+    add_statement(s, *knobs_[i], kernel().body, padded_[i]);
+    if (!writes_packed(s)) make_tasks(kernel().pool, kernel().body, variant_.knobs);
+    finish_kernel();
+  }
+
+  // One kernel of all statements under the shared loops.
+  void add_shared(SharedLoops loops) {
+    for (const Statement& s : loops.body) {
+      const RegionBuffer& out = region_.buffers[s.out];
+      folded_[static_cast<size_t>(s.out.index)] = !out.is_output;
     }
-    for (size_t b = 0; b < region_.buffers.size(); ++b)
-      if (!is_param(BufferId(b))) {
-        if (!folds(BufferId(b), shared)) return misfit("has a temporary that is read across the shared axes");
-        places_[BufferId(b)].dropped = attach_;
-      }
-    // Copies made for one statement share the loops too: their axes are the shared ones plus their own.
-    kernel().pool = region_.pool;
-    std::vector<Stmt> inside;
-    for (Statement s : region_.statements) {
-      s.axes.erase(s.axes.begin(), s.axes.begin() + static_cast<ptrdiff_t>(attach_));
-      add_statement(s, inside);
+    begin_kernel(built_.size());
+    auto nests = [&](const std::vector<Statement>& statements) {
+      std::vector<Stmt> inside;
+      for (size_t i = 0; i < statements.size(); ++i) add_statement(statements[i], *knobs_[loops.inside[i]], inside);
+      return inside;
+    };
+    ExprPool& pool = kernel().pool;
+    std::vector<Stmt> inside = nests(loops.body);
+    if (loops.full.valid()) {
+      Stmt choose{.kind = StmtKind::If, .value = pool.binary(SOp::Lt, loops.loops.back(), loops.full)};
+      choose.body = std::move(inside);
+      choose.otherwise = nests(loops.tail);
+      inside.clear();
+      inside.push_back(std::move(choose));
     }
-    for (size_t k = attach_; k-- > 0;) {
-      Stmt loop{.kind = StmtKind::For, .var = shared[k], .extent = kernel().pool.var(shared[k]).extent};
+    for (size_t k = loops.loops.size(); k-- > 0;) {
+      Stmt loop{.kind = StmtKind::For, .var = loops.loops[k], .extent = pool.var(loops.loops[k]).extent};
       loop.body = std::move(inside);
       inside.clear();
       inside.push_back(std::move(loop));
     }
     kernel().body = std::move(inside);
-    if (std::ranges::none_of(region_.statements, [&](const Statement& s) { return writes_packed(s); }))
-      make_tasks(kernel().pool, kernel().body, knobs_);
+    if (std::ranges::none_of(loops.body, [&](const Statement& s) { return writes_packed(s); }))
+      make_tasks(pool, kernel().body, variant_.knobs);
     finish_kernel();
-    return {};
   }
 
   // Elements that share a byte are written by one task.
   bool writes_packed(const Statement& s) const { return bits(region_.buffers[s.out].type) < 8; }
 
-  bool is_param(BufferId b) const {
-    const RegionBuffer& buffer = region_.buffers[b];
-    return buffer.value.valid() && (buffer.is_input || buffer.is_output);
-  }
-
-  // Every access is at the shared axes themselves.
-  bool folds(BufferId b, const std::vector<Expr>& shared) {
-    for (Statement& s : region_.statements) {
-      std::vector<Expr> loads;
-      s.each_expr([&](Expr e) { region_.pool.collect_loads(e, loads); });
-      auto leads = [&](std::span<const Expr> indices) {
-        return indices.size() >= shared.size() && std::equal(shared.begin(), shared.end(), indices.begin());
-      };
-      for (Expr load : loads)
-        if (region_.pool.buffer(load) == b && !leads(region_.pool.operands(load))) return false;
-      if (s.out == b && !leads(s.indices)) return false;
-    }
-    return true;
-  }
-
-  std::unexpected<Diags> misfit(const char* why) {
-    return fail(Code::E0403, "region " + region_.name + " " + why, "choose a smaller `attach` for it");
-  }
-
   // --- one statement --------------------------------------------------------------------------------
 
-  void add_statement(const Statement& statement, std::vector<Stmt>& into, std::vector<PaddedTaps> padded = {}) {
+  void add_statement(const Statement& statement, const Knobs& knobs, std::vector<Stmt>& into, std::vector<PaddedTaps> padded = {}) {
     if (!statement.routine.empty()) {
       Stmt call{.kind = StmtKind::Call, .routine = statement.routine};
       call.buffers = statement.operands;
@@ -149,9 +127,9 @@ class RegionLowering {
     }
     bool ordered = std::ranges::any_of(nest.accumulators, [](const Accumulator& a) { return a.monoid == Monoid::Custom; });
     if (!ordered) order_reduction(pool, nest);
-    TileShape shape = choose_shape(pool, nest, ordered);
+    TileShape shape = choose_shape(pool, nest, knobs, ordered);
     if (auto packed = pack_constants(pool, statement, nest, shape); packed.valid()) {
-      if (knobs_[Knob::prefetch] == 1 && shape.order == 0) shape.ahead_of = packed;
+      if (knobs[Knob::prefetch] == 1 && shape.order == 0) shape.ahead_of = packed;
       std::vector<Expr> reduce_axes = nest.reduce_axes;
       nest = flatten(region_, pool, statement, places_);
       nest.reduce_axes = reduce_axes;
@@ -207,16 +185,16 @@ class RegionLowering {
     if (guide != loads.end()) sort_by_stride(pool, nest.reduce_axes, pool.operands(*guide)[0]);
   }
 
-  TileShape choose_shape(ExprPool& pool, Nest& nest, bool ordered) {
-    TileShape shape{.order = static_cast<int>(knobs_[Knob::order]), .row_block = knobs_[Knob::row_block],
-                    .k_block = knobs_[Knob::k_block], .part = target_.fuses() ? 32 : 16,
-                    .unroll = std::max<int64_t>(1, knobs_[Knob::unroll])};
+  TileShape choose_shape(ExprPool& pool, Nest& nest, const Knobs& knobs, bool ordered) {
+    TileShape shape{.order = static_cast<int>(knobs[Knob::order]), .row_block = knobs[Knob::row_block],
+                    .k_block = knobs[Knob::k_block], .part = target_.fuses() ? 32 : 16,
+                    .unroll = std::max<int64_t>(1, knobs[Knob::unroll])};
     shape.lane = unit_stride_axis(pool, nest.offset, nest.axes);
     if (nest.condition.valid() && nest.reduces()) shape.lane = {};
     DType type = nest.reduces() ? pool.type(nest.accumulators[0].var) : pool.type(nest.value);
-    int64_t width = knobs_[Knob::width] ? knobs_[Knob::width] : target_.lanes(bits(type) < 8 ? DType::U8 : type);
-    int64_t vectors = knobs_[Knob::vectors] ? knobs_[Knob::vectors] : 4;
-    if (nest.reduces() && !ordered && prefers_reduction_lanes(pool, nest, shape.lane)) {
+    int64_t width = knobs[Knob::width] ? knobs[Knob::width] : target_.lanes(bits(type) < 8 ? DType::U8 : type);
+    int64_t vectors = knobs[Knob::vectors] ? knobs[Knob::vectors] : 4;
+    if (nest.reduces() && !ordered && prefers_reduction_lanes(pool, nest, shape.lane, knobs)) {
       shape.lane = nest.reduce_axes.back();
       shape.lanes_reduce = true;
     }
@@ -229,14 +207,14 @@ class RegionLowering {
       return shape;
     }
     shape.lanes = width * vectors;
-    shape.rows = nest.reduces() ? (knobs_[Knob::rows] ? knobs_[Knob::rows] : (shape.lanes_reduce ? 1 : 4)) : 1;
+    shape.rows = nest.reduces() ? (knobs[Knob::rows] ? knobs[Knob::rows] : (shape.lanes_reduce ? 1 : 4)) : 1;
     shape.atom_k = atom_steps(pool, nest, shape);
     return shape;
   }
 
   // Where an operand is contiguous along the reduction and strided along the output's axis.
-  bool prefers_reduction_lanes(ExprPool& pool, Nest& nest, Expr lane) {
-    if (knobs_[Knob::lanes] == 1) return true;
+  bool prefers_reduction_lanes(ExprPool& pool, Nest& nest, Expr lane, const Knobs& knobs) {
+    if (knobs[Knob::lanes] == 1) return true;
     Expr inner = nest.reduce_axes.back();
     bool contiguous = false, strided = !lane.valid();
     std::vector<Expr> loads;
@@ -362,11 +340,10 @@ class RegionLowering {
     for (int pass = 0; pass < 2; ++pass)  // params, then folded temporaries
       for (size_t i = 0; i < region_.buffers.size(); ++i) {
         BufferId b(i);
-        bool param = attach_ == 0 || is_param(b);
+        bool param = !folded_[i];
         if (!(read[i] || written[i]) || param != (pass == 0)) continue;
         const RegionBuffer& source = region_.buffers[b];
-        std::vector<Expr> dims(source.dims.begin() + static_cast<ptrdiff_t>(places_[b].dropped), source.dims.end());
-        Expr size = physical_size(k.pool, places_[b].layout, dims);
+        Expr size = physical_size(k.pool, places_[b].layout, places_[b].extents.empty() ? source.dims : places_[b].extents);
         BufferId made = k.buffers.push({source.name, source.type, size, param ? Space::Param : Space::Scratch, written[i], 0});
         renumber[static_cast<int64_t>(i)] = made.index;
         if (!param) continue;
@@ -446,18 +423,20 @@ class RegionLowering {
 
   Region region_;
   const Graph& graph_;
-  const Knobs& knobs_;
+  const Variant& variant_;
   const Target& target_;
-  size_t attach_;
   Store<BufferId, BufferPlace> places_;
+  std::vector<const Knobs*> knobs_;              // per statement
+  std::vector<std::vector<PaddedTaps>> padded_;  // the same
+  std::vector<bool> folded_;                     // per buffer: scratch of the kernel under the shared loops
   std::vector<BuiltKernel> built_;
 };
 
 }  // namespace
 
-Result<std::vector<BuiltKernel>> lower_region(const Region& region, const Graph& graph, const Knobs& knobs,
+Result<std::vector<BuiltKernel>> lower_region(const Region& region, const Graph& graph, const Variant& variant,
                                               const Target& target) {
-  return RegionLowering(region, graph, knobs, target).lower();
+  return RegionLowering(region, graph, variant, target).lower();
 }
 
 }  // namespace tenon

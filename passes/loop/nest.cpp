@@ -32,10 +32,8 @@ namespace {
 Expr flat_offset(const Region& region, ExprPool& pool, const Store<BufferId, BufferPlace>& places, BufferId b,
                  std::vector<Expr> indices) {
   const BufferPlace& place = places[b];
-  std::vector<Expr> dims = region.buffers[b].dims;
-  dims.erase(dims.begin(), dims.begin() + static_cast<ptrdiff_t>(place.dropped));
-  indices.erase(indices.begin(), indices.begin() + static_cast<ptrdiff_t>(place.dropped));
-  return physical_offset(pool, place.layout, dims, indices);
+  for (size_t d = 0; d < place.origin.size(); ++d) indices[d] = pool.sub(indices[d], place.origin[d]);
+  return physical_offset(pool, place.layout, place.extents.empty() ? region.buffers[b].dims : place.extents, indices);
 }
 
 }  // namespace

@@ -9,8 +9,9 @@ namespace tenon {
 
 // Where the region's buffers lie while a kernel is built.
 struct BufferPlace {
-  Layout layout;         // of the logical dims
-  size_t dropped = 0;    // leading dims that are shared loops, for folded temporaries
+  Layout layout;               // of the logical dims
+  // Folded temporaries: the part of each dim that is there, from where on and how much. Empty: all.
+  std::vector<Expr> origin = {}, extents = {};
 };
 
 // Taps of a window that read zeros unless 0 <= rest + step * axis < extent.
@@ -119,6 +120,20 @@ std::vector<Stmt> tile_nest(ExprPool& pool, Nest nest, const TileShape& shape);
 // A nest that cannot be tiled because each step of its reduction is stored: loops in order, the state in
 // scratch buffers of one element.
 std::vector<Stmt> scan_nest(Kernel& kernel, Nest nest);
+
+// A region whose producers are computed at an axis: knobs attach and attach_block.
+struct SharedLoops {
+  std::vector<size_t> before;        // statements that are the same for all blocks: kernels of their own
+  std::vector<size_t> inside;        // the others
+  std::vector<Expr> loops;           // outermost first
+  std::vector<Statement> body;       // those inside, for one block
+  // Iterations of the last loop below `full` take `body`, the others `tail`, a smaller block. Invalid: all take `body`.
+  Expr full = {};
+  std::vector<Statement> tail = {};
+};
+// Requires: operands prepared. Folds the temporaries: see BufferPlace. E0403 where the knobs do not fit the region.
+Result<SharedLoops> share_loops(Region& region, const Graph& graph, std::vector<Expr> shared, int64_t block,
+                                Store<BufferId, BufferPlace>& places);
 
 // Marks the outermost loop as tasks, joined with the loop inside it where that gives more of them. Knobs:
 // parallel, grain.

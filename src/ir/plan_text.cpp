@@ -22,6 +22,13 @@ std::string node_name(const Graph& graph, int node) {
   return name_of(graph, *first);
 }
 
+std::string knobs_text(const Knobs& knobs) {
+  std::string text;
+  for (auto [knob, value] : knobs.values)
+    text += ' ' + std::string(knob_table()[static_cast<size_t>(knob)].name) + '=' + std::to_string(value);
+  return text;
+}
+
 void print_region(Writer& out, const RegionPlan& region, const Graph& graph) {
   out.open("region " + name_text(region.name));
   std::string nodes;
@@ -33,9 +40,8 @@ void print_region(Writer& out, const RegionPlan& region, const Graph& graph) {
     out.line("place " + name_of(graph, value) + ' ' + std::string(kPlacements[static_cast<size_t>(placement)]));
   if (region.precision != DType::F32) out.line("precision " + std::string(spelling(region.precision)));
   for (const Variant& variant : region.schedule.variants) {
-    std::string knobs;
-    for (auto [knob, value] : variant.knobs.values)
-      knobs += ' ' + std::string(knob_table()[static_cast<size_t>(knob)].name) + '=' + std::to_string(value);
+    std::string knobs = knobs_text(variant.knobs);
+    for (const auto& [value, own] : variant.producers) knobs += " of " + name_of(graph, value) + ':' + knobs_text(own);
     out.line((variant.predicate.empty() ? "otherwise:" : "when " + variant.predicate + ':') + knobs);
   }
   out.close();
@@ -131,15 +137,26 @@ class PlanParser {
     } else {
       in_.expect(":");
     }
-    while (in_.at(Lexer::Kind::Name) && !in_.at("when") && !in_.at("otherwise")) {
+    v.knobs = knobs();
+    while (in_.accept("of")) {
+      ValueId of = value();
+      in_.expect(":");
+      v.producers.emplace_back(of, knobs());
+    }
+    return v;
+  }
+
+  Knobs knobs() {
+    Knobs read;
+    while (in_.at(Lexer::Kind::Name) && !in_.at("when") && !in_.at("otherwise") && !in_.at("of")) {
       std::string name = in_.name();
       auto knob = std::ranges::find(knob_table(), name, &KnobInfo::name);
       if (knob == knob_table().end()) misfit("no knob is named `" + name + '`');
       in_.expect("=");
-      int64_t value = in_.integer<int64_t>();
-      if (!in_.failed()) v.knobs.set(static_cast<Knob>(knob - knob_table().begin()), value);
+      int64_t number = in_.integer<int64_t>();
+      if (!in_.failed()) read.set(static_cast<Knob>(knob - knob_table().begin()), number);
     }
-    return v;
+    return read;
   }
 
   // The text of a condition over dim symbols, checked.

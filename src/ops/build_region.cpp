@@ -26,6 +26,7 @@ class RegionBuilder {
       for (auto [value, placement] : plan_.placed)
         if (placement == Placement::Inline && reduces == is_reduced(region_.buffer_of(value)))
           TENON_DO(inline_value(region_.buffer_of(value)));
+    for (Statement& s : region_.statements) divide_sum(s);
     return std::move(region_);
   }
 
@@ -157,6 +158,26 @@ class RegionBuilder {
     Expr result = p.substitute(producer.value, rename);
     s.value = p.substitute(s.value, {{own[0], result}});
     return {};
+  }
+
+  // sum(k) a/d * b = sum(k) a*b / d where d is the same for all k: rows of a softmax are divided once summed.
+  void divide_sum(Statement& s) {
+    ExprPool& p = region_.pool;
+    if (s.accumulators.size() != 1 || s.accumulators[0].monoid != Monoid::Sum || s.scan) return;
+    Accumulator& sum = s.accumulators[0];
+    if (p.op(sum.update) != SOp::Add || !is_float(p.type(sum.var)) || p.as_double(sum.init) != 0.0) return;
+    auto terms = p.operands(sum.update);
+    Expr product = terms[0] == sum.var ? terms[1] : terms[1] == sum.var ? terms[0] : Expr{};
+    if (!product.valid() || p.op(product) != SOp::Mul) return;
+    const std::array factors{p.operands(product)[0], p.operands(product)[1]};
+    for (size_t i = 0; i < factors.size(); ++i) {
+      if (p.op(factors[i]) != SOp::Div) continue;
+      Expr dividend = p.operands(factors[i])[0], divisor = p.operands(factors[i])[1];
+      if (std::ranges::any_of(s.reduce_axes, [&](Expr axis) { return p.depends_on(divisor, axis); })) continue;
+      sum.update = p.binary(SOp::Add, sum.var, p.binary(SOp::Mul, dividend, factors[1 - i]));
+      s.value = p.substitute(s.value, {{sum.var, p.binary(SOp::Div, sum.var, divisor)}});
+      return;
+    }
   }
 
   std::unexpected<Diags> refuse(BufferId b, const char* why) {

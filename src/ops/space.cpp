@@ -5,47 +5,6 @@
 
 namespace tenon {
 
-namespace {
-
-void each_load(const Region& region, const Statement& s, const std::function<void(Expr)>& f) {
-  std::vector<Expr> loads, exprs = s.indices;
-  exprs.push_back(s.value);
-  if (s.condition.valid()) exprs.push_back(s.condition);
-  for (const Accumulator& a : s.accumulators) exprs.insert(exprs.end(), {a.init, a.update});
-  for (Expr e : exprs)
-    if (e.valid()) region.pool.collect_loads(e, loads);
-  std::ranges::for_each(loads, f);
-}
-
-}  // namespace
-
-int64_t max_attach(const Region& region) {
-  const ExprPool& pool = region.pool;
-  if (region.statements.size() < 2) return 0;
-  const std::vector<Expr>& last = region.statements.back().axes;
-  size_t shared = last.size();
-  for (const Statement& s : region.statements) {
-    if (!s.routine.empty()) return 0;
-    size_t same = 0;
-    while (same < std::min(shared, s.axes.size()) && s.indices.size() > same &&
-           pool.var(s.axes[same]).extent == pool.var(last[same]).extent)
-      ++same;
-    shared = same;
-  }
-  for (const Statement& s : region.statements) {
-    auto limit = [&](BufferId b, std::span<const Expr> indices) {
-      const RegionBuffer& buffer = region.buffers[b];
-      if (buffer.is_input) return;
-      size_t same = 0;
-      while (same < std::min({shared, indices.size(), s.axes.size()}) && indices[same] == s.axes[same]) ++same;
-      shared = same;
-    };
-    each_load(region, s, [&](Expr load) { limit(pool.buffer(load), pool.operands(load)); });
-    limit(s.out, s.indices);
-  }
-  return static_cast<int64_t>(shared);
-}
-
 std::optional<ContractionAxes> classify(const Region& region, const Statement& s, const Layout& out) {
   const ExprPool& pool = region.pool;
   if (s.accumulators.size() != 1 || s.accumulators[0].monoid != Monoid::Sum || s.axes.empty()) return std::nullopt;

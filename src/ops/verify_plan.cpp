@@ -108,7 +108,11 @@ class PlanChecker {
       if (placement == Placement::Root) ready(v) = true;
       else if (is_port(v)) refuse(name(v) + " is an output: it must be a root");
     }
-    for (const Variant& variant : plan.schedule.variants) predicate(plan, variant.predicate);
+    for (const Variant& variant : plan.schedule.variants) {
+      predicate(plan, variant.predicate);
+      for (const auto& [v, knobs] : variant.producers)
+        if (!placed.contains(v)) refuse("region " + plan.name + " has knobs of " + name(v) + ", which it does not make");
+    }
   }
 
   void predicate(const RegionPlan& plan, const std::string& text) {

@@ -7,13 +7,15 @@
 namespace tenon::testing {
 
 Result<std::vector<Tensor>> run_lowered(const Graph& graph, std::span<const Tensor> inputs,
-                                        const std::unordered_map<std::string, int64_t>& symbols) {
+                                        const std::unordered_map<std::string, int64_t>& symbols,
+                                        const std::function<void(Plan&)>& edit) {
   Target target;
   target.name = "test";
   target.vector_bytes = 32;
   target.vector_registers = 16;
   target.l2_bytes = 1 << 20;
   TENON_TRY(Plan plan, rules_policy(graph, target));
+  if (edit) edit(plan);
   TENON_TRY(Module module, build_module(graph, plan, target, {.verify_each = true}));
   std::vector<int64_t> values;
   for (Expr s : module.symbols) values.push_back(symbols.at(module.pool.var(s).name));

@@ -14,9 +14,10 @@ extern "C" void tn_topk(const void*, void*, int64_t*, int64_t, int64_t, int64_t,
 
 namespace tenon::testing {
 
-// The graph's one node, lowered and run: tensors of the graph's outputs.
+// The graph, lowered and run: tensors of its outputs. `edit` changes the plan, where one is made.
 Result<std::vector<Tensor>> run_lowered(const Graph& graph, std::span<const Tensor> inputs,
-                                        const std::unordered_map<std::string, int64_t>& symbols);
+                                        const std::unordered_map<std::string, int64_t>& symbols,
+                                        const std::function<void(Plan&)>& edit = {});
 
 inline Tensor random_tensor(std::mt19937& rng, DType type, std::vector<int64_t> dims, double lo, double hi) {
   Tensor t = Tensor::zeros(type, std::move(dims));

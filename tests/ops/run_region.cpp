@@ -5,7 +5,8 @@
 namespace tenon::testing {
 
 Result<std::vector<Tensor>> run_lowered(const Graph& graph, std::span<const Tensor> inputs,
-                                        const std::unordered_map<std::string, int64_t>& symbols) {
+                                        const std::unordered_map<std::string, int64_t>& symbols,
+                                        const std::function<void(Plan&)>&) {
   Region region = lower_node(graph, graph.nodes[0]);
   std::vector<Tensor> tensors(region.buffers.size()), results;
   for (size_t k = 0; k < inputs.size(); ++k)

@@ -1,0 +1,146 @@
+// A register block per product, from the tile's cost in cycles as the target's registers and issue rates give it.
+#include "tiles.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tenon {
+
+double known(const ExprPool& pool, Expr extent) {
+  constexpr double kTypical = 64;  // a symbol's extent, where only its order of magnitude matters
+  return static_cast<double>(pool.as_int(extent).value_or(static_cast<int64_t>(kTypical)));
+}
+
+namespace {
+
+// What a contraction is to a block of registers.
+struct Work {
+  double m = 1, n = 1;    // rows and columns, in all
+  double run = 1;         // rows that one axis has: where a window keeps the axes apart, blocks run along the last
+  bool symbolic = false;  // `run` is a guess
+  double column = 0;      // bytes of the right operand that one column takes
+  int element = 4;        // bytes of one of its elements, which is read once from memory
+  int64_t extra = 1;      // registers that each vector of columns takes beside its rows
+  double widest = 6;      // vectors of a panel that the cache holds beside the next one
+};
+
+// Cycles per reduction step of a tile of rows x vectors: two multiply-adds or loads per cycle, and no fewer
+// cycles than the latency of one accumulator's chain. Loads that hide behind multiply-adds still take slots, more
+// so (`vector_load`, in cycles) where they come from the second-level cache.
+double step_cycles(double rows, double vectors, double vector_load) {
+  constexpr double kLatency = 4, kHiddenLoad = 1.0 / 32;
+  if (rows <= 0 || vectors <= 0) return 0;
+  return std::max({rows * vectors / 2, (rows + vectors) / 2, kLatency}) + kHiddenLoad * rows + vector_load * vectors;
+}
+
+// All rows in blocks of `rows`. What is left of a symbolic extent is taken in powers of two: the mean over all rests.
+double rows_cycles(double m, bool symbolic, int64_t rows, double vectors, double vector_load) {
+  double block = static_cast<double>(rows), blocks = std::floor(m / block);
+  double cycles = blocks * step_cycles(block, vectors, vector_load);
+  if (!symbolic) return cycles + step_cycles(m - blocks * block, vectors, vector_load);
+  for (int64_t rest = 1; rest < rows; ++rest)
+    for (int64_t part = 1; part <= rest; part *= 2)
+      if (rest & part) cycles += step_cycles(static_cast<double>(part), vectors, vector_load) / block;
+  return cycles;
+}
+
+struct Block {
+  int64_t rows = 4, vectors = 4;
+};
+
+// Rows that are a multiple of a page apart share one set of the first-level cache: no more of them than it has ways.
+int64_t set_rows(const Target& target) {
+  constexpr int64_t kPage = 4096, kFewWays = 8;
+  return std::max(kFewWays, target.l1d_bytes / kPage);
+}
+
+Block best_block(const Target& target, const Work& work, int width) {
+  constexpr double kBytesPerCycle = 10, kFromL1 = 1.0 / 32, kFromL2 = 0.15;
+  Block best;
+  double best_cost = INFINITY;
+  const auto most_vectors = static_cast<int64_t>(std::min({6.0, std::ceil(work.n / width), work.widest}));
+  for (int64_t vectors = 1; vectors <= most_vectors; ++vectors)
+    for (int64_t rows = 1; rows <= set_rows(target) && (rows + work.extra) * vectors + 1 <= target.vector_registers; ++rows) {
+      const double block = static_cast<double>(rows), columns = static_cast<double>(vectors * width);
+      // A block longer than the axis takes whole runs.
+      double m = work.m, times = 1;
+      if (block <= work.run) m = work.run, times = work.m / work.run;
+      else if (std::fmod(block, work.run) != 0) continue;
+      const double panels = std::floor(work.n / columns), lane_tail = std::ceil((work.n - panels * columns) / width);
+      const double load = work.column * columns > static_cast<double>(target.l1d_bytes) / 2 ? kFromL2 : kFromL1;
+      double total = times * (panels * rows_cycles(m, work.symbolic, rows, static_cast<double>(vectors), load) +
+                              rows_cycles(m, work.symbolic, rows, lane_tail, load));
+      // Hidden behind multiply-adds where there are enough of them.
+      total = std::max(total, std::ceil(work.n / columns) * columns * work.element / kBytesPerCycle);
+      // A tie goes to the wider block: fewer loads of the left operand.
+      if (total < best_cost * 0.999 || (total <= best_cost * 1.001 && rows * vectors > best.rows * best.vectors)) {
+        best_cost = std::min(best_cost, total);
+        best = {rows, vectors};
+      }
+    }
+  return best;
+}
+
+// Positions along an axis of a statement that one block of the shared axes takes.
+double taken(const ExprPool& pool, Expr axis, const Span& span, const Blocks& blocks) {
+  const double all = known(pool, pool.var(axis).extent);
+  if (span.shared < 0) return all;
+  const bool last = span.shared + 1 == static_cast<int>(blocks.attachment->shared.size());
+  const int64_t steps = last ? std::max<int64_t>(1, blocks.steps) : 1;
+  return std::min(all, static_cast<double>(span.step * (steps - 1) + span.reach + 1));
+}
+
+}  // namespace
+
+std::optional<Knobs> tile_knobs(const Graph& graph, const Region& region, size_t statement, const Target& target,
+                                double most_rows, const Blocks& blocks) {
+  Knobs knobs;
+  const Statement& s = region.statements[statement];
+  Layout layout = region.buffers[s.out].value.valid() ? graph.values[region.buffers[s.out].value].layout : Layout{};
+  auto axes = classify(region, s, layout);
+  if (!axes) return std::nullopt;
+  const ExprPool& pool = region.pool;
+  auto extent = [&](Expr axis) {
+    auto at = std::ranges::find(s.axes, axis);
+    if (!blocks.attachment || at == s.axes.end()) return known(pool, pool.var(axis).extent);
+    return taken(pool, axis, blocks.attachment->axes[statement][static_cast<size_t>(at - s.axes.begin())], blocks);
+  };
+  DType type = pool.type(s.accumulators[0].var);
+  int width = target.lanes(type);
+  double m = 1, n = 1, k = 1;
+  for (Expr e : axes->m) m *= extent(e);
+  for (Expr e : axes->n) n *= extent(e);
+  for (Expr e : axes->k) k *= extent(e);
+  if (axes->vector_both) {  // depthwise: reuse is along the window only
+    const bool words = type == DType::I32 && std::ranges::find(target.atoms, "vpdpbusd", &Atom::name) != target.atoms.end();
+    knobs.set(Knob::rows, target.vector_registers >= 32 && !words ? 7 : 4);
+    knobs.set(Knob::vectors, words ? 4 : 1);
+    return knobs;
+  }
+  m = std::min(m, most_rows);
+  Work work{.m = m, .n = n, .run = m};
+  const bool windowed = axes->k.size() > 1 && !axes->m.empty();
+  if (windowed) work.run = extent(axes->m.back());
+  work.symbolic = m < most_rows && std::ranges::any_of(axes->m, [&](Expr e) {
+    return !pool.as_int(pool.var(e).extent) && (!windowed || e == axes->m.back());
+  });
+  if (type == DType::I32) work.extra = 2;  // byte products may need a sum of what flipping signs adds
+  work.element = type == DType::I32 ? 1 : bits(type) / 8;
+  work.column = k * work.element;
+  // Weights that come from memory for few rows are what the tile would wait for: they are read ahead, as long as
+  // two panels fit the cache; for very few rows, always.
+  constexpr double kFewestRows = 16, kVeryFewRows = 64, kFewRows = 256, kPanelShare = 0.4, kLeastVectors = 2;
+  const double l2 = static_cast<double>(target.l2_bytes);
+  const bool from_memory = m > kFewestRows && m <= kFewRows && work.column * n > l2;
+  if (from_memory) work.widest = std::max(kLeastVectors, std::floor(kPanelShare * l2 / (work.column * width)));
+  const Block block = best_block(target, work, width);
+  knobs.set(Knob::rows, block.rows);
+  knobs.set(Knob::vectors, block.vectors);
+  const double panel = work.column * static_cast<double>(block.vectors * width);
+  if (from_memory && (m <= kVeryFewRows || panel <= kPanelShare * l2)) knobs.set(Knob::prefetch, 1);
+  // The operand that is larger is streamed once.
+  knobs.set(Knob::order, k * n * 4 > m * k * 4 || k * n * 4 > static_cast<double>(target.l2_bytes) / 2 ? 0 : 1);
+  return knobs;
+}
+
+}  // namespace tenon
