@@ -200,7 +200,7 @@ class RegionLowering {
     }
     if (!shape.lane.valid()) return shape;
     shape.width = width;
-    if (Expr around = nest.reduces() || knobs_[Knob::lanes] != kLanesOfWords ? Expr{} : axis_around_word(pool, nest, type); around.valid()) {
+    if (Expr around = nest.reduces() || knobs[Knob::lanes] != kLanesOfWords ? Expr{} : axis_around_word(pool, nest, type); around.valid()) {
       shape.lane = around;
       shape.lanes = width;
       shape.rows = kBytesPerWord;
