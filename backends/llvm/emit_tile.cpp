@@ -5,9 +5,8 @@
 
 #include <llvm/IR/Intrinsics.h>
 
-#include "dot.h"
-#include "emitter.h"
 #include "taps.h"
+#include "tile.h"
 
 namespace tenon::gen {
 
@@ -17,13 +16,6 @@ namespace {
 struct Piece {
   int64_t offset = 0;
   const Lanes* lanes = nullptr;
-};
-
-// One row of one piece. `rename` maps the tile's variables to this instance's.
-struct Instance {
-  ExprPool::Substitution rename;
-  const Lanes* lanes = nullptr;
-  std::vector<Value*> state;
 };
 
 class TileEmitter {
@@ -165,57 +157,7 @@ class TileEmitter {
     });
     if (dot_) subtract_offsets(results, parts.size());
     for (Instance& i : instances_) name_state(i);
-    if (store_words(parts)) return;
-    for (size_t k = 0; k < results;) {
-      const size_t stored = store_together(k, results);
-      if (stored == 0)
-        for (const TileStore& s : tile_.stores) store(s, instances_[k]);
-      k += std::max<size_t>(stored, 1);
-    }
-  }
-
-  bool follow(const std::vector<Expr>& offsets, const std::vector<const Lanes*>& lanes) {
-    for (size_t k = 1; k < offsets.size(); ++k)
-      if (!lanes[k] || lanes[k] != lanes[0] || pool_.sub(offsets[k], offsets[k - 1]) != pool_.index(lanes[0]->width)) return false;
-    return true;
-  }
-
-  // Rows that are the four bytes of a word: every piece at once. False where they are not.
-  bool store_words(const std::vector<Piece>& parts) {
-    if (tile_.rows.size() != 1 || tile_.rows[0].extent != 4 || tile_.stores.size() != 1 || tile_.stores[0].condition.valid()) return false;
-    const TileStore& s = tile_.stores[0];
-    for (size_t part = 0; part < parts.size(); ++part) {
-      const Lanes* lanes = parts[part].lanes;
-      std::vector<Expr> offsets, values;
-      for (size_t k = part; k < instances_.size(); k += parts.size()) {
-        offsets.push_back(pool_.substitute(s.offset, instances_[k].rename));
-        values.push_back(pool_.substitute(s.value, instances_[k].rename));
-      }
-      if (lanes && (!lanes->mask || code_.target.masked_memory) && e_.store_words(s.buffer, offsets, values, *lanes)) continue;
-      if (part == 0) return false;
-      for (size_t k = part; k < instances_.size(); k += parts.size()) store(s, instances_[k]);
-    }
-    return true;
-  }
-
-  // Four or two vectors of bytes that lie one after the other, of one row or several, in one store: how many; 0 where
-  // they are not of that kind.
-  size_t store_together(size_t first, size_t end) {
-    if (tile_.stores.size() != 1 || tile_.stores[0].condition.valid() || bits(pool_.type(tile_.stores[0].value)) != 8) return 0;
-    const TileStore& s = tile_.stores[0];
-    for (size_t count : {4, 2}) {
-      if (first + count > end) continue;
-      std::vector<Expr> offsets, values;
-      std::vector<const Lanes*> lanes;
-      for (size_t k = first; k < first + count; ++k) {
-        offsets.push_back(pool_.substitute(s.offset, instances_[k].rename));
-        values.push_back(pool_.substitute(s.value, instances_[k].rename));
-        lanes.push_back(instances_[k].lanes);
-      }
-      if (!follow(offsets, lanes)) continue;
-      if (e_.store_quantised(s.buffer, offsets, values, lanes)) return count;
-    }
-    return 0;
+    store_results(e_, tile_, std::span(instances_).first(results), parts.size());
   }
 
   // Once for all rows and lanes.
@@ -225,17 +167,6 @@ class TileEmitter {
     for (const TileReduce& r : tile_.reduce)
       if (r.kind == ReduceKind::Atom && !rename.contains(r.var)) rename[r.var] = pool_.index(0);
     for (const TilePrefetch& f : tile_.prefetch) e_.prefetch(f.buffer, pool_.substitute(f.offset, rename));
-  }
-
-  void store(const TileStore& s, const Instance& i) {
-    Expr condition = s.condition.valid() ? pool_.substitute(s.condition, i.rename) : Expr{};
-    e_.store(s.buffer, pool_.substitute(s.offset, i.rename), pool_.substitute(s.value, i.rename), condition, i.lanes);
-    // Another statement of this tile may read what was written here.
-    for (const TileStore& other : tile_.stores) {
-      std::vector<Expr> loads;
-      pool_.collect_loads(other.value, loads);
-      if (std::ranges::any_of(loads, [&](Expr l) { return pool_.buffer(l) == s.buffer; })) return e_.forget_loads();
-    }
   }
 
   // Gives the accumulators' present values new variables: equal expressions must have equal values.
@@ -435,7 +366,7 @@ class TileEmitter {
         total.state.push_back(combine(accumulator, e_.emit(pool_.substitute(accumulator.init, total.rename)), sum));
       }
       name_state(total);
-      for (const TileStore& s : tile_.stores) store(s, total);
+      for (const TileStore& s : tile_.stores) store_result(e_, tile_, s, total);
     }
   }
 
