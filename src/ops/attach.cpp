@@ -180,6 +180,7 @@ std::vector<Expr> leading_axes(const Graph& graph, const Region& region, size_t 
   for (int dim : order) {
     if (axes.size() == count || static_cast<size_t>(dim) >= s.indices.size()) break;
     Expr index = s.indices[static_cast<size_t>(dim)];
+    if (region.pool.is_index(index, 0)) continue;  // an axis of one step that has been dropped
     if (std::ranges::find(s.axes, index) == s.axes.end() || std::ranges::find(axes, index) != axes.end()) break;
     axes.push_back(index);
   }
