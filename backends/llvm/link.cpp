@@ -11,6 +11,11 @@
 
 LLD_HAS_DRIVER(elf)
 
+#if defined(__SANITIZE_ADDRESS__)
+// lld gives threads signal stacks of its own; the sanitizer would free them as if they were its.
+extern "C" const char* __asan_default_options() { return "use_sigaltstack=0"; }
+#endif
+
 namespace tenon {
 
 namespace {
