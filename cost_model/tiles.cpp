@@ -112,7 +112,7 @@ std::optional<Knobs> tile_knobs(const Graph& graph, const Region& region, size_t
   for (Expr e : axes->n) n *= extent(e);
   for (Expr e : axes->k) k *= extent(e);
   if (axes->vector_both) {  // depthwise: reuse is along the window only
-    const bool words = type == DType::I32 && std::ranges::find(target.atoms, "vpdpbusd", &Atom::name) != target.atoms.end();
+    const bool words = type == DType::I32 && target.has("vpdpbusd");
     knobs.set(Knob::rows, target.vector_registers >= 32 && !words ? 7 : 4);
     knobs.set(Knob::vectors, words ? 4 : 1);
     return knobs;

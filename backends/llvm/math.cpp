@@ -120,12 +120,14 @@ F scale(F x, const Exp& e) {  // x * 2^n
   Value *n = exponent(e), *half = b.CreateAShr(n, integer(x, 1));
   return x * power_of_two(x, half) * power_of_two(x, b.CreateSub(n, half));
 }
-F clamp_exponent(F x) { return is_single(x) ? clamp(x, -104, 89) : clamp(x, -746, 710); }
+double least_exponent(F x) { return is_single(x) ? -104 : -746; }
+F clamp_exponent(F x) { return clamp(x, least_exponent(x), is_single(x) ? 89 : 710); }
 
-F exp_sum(F x, F low) {
-  const Exp e = exp_parts(clamp_exponent(x), low);
+F exp_within(F x, F low) {  // exp(x + low) of exponents that no clamp would change
+  const Exp e = exp_parts(x, low);
   return scale(e.q + 1.0, e);
 }
+F exp_sum(F x, F low) { return exp_within(clamp_exponent(x), low); }
 F exp(F x) { return exp_sum(x, x(-0.0)); }
 F expm1(F x) {
   auto& b = x.code->b;
@@ -383,10 +385,9 @@ F erf(F x) {
   return copysign(select(a < 1.0, a * small, large), x);
 }
 F sigmoid(F x) {
-  const double least = is_single(x) ? -104 : -746;
+  const double least = least_exponent(x);  // there is no largest: the exponent is negative
   F a = -abs(x);
-  const Exp parts = exp_parts(select(a < least, x(least), a), x(-0.0));
-  F e = scale(parts.q + 1.0, parts);
+  F e = exp_within(select(a < least, x(least), a), x(-0.0));
   return select(x < 0.0, e, x(1)) / (e + 1.0);
 }
 

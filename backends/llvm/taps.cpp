@@ -31,7 +31,7 @@ std::optional<Taps> match_taps(ExprPool& pool, const Stmt& tile, const Target& t
   const TileReduce& atom = tile.reduce.back();
   const auto taps = pool.as_int(atom.extent);
   if (!taps || *taps > kMostTaps || tile.accumulators.size() != 1 || tile.rows.size() > 1 || !tile.lanes.var.valid()) return std::nullopt;
-  if (std::ranges::find(target.atoms, "vpdpbusd", &Atom::name) == target.atoms.end()) return std::nullopt;
+  if (!target.has("vpdpbusd")) return std::nullopt;
   const Expr acc = tile.accumulators[0].var, update = tile.accumulators[0].update;
   if (pool.type(acc) != DType::I32 || pool.op(update) != SOp::Add) return std::nullopt;
   const Expr product = pool.operands(update)[pool.operands(update)[0] == acc ? 1 : 0];

@@ -42,9 +42,8 @@ struct Target {
   std::string qemu = {};        // emulator command for `run` and `verify` on other hosts, with its flags
 
   int lanes(DType type) const { return type == DType::Bool ? vector_bytes : vector_bytes * 8 / bits(type); }
-  bool fuses() const {  // multiplies and adds with one rounding
-    return std::ranges::find(atoms, "fma", &Atom::name) != atoms.end();
-  }
+  bool has(std::string_view atom) const { return std::ranges::find(atoms, atom, &Atom::name) != atoms.end(); }
+  bool fuses() const { return has("fma"); }  // multiplies and adds with one rounding
 };
 
 Result<Target> load_target(const std::string& name);       // a name, a path to a .toml, or "native"

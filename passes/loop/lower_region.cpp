@@ -260,7 +260,7 @@ class RegionLowering {
     constexpr int64_t kMostTaps = kBytesPerWord - 1;
     if (is_constant(pool.buffer(a))) std::swap(a, b);
     if (is_constant(pool.buffer(a)) || !is_constant(pool.buffer(b)) || pool.type(a) != DType::U8 || pool.type(b) != DType::I8) return 1;
-    if (std::ranges::find(target_.atoms, "vpdpbusd", &Atom::name) == target_.atoms.end()) return 1;
+    if (!target_.has("vpdpbusd")) return 1;
     const auto taps = pool.as_int(pool.var(nest.reduce_axes.back()).extent), lanes = pool.as_int(pool.var(shape.lane).extent);
     const auto step = coefficient(pool, pool.operands(a)[0], shape.lane);
     return taps && *taps > 1 && *taps <= kMostTaps && lanes && *lanes % kBytesPerWord == 0 && step && pool.is_index(*step, 1) ? *taps : 1;
