@@ -1,4 +1,8 @@
 // Kernels: statements around tiles.
+#include <algorithm>
+
+#include <llvm/IR/IntrinsicsX86.h>
+
 #include "emitter.h"
 #include "lower.h"
 
@@ -25,6 +29,16 @@ std::string phase_symbol(const Module& module, const Kernel& kernel, size_t phas
 }
 
 namespace {
+
+// Whether the statement, or one inside of it, sums products of f32.
+bool sums_products(const ExprPool& pool, const Stmt& s) {
+  auto inside = [&](const Stmt& inner) { return sums_products(pool, inner); };
+  if (std::ranges::any_of(s.body, inside) || std::ranges::any_of(s.otherwise, inside)) return true;
+  return s.kind == StmtKind::Tile && !s.reduce.empty() && std::ranges::any_of(s.accumulators, [&](const Accumulator& a) {
+    if (pool.type(a.update) != DType::F32 || pool.op(a.update) != SOp::Add) return false;
+    return std::ranges::any_of(pool.operands(a.update), [&](Expr term) { return pool.op(term) == SOp::Mul; });
+  });
+}
 
 class KernelEmitter {
  public:
@@ -63,6 +77,9 @@ class KernelEmitter {
     place_scratch(emitter, f->getArg(static_cast<unsigned>(params + symbols)));
 
     emitter_ = &emitter;
+    const bool flush = code_.isa.x86 && (std::ranges::any_of(phase.body, [&](const Stmt* s) { return sums_products(kernel_.pool, *s); }) ||
+                                         (phase.tasks && sums_products(kernel_.pool, *phase.tasks)));
+    Value* state = flush ? flush_subnormals() : nullptr;
     for (const Stmt* s : phase.body) statement(*s);
     if (phase.tasks) {
       auto bound = [&](const char* name, unsigned argument) {
@@ -73,7 +90,18 @@ class KernelEmitter {
       auto last = static_cast<unsigned>(params + symbols);
       loop(phase.tasks->var, bound("first_task", last + 1), bound("end_task", last + 2), phase.tasks->body);
     }
+    if (state) b_.CreateIntrinsic(llvm::Intrinsic::x86_sse_ldmxcsr, {}, {state});
     b_.CreateRetVoid();
+  }
+
+  // Subnormals of the kernel are zero from here on (docs/decisions/0013). Where the caller's floating-point state is kept.
+  Value* flush_subnormals() {
+    constexpr uint32_t kDenormalsAreZero = 0x40, kFlushToZero = 0x8000;
+    Value *old = b_.CreateAlloca(b_.getInt32Ty(), nullptr, "caller_mxcsr"), *own = b_.CreateAlloca(b_.getInt32Ty(), nullptr, "mxcsr");
+    b_.CreateIntrinsic(llvm::Intrinsic::x86_sse_stmxcsr, {}, {old});
+    b_.CreateStore(b_.CreateOr(b_.CreateLoad(b_.getInt32Ty(), old), b_.getInt32(kDenormalsAreZero | kFlushToZero)), own);
+    b_.CreateIntrinsic(llvm::Intrinsic::x86_sse_ldmxcsr, {}, {own});
+    return old;
   }
 
   // Scratch buffers lie one after another, each at a multiple of 64 bytes.

@@ -134,8 +134,12 @@ std::vector<Tensor> sum_bounds(const BoundInput& in, double roundings) {
   Tensor bound = no_error(in.results[0]);
   if (exact && !is_float(type)) return {std::move(bound)};
   std::vector<Tensor> operands, originals;
+  // Operands below the least normal number may count as zero: with kFlushed / u added to both, u times the sum of
+  // products has kFlushed times either.
+  const double subnormal = wide == DType::F32 ? kFlushed / unit_roundoff(wide) : 0;
   for (size_t k = 0; k < in.eval.inputs.size(); ++k) {
     operands.push_back(magnitude(in, k));
+    for (double& v : operands.back().f) v += subnormal;
     if (exact) continue;
     Tensor x = in.eval.inputs[k] ? *in.eval.inputs[k] : Tensor{};
     for (double& v : x.f) v = std::abs(v);

@@ -57,6 +57,24 @@ TEST_P(InnermostLoop, IsFusedMultiplyAddsWithoutTheStack) {
 class OnHost : public testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Contract, OnHost, testing::ValuesIn(host_targets()), target_label);
 
+#ifdef __x86_64__
+TEST_P(OnHost, SubnormalsAreZeroInProducts) {
+  constexpr int64_t rows = 3, lanes = 32, K = 5;
+  const Native run(module_of(panel(rows, lanes, K)), target(GetParam()));
+  std::vector<float> a(rows * K, 1e-40F), b(K * lanes, 1.0F), c(rows * lanes, 7.0F);
+  const unsigned before = __builtin_ia32_stmxcsr();
+  run({a.data(), b.data(), c.data()});
+  EXPECT_EQ(__builtin_ia32_stmxcsr(), before);
+  for (float v : c) ASSERT_EQ(v, 0.0F);
+  a.assign(a.size(), 1e-30F), b.assign(b.size(), 1e-10F);  // the products are subnormal
+  run({a.data(), b.data(), c.data()});
+  for (float v : c) ASSERT_EQ(v, 0.0F);
+  a.assign(a.size(), 1.0F);
+  run({a.data(), b.data(), c.data()});
+  for (float v : c) ASSERT_FLOAT_EQ(v, 5e-10F);
+}
+#endif
+
 template <class A, class W>
 void check_bytes(const std::string& name, DType a_type, DType w_type) {
   constexpr int64_t rows = 3, lanes = 20, K = 36;
