@@ -1,9 +1,10 @@
 // The `rules` policy: no data, no measuring, always the same answer. Layouts, then the partition, then chains that
-// share loops, then the tiles of every region.
+// share loops, then margins, then the tiles of every region.
 #include <algorithm>
 
 #include "chains.h"
 #include "few_rows.h"
+#include "halos.h"
 #include "partition.h"
 #include "tenon/policy.h"
 #include "tiles.h"
@@ -49,8 +50,8 @@ Knobs choose_knobs(const Graph& graph, const Region& region, const Target& targe
   if (int64_t attach = max_attach(graph, region); attach && fills_vectors(region, attach, target)) knobs.set(Knob::attach, attach);
   if (target.masked_memory && makes_words(graph, region)) knobs.set(Knob::lanes, 2);
   for (size_t i = 0; i < region.statements.size(); ++i)
-    if (auto tile = tile_knobs(graph, region, i, target, most_rows))
-      for (auto [knob, value] : tile->values) knobs.set(knob, value);
+    if (auto tile = best_tile(graph, region, i, target, most_rows))
+      for (auto [knob, value] : tile->knobs.values) knobs.set(knob, value);
   return knobs;
 }
 
@@ -62,20 +63,20 @@ Result<Variant> chain_variant(const Graph& graph, Region region, const Target& t
   std::vector<Expr> shared = leading_axes(graph, region, last, static_cast<size_t>(chosen[Knob::attach]));
   TENON_TRY(Attachment attachment, attach(graph, region, std::move(shared)));
   for (size_t i = 0; i <= last; ++i) {
-    auto knobs = tile_knobs(graph, region, i, target, most_rows, {&attachment, chosen[Knob::attach_block]});
+    const auto tile = best_tile(graph, region, i, target, most_rows, {&attachment, chosen[Knob::attach_block]});
+    Knobs knobs = tile ? tile->knobs : Knobs{};
     if (i == last) {
-      for (auto [knob, value] : knobs->values) variant.knobs.set(knob, value);
+      for (auto [knob, value] : knobs.values) variant.knobs.set(knob, value);
       continue;
     }
     // Rows are reduced four at a time: what follows a row's last step waits less.
-    if (!knobs && !region.statements[i].reduce_axes.empty()) {
-      knobs.emplace();
-      knobs->set(Knob::rows, kReducedRows);
-      knobs->set(Knob::vectors, kReducedVectors);
+    if (!tile && !region.statements[i].reduce_axes.empty()) {
+      knobs.set(Knob::rows, kReducedRows);
+      knobs.set(Knob::vectors, kReducedVectors);
     }
     ValueId of = owner_of(region, region.statements[i].out);
     if (std::ranges::find(variant.producers, of, &std::pair<ValueId, Knobs>::first) == variant.producers.end())
-      variant.producers.emplace_back(of, knobs.value_or(Knobs{}));
+      variant.producers.emplace_back(of, std::move(knobs));
   }
   return variant;
 }
@@ -108,7 +109,10 @@ Result<Plan> rules_policy(const Graph& source, const Target& target) {
   plan.target = target.name;
   plan.layouts = channels_last(graph);
   for (const auto& [value, layout] : plan.layouts) graph.values[value].layout = layout;
-  for (RegionPlan& region_plan : join_chains(graph, partition(graph), target)) {
+  std::vector<RegionPlan> regions = join_chains(graph, partition(graph), target);
+  plan.layouts = add_halos(graph, regions, target, std::move(plan.layouts));
+  for (const auto& [value, layout] : plan.layouts) graph.values[value].layout = layout;
+  for (RegionPlan& region_plan : regions) {
     TENON_TRY(Region region, build_region(graph, region_plan));
     if (auto of = view_source(graph, region)) {
       plan.views.emplace_back(region_plan.placed.back().first, *of);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace tenon {
 
@@ -22,6 +23,7 @@ struct Work {
   int element = 4;        // bytes of one of its elements, which is read once from memory
   int64_t extra = 1;      // registers that each vector of columns takes beside its rows
   double widest = 6;      // vectors of a panel that the cache holds beside the next one
+  int64_t most_rows = 8;  // of a block
 };
 
 // Cycles per reduction step of a tile of rows x vectors: two multiply-adds or loads per cycle, and no fewer
@@ -46,12 +48,43 @@ double rows_cycles(double m, bool symbolic, int64_t rows, double vectors, double
 
 struct Block {
   int64_t rows = 4, vectors = 4;
+  double cycles = 0;  // per reduction step, of all blocks
 };
 
-// Rows that are a multiple of a page apart share one set of the first-level cache: no more of them than it has ways.
-int64_t set_rows(const Target& target) {
-  constexpr int64_t kPage = 4096, kFewWays = 8;
-  return std::max(kFewWays, target.l1d_bytes / kPage);
+// Rows whose distance has a large power of two as a factor share few sets of the first-level cache: no more of them
+// than those sets have ways for. Of a distance that is not known the worst is assumed. Beyond `kMost` rows loads of the
+// right operand are too few to matter, and lines of the left one are missed all at once.
+int64_t set_rows(const Target& target, std::optional<int64_t> distance) {
+  constexpr int64_t kPage = 4096, kFewWays = 8, kMost = 14;
+  const int64_t ways = std::max(kFewWays, target.l1d_bytes / kPage);
+  return std::min(kMost, ways * (kPage / std::gcd(distance.value_or(kPage), kPage)));
+}
+
+// Rows of one line and the next lie apart.
+bool has_margins(const Graph& graph, const Region& region, const Statement& s) {
+  auto margins = [&](BufferId b) { return region.buffers[b].value.valid() && !graph.values[region.buffers[b].value].layout.halos.empty(); };
+  std::vector<Expr> loads;
+  region.pool.collect_loads(s.accumulators[0].update, loads);
+  return margins(s.out) || std::ranges::any_of(loads, [&](Expr load) { return margins(region.pool.buffer(load)); });
+}
+
+// Bytes between neighbouring rows of the left operand.
+std::optional<int64_t> row_distance(const Graph& graph, const Region& source, const Statement& s, const ContractionAxes& axes) {
+  if (axes.m.empty()) return std::nullopt;
+  Region region = source;
+  ExprPool& pool = region.pool;
+  std::vector<Expr> loads;
+  pool.collect_loads(s.accumulators[0].update, loads);
+  for (Expr load : loads) {
+    if (!pool.depends_on(load, axes.m.back())) continue;
+    const RegionBuffer& buffer = region.buffers[pool.buffer(load)];
+    const Layout layout = buffer.value.valid() ? graph.values[buffer.value].layout : Layout{};
+    auto indices = pool.operands(load);
+    auto split = pool.affine(physical_offset(pool, layout, buffer.dims, {indices.begin(), indices.end()}), axes.m.back());
+    auto elements = split ? pool.as_int(split->first) : std::nullopt;
+    return elements ? std::optional(*elements * bits(buffer.type) / 8) : std::nullopt;
+  }
+  return std::nullopt;
 }
 
 Block best_block(const Target& target, const Work& work, int width) {
@@ -60,7 +93,7 @@ Block best_block(const Target& target, const Work& work, int width) {
   double best_cost = INFINITY;
   const auto most_vectors = static_cast<int64_t>(std::min({6.0, std::ceil(work.n / width), work.widest}));
   for (int64_t vectors = 1; vectors <= most_vectors; ++vectors)
-    for (int64_t rows = 1; rows <= set_rows(target) && (rows + work.extra) * vectors + 1 <= target.vector_registers; ++rows) {
+    for (int64_t rows = 1; rows <= work.most_rows && (rows + work.extra) * vectors + 1 <= target.vector_registers; ++rows) {
       const double block = static_cast<double>(rows), columns = static_cast<double>(vectors * width);
       // A block longer than the axis takes whole runs.
       double m = work.m, times = 1;
@@ -75,7 +108,7 @@ Block best_block(const Target& target, const Work& work, int width) {
       // A tie goes to the wider block: fewer loads of the left operand.
       if (total < best_cost * 0.999 || (total <= best_cost * 1.001 && rows * vectors > best.rows * best.vectors)) {
         best_cost = std::min(best_cost, total);
-        best = {rows, vectors};
+        best = {rows, vectors, total};
       }
     }
   return best;
@@ -92,9 +125,10 @@ double taken(const ExprPool& pool, Expr axis, const Span& span, const Blocks& bl
 
 }  // namespace
 
-std::optional<Knobs> tile_knobs(const Graph& graph, const Region& region, size_t statement, const Target& target,
-                                double most_rows, const Blocks& blocks) {
-  Knobs knobs;
+std::optional<Tile> best_tile(const Graph& graph, const Region& region, size_t statement, const Target& target,
+                              double most_rows, const Blocks& blocks) {
+  Tile tile;
+  Knobs& knobs = tile.knobs;
   const Statement& s = region.statements[statement];
   Layout layout = region.buffers[s.out].value.valid() ? graph.values[region.buffers[s.out].value].layout : Layout{};
   auto axes = classify(region, s, layout);
@@ -115,11 +149,11 @@ std::optional<Knobs> tile_knobs(const Graph& graph, const Region& region, size_t
     const bool words = type == DType::I32 && target.has("vpdpbusd");
     knobs.set(Knob::rows, target.vector_registers >= 32 && !words ? 7 : 4);
     knobs.set(Knob::vectors, words ? 4 : 1);
-    return knobs;
+    return tile;
   }
   m = std::min(m, most_rows);
   Work work{.m = m, .n = n, .run = m};
-  const bool windowed = axes->k.size() > 1 && !axes->m.empty();
+  const bool windowed = !axes->m.empty() && (axes->k.size() > 1 || has_margins(graph, region, s));
   if (windowed) work.run = extent(axes->m.back());
   work.symbolic = m < most_rows && std::ranges::any_of(axes->m, [&](Expr e) {
     return !pool.as_int(pool.var(e).extent) && (!windowed || e == axes->m.back());
@@ -127,6 +161,7 @@ std::optional<Knobs> tile_knobs(const Graph& graph, const Region& region, size_t
   if (type == DType::I32) work.extra = 2;  // byte products may need a sum of what flipping signs adds
   work.element = type == DType::I32 ? 1 : bits(type) / 8;
   work.column = k * work.element;
+  work.most_rows = set_rows(target, row_distance(graph, region, s, *axes));
   // Weights that come from memory for few rows are what the tile would wait for: they are read ahead, as long as
   // two panels fit the cache; for very few rows, always.
   constexpr double kFewestRows = 16, kVeryFewRows = 64, kFewRows = 256, kPanelShare = 0.4, kLeastVectors = 2;
@@ -136,11 +171,18 @@ std::optional<Knobs> tile_knobs(const Graph& graph, const Region& region, size_t
   const Block block = best_block(target, work, width);
   knobs.set(Knob::rows, block.rows);
   knobs.set(Knob::vectors, block.vectors);
+  // Two multiply-adds per cycle are the peak.
+  const bool bytes = type == DType::I32;
+  const double steps = bytes ? k / 4 : k, operations = 2.0 * 2 * width * (bytes ? 4 : 1);
+  tile.seconds = block.cycles * steps * operations / ((bytes ? target.gops_i8 : target.gflops_f32) * 1e9);
   const double panel = work.column * static_cast<double>(block.vectors * width);
-  if (from_memory && (m <= kVeryFewRows || panel <= kPanelShare * l2)) knobs.set(Knob::prefetch, 1);
+  if (from_memory && (m <= kVeryFewRows || panel <= kPanelShare * l2) && target.l1_ahead_bytes == 0) knobs.set(Knob::prefetch, 1);
+  // A panel that the first-level cache does not hold streams from the second.
+  if (target.l1_ahead_bytes > 0 && panel > static_cast<double>(target.l1d_bytes) / 2)
+    knobs.set(Knob::ahead, std::max<int64_t>(1, target.l1_ahead_bytes / (block.vectors * width * work.element * (type == DType::I32 ? 4 : 1))));
   // The operand that is larger is streamed once.
   knobs.set(Knob::order, k * n * 4 > m * k * 4 || k * n * 4 > static_cast<double>(target.l2_bytes) / 2 ? 0 : 1);
-  return knobs;
+  return tile;
 }
 
 }  // namespace tenon

@@ -16,8 +16,13 @@ struct Blocks {
   int64_t steps = 0;  // Knob::attach_block
 };
 
+struct Tile {
+  Knobs knobs;
+  double seconds = 0;  // that all of the product takes in such tiles, by the target's peak rate; 0: not estimated
+};
+
 // The tile of a statement that is a product, with at most `most_rows` rows; nothing where it is none.
-std::optional<Knobs> tile_knobs(const Graph& graph, const Region& region, size_t statement, const Target& target,
+std::optional<Tile> best_tile(const Graph& graph, const Region& region, size_t statement, const Target& target,
                                 double most_rows = INFINITY, const Blocks& blocks = {});
 
 }  // namespace tenon

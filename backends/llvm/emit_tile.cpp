@@ -166,7 +166,7 @@ class TileEmitter {
     for (const TileAxis& row : tile_.rows) rename[row.var] = pool_.index(0);
     for (const TileReduce& r : tile_.reduce)
       if (r.kind == ReduceKind::Atom && !rename.contains(r.var)) rename[r.var] = pool_.index(0);
-    for (const TilePrefetch& f : tile_.prefetch) e_.prefetch(f.buffer, pool_.substitute(f.offset, rename));
+    for (const TilePrefetch& f : tile_.prefetch) e_.prefetch(f.buffer, pool_.substitute(f.offset, rename), f.level);
   }
 
   // Gives the accumulators' present values new variables: equal expressions must have equal values.

@@ -53,8 +53,8 @@ class Emitter {
   Value* load_as(BufferId buffer, Expr offset, llvm::Type* type) {
     return code.b.CreateAlignedLoad(type, address(buffer, offset, {}), llvm::Align(1));
   }
-  // Asks for the line into the second-level cache; any address will do.
-  void prefetch(BufferId buffer, Expr offset);
+  // Asks for the line into a cache, level 1 or 2; any address will do.
+  void prefetch(BufferId buffer, Expr offset, int level);
   // Memory was written, or may be in what follows: loads are not remembered across this point.
   void forget_loads();
 

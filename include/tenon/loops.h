@@ -60,6 +60,7 @@ struct TileStore {
 struct TilePrefetch {
   BufferId buffer;
   Expr offset;                // elements; over what an update may use, but no lanes
+  int level = 2;              // of the cache: 1 or 2
 };
 
 enum class StmtKind : uint8_t {

@@ -41,11 +41,13 @@ class RegionLowering {
     folded_.resize(region_.buffers.size());
     if (attach == 0) {
       for (size_t i = 0; i < region_.statements.size(); ++i) add_kernel(i);
+      add_margins();
       return std::move(built_);
     }
     TENON_TRY(SharedLoops loops, share_loops(region_, graph_, std::move(shared), variant_.knobs[Knob::attach_block], places_));
     for (size_t i : loops.before) add_kernel(i);
     add_shared(std::move(loops));
+    add_margins();
     return std::move(built_);
   }
 
@@ -68,6 +70,19 @@ class RegionLowering {
     add_statement(s, *knobs_[i], kernel().body, padded_[i]);
     if (!writes_packed(s)) make_tasks(kernel().pool, kernel().body, variant_.knobs);
     finish_kernel();
+  }
+
+  // Zeros around the results whose layouts have margins: a kernel for all of one result, after what may be computed
+  // in place of an operand.
+  void add_margins() {
+    for (size_t i = 0; i < region_.buffers.size(); ++i) {
+      const BufferId b(i);
+      if (!region_.buffers[b].is_output || places_[b].layout.halos.empty()) continue;
+      const std::vector<Statement> zeros = margins(region_, b, places_[b].layout);
+      begin_kernel(built_.size());
+      for (const Statement& s : zeros) add_statement(s, Knobs{}, kernel().body);
+      finish_kernel();
+    }
   }
 
   // One kernel of all statements under the shared loops.
@@ -129,7 +144,9 @@ class RegionLowering {
     if (!ordered) order_reduction(pool, nest);
     TileShape shape = choose_shape(pool, nest, knobs, ordered);
     if (auto packed = pack_constants(pool, statement, nest, shape); packed.valid()) {
-      if (knobs[Knob::prefetch] == 1 && shape.order == 0) shape.ahead_of = packed;
+      shape.panel = packed;
+      shape.next_panel = knobs[Knob::prefetch] == 1 && shape.order == 0;
+      shape.ahead = knobs[Knob::ahead];
       std::vector<Expr> reduce_axes = nest.reduce_axes;
       nest = flatten(region_, pool, statement, places_);
       nest.reduce_axes = reduce_axes;

@@ -110,9 +110,14 @@ struct TileShape {
   int64_t k_block = 0;          // Knob::k_block
   int64_t part = 32;            // terms of a running sum of floats, where k_block says nothing
   int64_t unroll = 1;           // Knob::unroll
-  BufferId ahead_of = {};       // Knob::prefetch: the packed constant that is read ahead; invalid: none
+  BufferId panel = {};          // the packed constant; invalid: none
+  bool next_panel = false;      // Knob::prefetch: the next panel is asked for
+  int64_t ahead = 0;            // Knob::ahead
   int64_t atom_k = 1;           // steps that one instruction sums
 };
+
+// Statements that write zeros into the margins of a buffer. Makes axes in region.pool.
+std::vector<Statement> margins(Region& region, BufferId buffer, const Layout& layout);
 
 // Loops for one nest, tiles at the bottom: one statement, a For where there is anything to iterate.
 std::vector<Stmt> tile_nest(ExprPool& pool, Nest nest, const TileShape& shape);

@@ -39,6 +39,10 @@ class Preparer {
     Expr load = strip_casts(pool_, pool_.operands(select)[1]), fill = pool_.operands(select)[2];
     Expr condition = pool_.operands(select)[0];
     if (pool_.op(load) != SOp::Load) return;
+    if (reads_margins(load, fill)) {
+      replace(select, pool_.operands(select)[1]);
+      return;
+    }
     const Statement& s = region_.statements[index_];
     auto varies = [&](Expr e) {
       return std::ranges::any_of(s.axes, [&](Expr a) { return pool_.depends_on(e, a); }) ||
@@ -91,6 +95,26 @@ class Preparer {
   }
 
  private:
+  // What is read outside of the tensor lies in the margins of zeros that its layout has.
+  bool reads_margins(Expr load, Expr fill) {
+    const BufferId source = pool_.buffer(load);
+    const Layout& layout = places_[source].layout;
+    if (layout.halos.empty() || pool_.as_double(fill) != 0.0) return false;
+    const Statement& s = region_.statements[index_];
+    std::vector<Expr> all = s.axes;
+    all.insert(all.end(), s.reduce_axes.begin(), s.reduce_axes.end());
+    auto indices = pool_.operands(load);
+    for (size_t d = 0; d < indices.size(); ++d) {
+      const auto range = range_over(pool_, indices[d], all);
+      if (!range) return false;
+      const auto halo = std::ranges::find(layout.halos, static_cast<int>(d), &Halo::dim);
+      const int64_t before = halo == layout.halos.end() ? 0 : halo->before, after = halo == layout.halos.end() ? 0 : halo->after;
+      if (!pool_.provably_nonnegative(pool_.add(range->first, pool_.index(before)))) return false;
+      if (!pool_.provably_less(range->second, pool_.add(region_.buffers[source].dims[d], pool_.index(after)))) return false;
+    }
+    return true;
+  }
+
   // The one dim that the load walks along the lane axis, in steps of one.
   std::optional<int> lane_dim(Expr load, Expr lane) {
     std::optional<int> found;

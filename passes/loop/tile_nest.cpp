@@ -26,7 +26,7 @@ class Tiler {
   Tiler(ExprPool& pool, const TileShape& shape) : pool_(pool), shape_(shape) {}
 
   std::vector<Stmt> build(Nest nest) {
-    if (shape_.ahead_of.valid()) look_ahead(nest);
+    if (shape_.next_panel) look_ahead(nest);
     order_loops(nest);
     std::vector<Stmt> out;
     auto row = std::ranges::find(loops_, Loop::Row, &Loop::kind);
@@ -60,7 +60,7 @@ class Tiler {
   // The offset of the constant's next panel, at its first lane.
   void look_ahead(Nest& nest) {
     for (Expr load : nest.loads(pool_)) {
-      if (pool_.buffer(load) != shape_.ahead_of || !pool_.depends_on(load, shape_.lane)) continue;
+      if (pool_.buffer(load) != shape_.panel || !pool_.depends_on(load, shape_.lane)) continue;
       nest.ahead = pool_.substitute(pool_.operands(load)[0], {{shape_.lane, pool_.add(shape_.lane, pool_.index(shape_.lanes))}});
       return;
     }
@@ -233,6 +233,7 @@ class Tiler {
     }
     skip_padding(pool_, nest, tile);
     read_ahead(nest, tile);
+    stream_panel(nest, tile);
     tile.stores.push_back({nest.out, nest.offset, nest.value, nest.condition});
     return tile;
   }
@@ -268,7 +269,22 @@ class Tiler {
     const int64_t vectors = (shape_.lanes + shape_.width - 1) / shape_.width;
     Expr part = pool_.min(nest.ahead_part, pool_.index(vectors - 1));
     Expr lane = pool_.mul(part, pool_.index(shape_.width));
-    tile.prefetch.push_back({shape_.ahead_of, pool_.substitute(nest.ahead, {{tile.lanes.var, lane}})});
+    tile.prefetch.push_back({shape_.panel, pool_.substitute(nest.ahead, {{tile.lanes.var, lane}})});
+  }
+
+  // The panel's lines of some steps later: it is contiguous in the order in which the loops read it.
+  void stream_panel(Nest& nest, Stmt& tile) {
+    if (shape_.ahead <= 0 || !tile.lanes.var.valid()) return;
+    constexpr int64_t kLineBits = 512;
+    for (Expr load : nest.loads(pool_)) {
+      if (pool_.buffer(load) != shape_.panel || !pool_.depends_on(load, tile.lanes.var)) continue;
+      const int64_t line = std::max<int64_t>(1, kLineBits / (bits(pool_.type(load)) * shape_.atom_k));
+      for (int64_t lane = 0; lane < tile.lanes.extent; lane += line) {
+        Expr offset = pool_.substitute(pool_.operands(load)[0], {{tile.lanes.var, pool_.index(lane)}});
+        tile.prefetch.push_back({shape_.panel, pool_.add(offset, pool_.index(shape_.ahead * tile.lanes.extent * shape_.atom_k)), 1});
+      }
+      return;
+    }
   }
 
   bool reuses_operand(const Stmt& tile) {

@@ -249,7 +249,10 @@ class KernelParser : Body {
       if (!in_.accept(",")) break;
     }
     in_.expect("{");
-    while (in_.accept("prefetch")) s.prefetch.push_back(place());
+    while (in_.accept("prefetch")) {
+      s.prefetch.push_back(place());
+      if (in_.accept("near")) s.prefetch.back().level = 1;
+    }
     for (Accumulator& a : s.accumulators) {
       if (in_.name() != pool_.var(a.var).name) in_.error("updates stand in the order of the accumulators");
       in_.expect("=");

@@ -117,7 +117,7 @@ class KernelPrinter {
       axes = joined(axes, ", ", axis);
     }
     out_.open(joined("reduce", " ", axes));
-    for (const TilePrefetch& f : s.prefetch) out_.line("prefetch " + names_.buffer(f.buffer) + '[' + names_.expr(f.offset) + ']');
+    for (const TilePrefetch& f : s.prefetch) out_.line("prefetch " + names_.buffer(f.buffer) + '[' + names_.expr(f.offset) + (f.level == 1 ? "] near" : "]"));
     for (const Accumulator& a : s.accumulators) out_.line(names_.var(a.var) + " = " + names_.expr(a.update));
     out_.close();
   }

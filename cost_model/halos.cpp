@@ -1,0 +1,105 @@
+#include "halos.h"
+
+#include <algorithm>
+#include <set>
+
+#include "tenon/ops.h"
+#include "tiles.h"
+
+namespace tenon {
+
+namespace {
+
+bool moves(const Node& node) { return node.op == Op::reshape || node.op == Op::transpose || node.op == Op::slice || node.op == Op::broadcast; }
+
+// Adds the margins of `v` that a reader wants; false: none.
+bool widen(const ExprPool& pool, std::vector<Halo>& halos, const Node& reader, ValueId v) {
+  if (reader.op != Op::conv || reader.inputs[0] != v || (reader.inputs.size() > 2 && reader.inputs[2].valid())) return false;
+  const auto begin = reader.attrs.get_or<Attr::pads_begin>({}), end = reader.attrs.get_or<Attr::pads_end>({});
+  constexpr int kFirstSpatial = 2;
+  bool wants = false;
+  for (size_t d = 0; d < begin.size() && d < end.size(); ++d) {
+    const int64_t before = pool.as_int(begin[d]).value_or(0), after = pool.as_int(end[d]).value_or(0);
+    if (before <= 0 && after <= 0) continue;
+    wants = true;
+    const int dim = static_cast<int>(d) + kFirstSpatial;
+    auto halo = std::ranges::find(halos, dim, &Halo::dim);
+    if (halo == halos.end()) halo = halos.insert(halos.end(), Halo{.dim = dim});
+    halo->before = std::max(halo->before, before);
+    halo->after = std::max(halo->after, after);
+  }
+  return wants;
+}
+
+// Seconds to read and to write so much.
+double copy_seconds(const Target& target, double bytes) {
+  const double rate = 2 * bytes <= static_cast<double>(target.l2_bytes) ? target.l2_gb_per_s : target.l3_gb_per_s > 0 ? target.l3_gb_per_s : target.dram_gb_per_s;
+  return 2 * bytes / (rate * 1e9);
+}
+
+class Halos {
+ public:
+  Halos(Graph graph, const std::vector<RegionPlan>& regions, const Target& target)
+      : graph_(std::move(graph)), regions_(regions), target_(target), users_(graph_.users()), region_of_(graph_.nodes.size(), -1), root_(graph_.values.size()) {
+    for (size_t r = 0; r < regions.size(); ++r) {
+      for (int n : regions[r].nodes) region_of_[static_cast<size_t>(n)] = static_cast<int>(r);
+      for (const auto& [value, placement] : regions[r].placed) root_[static_cast<size_t>(value.index)] = placement == Placement::Root;
+    }
+    for (ValueId v : graph_.outputs) root_[static_cast<size_t>(v.index)] = false;
+  }
+
+  // The layout with what margins pay for the value.
+  Layout choose(ValueId v, Layout layout) {
+    const Value& value = graph_.values[v];
+    if (!root_[static_cast<size_t>(v.index)] || !value.def.valid() || !is_float(value.type)) return layout;
+    const auto& readers = users_[static_cast<size_t>(v.index)];
+    if (moves(node(value.def.index)) || std::ranges::any_of(readers, [&](int n) { return moves(node(n)); })) return layout;
+    std::vector<Halo> halos;
+    double copies = 0, bytes = bits(value.type) / 8.0;
+    for (Expr d : value.dims) bytes *= known(graph_.pool, d);
+    for (int n : readers)
+      if (widen(graph_.pool, halos, node(n), v)) copies += copy_seconds(target_, bytes);
+    if (halos.empty()) return layout;
+    std::ranges::sort(halos, {}, &Halo::dim);
+    std::set<int> around = {region_of_[static_cast<size_t>(value.def.index)]};
+    for (int n : readers) around.insert(region_of_[static_cast<size_t>(n)]);
+    const double before = product_seconds(around);
+    Layout wider = layout;
+    wider.halos = std::move(halos);
+    graph_.values[v].layout = wider;
+    if (product_seconds(around) - before < copies) return wider;
+    graph_.values[v].layout = layout;
+    return layout;
+  }
+
+ private:
+  const Node& node(int n) const { return graph_.nodes[static_cast<size_t>(n)]; }
+
+  double product_seconds(const std::set<int>& regions) const {
+    double seconds = 0;
+    for (int r : regions) {
+      auto region = build_region(graph_, regions_[static_cast<size_t>(r)]);
+      for (size_t i = 0; region && i < region->statements.size(); ++i)
+        if (auto tile = best_tile(graph_, *region, i, target_)) seconds += tile->seconds;
+    }
+    return seconds;
+  }
+
+  Graph graph_;
+  const std::vector<RegionPlan>& regions_;
+  const Target& target_;
+  std::vector<std::vector<int>> users_;
+  std::vector<int> region_of_;
+  std::vector<bool> root_;
+};
+
+}  // namespace
+
+std::vector<std::pair<ValueId, Layout>> add_halos(Graph graph, const std::vector<RegionPlan>& regions, const Target& target,
+                                                  std::vector<std::pair<ValueId, Layout>> layouts) {
+  Halos halos(std::move(graph), regions, target);
+  for (auto& [value, layout] : layouts) layout = halos.choose(value, std::move(layout));
+  return layouts;
+}
+
+}  // namespace tenon
