@@ -149,6 +149,7 @@ std::optional<Tile> best_tile(const Graph& graph, const Region& region, size_t s
     const bool words = type == DType::I32 && target.has("vpdpbusd");
     knobs.set(Knob::rows, target.vector_registers >= 32 && !words ? 7 : 4);
     knobs.set(Knob::vectors, words ? 4 : 1);
+    knobs.set(Knob::parallel, 2);
     return tile;
   }
   m = std::min(m, most_rows);
@@ -180,8 +181,11 @@ std::optional<Tile> best_tile(const Graph& graph, const Region& region, size_t s
   // A panel that the first-level cache does not hold streams from the second.
   if (target.l1_ahead_bytes > 0 && panel > static_cast<double>(target.l1d_bytes) / 2)
     knobs.set(Knob::ahead, std::max<int64_t>(1, target.l1_ahead_bytes / (block.vectors * width * work.element * (type == DType::I32 ? 4 : 1))));
-  // The operand that is larger is streamed once.
-  knobs.set(Knob::order, k * n * 4 > m * k * 4 || k * n * 4 > static_cast<double>(target.l2_bytes) / 2 ? 0 : 1);
+  // The operand that is larger is streamed once. Panels that the second-level cache holds can be gone through by every
+  // task, for rows of its own.
+  const bool holds = k * n * 4 <= l2 / 2, panels_outside = n > m || !holds;
+  knobs.set(Knob::order, panels_outside ? 0 : 1);
+  if (panels_outside && holds) knobs.set(Knob::parallel, 2);
   return tile;
 }
 

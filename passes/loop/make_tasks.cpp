@@ -12,6 +12,7 @@ namespace {
 constexpr int64_t kTaskMicroseconds = 20;
 constexpr double kOpsPerMicrosecond = 1000;
 constexpr int64_t kFewTasks = 64;
+constexpr int64_t kInBands = 2;  // of Knob::parallel
 
 // Element operations, roughly; unknown extents count as 64.
 double work(const ExprPool& pool, const Stmt& s) {
@@ -23,6 +24,25 @@ double work(const ExprPool& pool, const Stmt& s) {
   if (s.kind == StmtKind::Tile) inside *= static_cast<double>(s.lanes.extent);
   for (const TileReduce& r : s.reduce) inside *= extent(r.extent);
   return inside;
+}
+
+// Bands of the loop inside, each of which goes through all of the outer one: what neighbouring bands share lies in the
+// cache of one core, also for the kernels before and after.
+void band(ExprPool& pool, Stmt& outer) {
+  constexpr int64_t kBands = 8;
+  Stmt& inner = outer.body[0];
+  const Expr size = pool.ceildiv(inner.extent, pool.index(kBands));
+  const Expr count = pool.ceildiv(inner.extent, pool.max(size, pool.index(1)));
+  Stmt bands{.kind = StmtKind::For, .var = pool.axis(pool.var(inner.var).name + "_band", count), .extent = count};
+  const Expr first = pool.mul(bands.var, size), left = pool.sub(inner.extent, first);
+  Stmt inside{.kind = StmtKind::For, .extent = pool.min(size, left)};
+  inside.var = pool.axis(pool.var(inner.var).name + "_in_band", inside.extent);
+  inside.body.push_back({.kind = StmtKind::Let, .var = inner.var, .value = pool.add(first, inside.var)});
+  for (Stmt& s : inner.body) inside.body.push_back(std::move(s));
+  outer.body.clear();
+  outer.body.push_back(std::move(inside));
+  bands.body.push_back(std::move(outer));
+  outer = std::move(bands);
 }
 
 // t: the joined loop of outer and inner.
@@ -61,9 +81,12 @@ void make_tasks(ExprPool& pool, std::vector<Stmt>& body, const Knobs& knobs) {
   if (body.size() != 1 || body[0].kind != StmtKind::For) return;
   Stmt& outer = body[0];
   if (pool.as_int(outer.extent) && work(pool, outer) < least) return;
+  auto is_nested = [&] {
+    return outer.body.size() == 1 && outer.body[0].kind == StmtKind::For && !pool.depends_on(outer.body[0].extent, outer.var);
+  };
+  if (knobs[Knob::parallel] == kInBands && is_nested()) band(pool, outer);
   outer.parallel = true;
-  bool nested = outer.body.size() == 1 && outer.body[0].kind == StmtKind::For &&
-                !pool.depends_on(outer.body[0].extent, outer.var);
+  const bool nested = is_nested();
   if (nested && pool.as_int(outer.extent).value_or(1) < kFewTasks) join(pool, outer);
   double iteration = 0;
   for (const Stmt& s : outer.body) iteration += work(pool, s);

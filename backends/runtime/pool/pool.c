@@ -1,7 +1,8 @@
-/* A round is one parallel_for. Its chunks are claimed by counting `work` down, which also holds the number of
- * the round: a claim that succeeds is one of the round that is running, so what the round is about can be read
- * after it, and a thread that wakes late finds nothing to claim. Threads look for work for about 50 us and then
- * sleep on a futex. */
+/* A round is one parallel_for. Each worker has a share of its chunks, the same part of the tasks in every round, so
+ * that what it wrote in one is in its cache in the next; who is done with his own takes from the others. Chunks are
+ * claimed by counting the share's `work` down, which also holds the number of the round: a claim that succeeds is one
+ * of the round that is running, so what the round is about can be read after it, and a thread that wakes late finds
+ * nothing to claim. Threads look for work for about 50 us and then sleep on a futex. */
 #include "pool.h"
 
 #include <stdatomic.h>
@@ -19,22 +20,23 @@ typedef struct seat {
   tn_pool* pool;
   uintptr_t thread;
   unsigned worker;
+  _Alignas(TN_ALIGN) _Atomic uint64_t work; /* round << 32 | chunks of the worker's share that nobody has claimed */
 } seat;
 
 struct tn_pool {
-  _Alignas(TN_ALIGN) _Atomic uint64_t work; /* round << 32 | chunks that nobody has claimed */
-  _Atomic uint32_t bell;                    /* futex of the threads: rung for each round, and to end */
+  _Alignas(TN_ALIGN) _Atomic uint32_t bell; /* futex of the threads: rung for each round, and to end */
   _Atomic uint32_t sleepers, stop;
   _Alignas(TN_ALIGN) _Atomic uint32_t done; /* futex of the caller: chunks that have been run */
   _Atomic uint32_t waiting;                 /* whether the caller sleeps, or is about to */
   _Atomic uint32_t busy;                    /* a round is running */
-  /* The round's; written before `work` is, read after a claim. */
+  uint64_t round;
+  /* The round's; written before the seats' `work` is, read after a claim. */
   _Alignas(TN_ALIGN) task_function* task;
   void* context;
   size_t count;
   uint32_t chunks;
   unsigned width;
-  seat seats[]; /* width - 1 */
+  seat seats[]; /* of every worker; the caller's, worker 0, has no thread */
 };
 
 enum { MAX_WIDTH = 4096, CHUNKS_PER_WORKER = 8, SPIN_NS = 50000, SPIN_STEPS = 64 };
@@ -65,19 +67,32 @@ static int spin(_Atomic uint32_t* word, uint32_t value, int until_equal) {
   return 0;
 }
 
-/* Claims a chunk and runs it; 0 where there is none. */
-static int run_chunk(tn_pool* pool, unsigned worker) {
-  uint64_t seen = atomic_load(&pool->work);
+/* First chunk of a worker's share. */
+static uint32_t share_begin(uint32_t chunks, unsigned width, unsigned worker) {
+  return (uint32_t)((uint64_t)chunks * worker / width);
+}
+
+/* Claims a chunk of `owner`'s share and runs it; 0 where there is none. */
+static int run_chunk_of(tn_pool* pool, unsigned owner, unsigned worker) {
+  _Atomic uint64_t* work = &pool->seats[owner].work;
+  uint64_t seen = atomic_load(work);
   do
     if ((uint32_t)seen == 0) return 0;
-  while (!atomic_compare_exchange_weak(&pool->work, &seen, seen - 1));
-  uint32_t chunks = pool->chunks, chunk = chunks - (uint32_t)seen;
+  while (!atomic_compare_exchange_weak(work, &seen, seen - 1));
+  uint32_t chunks = pool->chunks, chunk = share_begin(chunks, pool->width, owner + 1) - (uint32_t)seen;
   size_t each = pool->count / chunks, longer = pool->count % chunks;
   size_t i = chunk * each + (chunk < longer ? chunk : longer), end = i + each + (chunk < longer);
   for (; i < end; ++i) pool->task(pool->context, i, worker);
   /* With the last chunk done the caller may go on: nothing of the round is read after this. */
   if (atomic_fetch_add(&pool->done, 1) + 1 == chunks && atomic_load(&pool->waiting)) futex_wake(&pool->done);
   return 1;
+}
+
+/* A chunk of the worker's own share, or of the next share that has one. */
+static int run_chunk(tn_pool* pool, unsigned worker) {
+  for (unsigned k = 0, owner = worker; k < pool->width; ++k, owner = owner + 1 == pool->width ? 0 : owner + 1)
+    if (run_chunk_of(pool, owner, worker)) return 1;
+  return 0;
 }
 
 static void* serve(void* argument) {
@@ -117,7 +132,9 @@ void tn_model_pool_parallel_for(void* user, task_function* task, void* context, 
   pool->chunks = chunks;
   atomic_store(&pool->done, 0);
   atomic_store(&pool->waiting, 0);
-  atomic_store(&pool->work, ((atomic_load(&pool->work) >> 32) + 1) << 32 | chunks);
+  ++pool->round;
+  for (unsigned w = 0; w < pool->width; ++w)
+    atomic_store(&pool->seats[w].work, pool->round << 32 | (share_begin(chunks, pool->width, w + 1) - share_begin(chunks, pool->width, w)));
   ring(pool);
   while (run_chunk(pool, 0)) {
   }
@@ -130,14 +147,14 @@ void tn_model_pool_parallel_for(void* user, task_function* task, void* context, 
 
 size_t tn_model_pool_size(unsigned width) {
   if (width > MAX_WIDTH) return 0;
-  size_t bytes = sizeof(tn_pool) + (width > 1 ? width - 1 : 0) * sizeof(seat);
+  size_t bytes = sizeof(tn_pool) + width * sizeof(seat);
   return (bytes + TN_ALIGN - 1) / TN_ALIGN * TN_ALIGN;
 }
 
 static void stop(tn_pool* pool, unsigned threads) {
   atomic_store(&pool->stop, 1);
   ring(pool);
-  for (unsigned k = 0; k < threads; ++k) pthread_join(pool->seats[k].thread, NULL);
+  for (unsigned w = 1; w <= threads; ++w) pthread_join(pool->seats[w].thread, NULL);
 }
 
 tn_status tn_model_pool_init(void* memory, size_t bytes, unsigned width, tn_pool** pool) {
@@ -146,21 +163,24 @@ tn_status tn_model_pool_init(void* memory, size_t bytes, unsigned width, tn_pool
   if (!memory || (uintptr_t)memory % TN_ALIGN != 0 || width == 0 || width > MAX_WIDTH || bytes < tn_model_pool_size(width))
     return TN_E_ARGUMENT;
   tn_pool* made = memory;
-  atomic_init(&made->work, 0);
   atomic_init(&made->bell, 0);
   atomic_init(&made->sleepers, 0);
   atomic_init(&made->stop, 0);
   atomic_init(&made->done, 0);
   atomic_init(&made->waiting, 0);
   atomic_init(&made->busy, 0);
+  made->round = 0;
   made->width = width;
-  for (unsigned k = 0; k + 1 < width; ++k) {
-    made->seats[k] = (seat){.pool = made, .worker = k + 1};
-    if (pthread_create(&made->seats[k].thread, NULL, serve, &made->seats[k]) != 0) {
-      stop(made, k);
+  for (unsigned w = 0; w < width; ++w) {
+    made->seats[w].pool = made;
+    made->seats[w].worker = w;
+    atomic_init(&made->seats[w].work, 0);
+  }
+  for (unsigned w = 1; w < width; ++w)
+    if (pthread_create(&made->seats[w].thread, NULL, serve, &made->seats[w]) != 0) {
+      stop(made, w - 1);
       return TN_E_THREADS;
     }
-  }
   *pool = made;
   return TN_OK;
 }
