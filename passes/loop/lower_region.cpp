@@ -10,6 +10,7 @@ namespace tenon {
 namespace {
 
 constexpr int64_t kBytesPerWord = 4;
+constexpr int64_t kVectors = 4;       // of a tile, where Knob::vectors says nothing
 constexpr int64_t kLanesOfWords = 2;  // of Knob::lanes
 
 class RegionLowering {
@@ -33,7 +34,7 @@ class RegionLowering {
     for (size_t i = 0; i < region_.statements.size(); ++i) {
       const Knobs& knobs = knobs_of(region_.statements[i]);
       auto taps = padded_taps(region_, region_.pool, region_.statements[i]);
-      i += prepare_operands(region_, i, places_, knobs[Knob::pack_b], [&](BufferId b) { return is_constant(b); });
+      i += prepare_operands(region_, i, places_, knobs[Knob::pack_b], lanes_of(region_.statements[i], knobs), [&](BufferId b) { return is_constant(b); });
       knobs_.resize(i + 1, &knobs);
       padded_.resize(i);
       padded_.push_back(std::move(taps));
@@ -55,6 +56,12 @@ class RegionLowering {
   Kernel& kernel() { return built_.back().kernel; }
   bool is_constant(BufferId b) const {
     return region_.buffers[b].value.valid() && graph_.constant(region_.buffers[b].value) != nullptr;
+  }
+
+  // Lanes of the statement's tiles, where an axis of its result is the vector axis.
+  int64_t lanes_of(const Statement& s, const Knobs& knobs) const {
+    const int64_t width = knobs[Knob::width] ? knobs[Knob::width] : target_.lanes(s.accumulators.empty() ? region_.buffers[s.out].type : region_.pool.type(s.accumulators[0].var));
+    return width * (knobs[Knob::vectors] ? knobs[Knob::vectors] : kVectors);
   }
 
   // A statement is tiled by the knobs of the value whose node it comes from.
@@ -210,7 +217,7 @@ class RegionLowering {
     if (nest.condition.valid() && nest.reduces()) shape.lane = {};
     DType type = nest.reduces() ? pool.type(nest.accumulators[0].var) : pool.type(nest.value);
     int64_t width = knobs[Knob::width] ? knobs[Knob::width] : target_.lanes(bits(type) < 8 ? DType::U8 : type);
-    int64_t vectors = knobs[Knob::vectors] ? knobs[Knob::vectors] : 4;
+    const int64_t vectors = knobs[Knob::vectors] ? knobs[Knob::vectors] : kVectors;
     if (nest.reduces() && !ordered && prefers_reduction_lanes(pool, nest, shape.lane, knobs)) {
       shape.lane = nest.reduce_axes.back();
       shape.lanes_reduce = true;
@@ -239,11 +246,17 @@ class RegionLowering {
     for (Expr load : loads) {
       auto along = coefficient(pool, pool.operands(load)[0], inner);
       contiguous |= along && pool.is_index(*along, 1);
-      if (!lane.valid() || is_constant(pool.buffer(load))) continue;
+      if (!lane.valid() || is_constant(pool.buffer(load)) || in_panels(pool.buffer(load))) continue;
       auto across = coefficient(pool, pool.operands(load)[0], lane);
       strided |= !across || !(pool.is_index(*across, 0) || pool.is_index(*across, 1));
     }
     return contiguous && strided;
+  }
+
+  // Packed in panels, whose lanes lie beside each other.
+  bool in_panels(BufferId b) const {
+    const std::vector<LayoutPart>& parts = places_[b].layout.parts;
+    return !region_.buffers[b].value.valid() && !parts.empty() && parts.back().modulo > 0;
   }
 
   // The axis along which words of four bytes lie one after the other; invalid: the result is not of that kind.

@@ -89,7 +89,7 @@ void sort_by_stride(ExprPool& pool, std::vector<Expr>& axes, Expr offset);
 
 // Puts what a contraction reads into the form that its tile wants, as statements before it: padding
 // guards become a padded copy, a vector operand a packed copy as Knob::pack_b says. Returns how many were inserted.
-size_t prepare_operands(Region& region, size_t statement, Store<BufferId, BufferPlace>& places, int64_t pack_b,
+size_t prepare_operands(Region& region, size_t statement, Store<BufferId, BufferPlace>& places, int64_t pack_b, int64_t lanes,
                         const std::function<bool(BufferId)>& is_constant);
 
 // The statement's taps that may lie in padding, before prepare_operands makes a padded copy of what they read.

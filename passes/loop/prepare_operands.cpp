@@ -86,11 +86,11 @@ class Preparer {
     insert(std::move(copy));
   }
 
-  // Makes the lane axis the innermost of what the load walks.
-  void materialise_lanes(Expr factor, Expr lane) {
+  // Makes the lane axis the innermost of what the load walks, in panels of so many lanes.
+  void materialise_lanes(Expr factor, Expr lane, int64_t lanes) {
     Expr load = strip_casts(pool_, factor);
     if (pool_.op(load) != SOp::Load) return;
-    if (auto dim = lane_dim(load, lane)) materialise_permuted(load, *dim);
+    if (auto dim = lane_dim(load, lane)) materialise_permuted(load, *dim, lanes);
     else materialise_packed(load, lane);
   }
 
@@ -129,14 +129,31 @@ class Preparer {
     return found;
   }
 
-  // A copy of the whole buffer with that dim innermost; a copy that is being made anyway is laid out so.
-  void materialise_permuted(Expr load, int dim) {
-    BufferId source = pool_.buffer(load);
+  // Panels as those of constants: what one tile reads of a step lies together, and the steps one after the other.
+  Layout panels(Expr load, int dim, int64_t lanes) {
+    const std::vector<Expr>& reduced = region_.statements[index_].reduce_axes;
+    const auto indices = pool_.operands(load);
+    const int rank = static_cast<int>(indices.size());
+    const auto extent = pool_.as_int(region_.buffers[pool_.buffer(load)].dims[static_cast<size_t>(dim)]);
+    const bool whole = extent && *extent <= lanes;  // one panel
+    auto sums = [&](int d) {
+      return !whole && std::ranges::any_of(reduced, [&](Expr r) { return pool_.depends_on(indices[static_cast<size_t>(d)], r); });
+    };
     Layout layout;
-    int rank = static_cast<int>(region_.buffers[source].dims.size());
     for (int d = 0; d < rank; ++d)
-      if (d != dim) layout.parts.push_back({d, 1, 0});
-    layout.parts.push_back({dim, 1, 0});
+      if (d != dim && !sums(d)) layout.parts.push_back({d, 1, 0});
+    if (!whole) layout.parts.push_back({dim, lanes, 0});
+    for (int d = 0; d < rank; ++d)
+      if (d != dim && sums(d)) layout.parts.push_back({d, 1, 0});
+    layout.parts.push_back({dim, 1, whole ? 0 : lanes});
+    return layout;
+  }
+
+  // A copy of the whole buffer with that dim innermost; a copy that is being made anyway is laid out so.
+  void materialise_permuted(Expr load, int dim, int64_t lanes) {
+    BufferId source = pool_.buffer(load);
+    const int rank = static_cast<int>(region_.buffers[source].dims.size());
+    const Layout layout = panels(load, dim, lanes);
     if (made_.contains(source)) {
       places_[source].layout = layout;
       return;
@@ -145,10 +162,23 @@ class Preparer {
     BufferId copied = temporary(source, "_packed", dims);
     places_[copied].layout = layout;
     Statement copy{.out = copied};
-    for (int d = 0; d < rank; ++d)
-      copy.axes.push_back(pool_.axis("t" + std::to_string(d), dims[static_cast<size_t>(d)]));
-    copy.indices = copy.axes;
-    copy.value = pool_.load(source, pool_.type(load), copy.axes);
+    Expr lane = {};
+    for (int d = 0; d < rank; ++d) {
+      const Expr extent = dims[static_cast<size_t>(d)];
+      const std::string name = "t" + std::to_string(d);
+      const bool blocked = d == dim && layout.parts.back().modulo > 0;
+      copy.axes.push_back(pool_.axis(name, blocked ? pool_.ceildiv(extent, pool_.index(lanes)) : extent));
+      copy.indices.push_back(copy.axes.back());
+      if (!blocked) continue;
+      lane = pool_.axis(name + "_lane", pool_.index(lanes));
+      copy.indices.back() = pool_.add(pool_.mul(copy.axes.back(), pool_.index(lanes)), lane);
+    }
+    if (lane.valid()) copy.axes.push_back(lane);
+    copy.value = pool_.load(source, pool_.type(load), copy.indices);
+    // The last panel is filled up with zeros.
+    const Expr index = copy.indices[static_cast<size_t>(dim)], extent = dims[static_cast<size_t>(dim)];
+    if (lane.valid() && !pool_.provably_less(index, extent))
+      copy.value = pool_.select(pool_.binary(SOp::Lt, index, extent), copy.value, zero(pool_.type(load)));
     std::vector<Expr> indices(pool_.operands(load).begin(), pool_.operands(load).end());
     replace(load, pool_.load(copied, pool_.type(load), indices));
     insert(std::move(copy));
@@ -176,6 +206,8 @@ class Preparer {
     replace(load, pool_.load(copy.out, pool_.type(load), axes));
     insert(std::move(copy));
   }
+
+  Expr zero(DType type) { return is_float(type) ? pool_.constant(type, 0) : pool_.constant_int(type, 0); }
 
   BufferId temporary(BufferId of, const char* suffix, std::vector<Expr> dims) {
     const RegionBuffer& b = region_.buffers[of];
@@ -230,7 +262,7 @@ bool few_rows(ExprPool& pool, const Nest& nest, Expr load, Expr lane) {
 
 }  // namespace
 
-size_t prepare_operands(Region& region, size_t index, Store<BufferId, BufferPlace>& places, int64_t pack_b,
+size_t prepare_operands(Region& region, size_t index, Store<BufferId, BufferPlace>& places, int64_t pack_b, int64_t lanes,
                         const std::function<bool(BufferId)>& is_constant) {
   constexpr int64_t kAlways = 1, kNever = 2;
   ExprPool& pool = region.pool;
@@ -252,7 +284,7 @@ size_t prepare_operands(Region& region, size_t index, Store<BufferId, BufferPlac
     if (pool.op(load) != SOp::Load || is_constant(pool.buffer(load)) || !pool.depends_on(load, lane)) continue;
     if (pack_b != kAlways && few_rows(pool, nest, load, lane)) continue;
     auto step = coefficient(pool, pool.operands(load)[0], lane);
-    if (pack_b == kAlways || !step || !pool.is_index(*step, 1)) prepare.materialise_lanes(factor(*logical, i), lane);
+    if (pack_b == kAlways || !step || !pool.is_index(*step, 1)) prepare.materialise_lanes(factor(*logical, i), lane, lanes);
   }
   return prepare.inserted();
 }
