@@ -34,6 +34,7 @@ enum class Weights : uint8_t { Embed, File };
 enum class Threads : uint8_t { None, Callback, Pool };  // Pool: NAME_pool_* besides the callback
 std::optional<Weights> parse_weights(std::string_view word);  // "embed", "file"
 std::optional<Threads> parse_threads(std::string_view word);  // "none", "callback", "pool"
+std::string full_target_name(const std::string& name);        // "v3" is "x86-64-v3"
 std::optional<DimRange> parse_range(std::string_view text);   // "8", "1..8"
 // The host's architecture, but no more of it than every such machine has: `native` must be asked for.
 std::string default_target();
@@ -44,6 +45,9 @@ struct CompileOptions {
   bool folder_per_target = false;       // also where there is one target
   std::string name;                     // of the model, a C identifier; empty: from the file's name
   std::vector<std::string> targets;     // names, files or "native"; empty: the host's portable baseline
+  // Targets of one architecture, from the least to the best, in one artifact that picks where it runs; then
+  // `targets` is empty. Empty: an artifact per target.
+  std::vector<std::string> cpu_dispatch;
   ImportOptions import;
   std::vector<Emit> emit = {Emit::SharedLibrary, Emit::Archive, Emit::Header};
   Weights weights = Weights::Embed;
@@ -66,6 +70,15 @@ struct OutputFile {
   std::string blake3;  // hex
 };
 
+// The part of an artifact for one of several processors.
+struct LevelSummary {
+  std::string target;
+  int64_t code_bytes = 0;
+  int64_t weights_bytes = 0, own_weights_bytes = 0;  // that it reads; that no other level reads
+  int64_t workspace_bytes = -1;
+  size_t kernels = 0;
+};
+
 struct ArtifactSummary {
   std::string name, target, folder, build_id;
   std::vector<OutputFile> files;
@@ -74,6 +87,7 @@ struct ArtifactSummary {
   size_t kernels = 0, nodes = 0;
   double seconds = 0;
   bool cached = false;           // found in the cache
+  std::vector<LevelSummary> levels;  // with cpu_dispatch; the numbers above are then of the whole
 };
 
 struct CompileOutcome {
@@ -135,6 +149,7 @@ struct InspectReport {
   int64_t weights_bytes = 0;
   std::vector<std::pair<std::string, int>> operators;
   std::string target, build_id, compiler;
+  std::vector<LevelSummary> levels;
 };
 Result<InspectReport> inspect(const std::string& path, const ImportOptions& import);
 
@@ -151,6 +166,7 @@ struct RunOptions {
   std::map<std::string, int64_t> dims; // symbols that the inputs leave open
   std::string output;                  // folder for NAME.npy; empty: none is written
   unsigned threads = 1;
+  std::string level;                   // of an artifact for several processors; empty: the best that runs here
 };
 Result<std::vector<NamedTensor>> run(const RunOptions& options);
 
@@ -180,6 +196,7 @@ struct VerifyOptions {
   unsigned threads = 1;
   bool guard = false;                  // the workspace lies between pages that fault
   std::string output;                  // folder for the reference outputs, in f64; empty: none
+  std::string level;                   // as in RunOptions
 };
 
 struct VerifyReport {
@@ -199,6 +216,7 @@ struct BenchOptions {
   int runs = 0;                        // 0: for about a second, at least 5
   unsigned threads = 1;
   bool kernels = false;                // per-kernel times
+  std::string level;                   // as in RunOptions
 };
 
 struct KernelTime {

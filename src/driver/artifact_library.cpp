@@ -71,6 +71,10 @@ struct Functions {
   tn_status (*workspace)(const int64_t* dims, unsigned width, size_t* bytes) = nullptr;
   tn_status (*run)(const void* const* model, const int64_t* dims, int64_t* io, void* workspace, size_t bytes,
                    const tn_env* env) = nullptr;
+  // With several levels.
+  const char* (*level_name)(unsigned level) = nullptr;
+  tn_status (*bind_level)(const void** model, const void* weights, size_t bytes, unsigned level) = nullptr;
+  unsigned (*level)(const void* const* model) = nullptr;
   // With --threads pool.
   size_t (*pool_size)(unsigned width) = nullptr;
   tn_status (*pool_init)(void* memory, size_t bytes, unsigned width, void** pool) = nullptr;
@@ -149,7 +153,7 @@ class Environment {
 
 class Library : public Artifact {
  public:
-  Result<void> open(const std::string& path) {
+  Result<void> open(const std::string& path, const std::string& wanted) {
     handle_ = {dlopen(fs::absolute(path).c_str(), RTLD_NOW | RTLD_LOCAL), [](void* h) { if (h) dlclose(h); }};
     if (!handle_) return fail(Code::E0501, path + " cannot be loaded: " + dlerror());
     std::string name = fs::path(path).stem().string();
@@ -177,7 +181,18 @@ class Library : public Artifact {
       TENON_TRY(weights_, MappedInput::open(weights));
       data = weights_.bytes().data();
     }
-    return check(call_.bind(&model_, data, weights_.bytes().size()));
+    const bool several = find(call_.level_name, "_level_name") && find(call_.bind_level, "_bind_level") && find(call_.level, "_level");
+    if (wanted.empty()) {
+      TENON_DO(check(call_.bind(&model_, data, weights_.bytes().size())));
+    } else {
+      std::vector<std::string> known;
+      for (unsigned k = 0; several && call_.level_name(k); ++k) known.emplace_back(call_.level_name(k));
+      const auto found = std::ranges::find(known, wanted);
+      if (found == known.end()) return no_such_level(path, wanted, known);
+      TENON_DO(check(call_.bind_level(&model_, data, weights_.bytes().size(), static_cast<unsigned>(found - known.begin()))));
+    }
+    if (several) level = call_.level_name(call_.level(&model_));
+    return {};
   }
 
   Result<std::vector<Tensor>> run(const std::vector<Tensor>& inputs, const Dims& dims, unsigned threads) override {
@@ -304,9 +319,9 @@ class Library : public Artifact {
 
 }  // namespace
 
-Result<std::unique_ptr<Artifact>> open_library(const std::string& path) {
+Result<std::unique_ptr<Artifact>> open_library(const std::string& path, const std::string& level) {
   auto library = std::make_unique<Library>();
-  TENON_DO(library->open(path));
+  TENON_DO(library->open(path, level));
   return library;
 }
 

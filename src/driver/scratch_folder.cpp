@@ -23,8 +23,9 @@ Result<std::string> artifact_or_compiled(const std::string& artifact, CompileOpt
   options.emit = {Emit::SharedLibrary, Emit::Exe};
   if (options.targets.size() > 1) return fail(Code::E0601, "one --target, please: this command runs one artifact");
   TENON_TRY(std::vector<CompileOutcome> outcomes, compile(options));
-  TENON_TRY(const ArtifactSummary summary, std::move(outcomes.front().artifact));
-  return summary.folder;
+  Result<ArtifactSummary>& made = outcomes.front().artifact;
+  if (!made) return std::unexpected(std::move(made).error());
+  return made->folder;
 }
 
 }  // namespace tenon

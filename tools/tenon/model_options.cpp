@@ -33,6 +33,10 @@ Option model_row(ModelArguments& a, bool required) {
   return {"model", "MODEL", "An ONNX file", &a.model, {}, required};
 }
 
+Option level_row(std::string& level) {
+  return {"--level", "TARGET", "Run this part of an artifact that was compiled with --cpu-dispatch; default: the best", &level};
+}
+
 std::vector<Option> import_rows(ModelArguments& a) {
   return {
       {"--dim", "NAME=RANGE", "Bind a symbolic dimension, N=1, or limit it, N=1..8; repeatable", &a.dims},
@@ -43,6 +47,7 @@ std::vector<Option> import_rows(ModelArguments& a) {
 std::vector<Option> code_rows(ModelArguments& a) {
   return {
       {"--target", "TARGET", "A name of `tenon targets`, a .toml file, or native; repeatable", &a.targets},
+      {"--cpu-dispatch", "LIST", "Targets in one artifact that picks where it runs, least first: v2,v3,v4,sapphirerapids", &a.cpu_dispatch},
       {"-O", "LEVEL", "Optimisation level", &a.level, {"0", "1", "2", "3"}},
       {"--policy", "POLICY", "Who decides what to fuse and how to schedule it", &a.policy, {"rules"}},
       {"--schedule", "FILE", "Replay a schedule that --emit schedule wrote", &a.schedule},
@@ -99,6 +104,11 @@ Result<std::map<std::string, int64_t>> parse_values(const std::vector<std::strin
 
 Result<CompileOptions> to_options(const ModelArguments& a, Console& console) {
   CompileOptions options{.model = a.model, .name = a.name, .targets = a.targets};
+  for (size_t at = 0; at < a.cpu_dispatch.size();) {
+    const size_t end = std::min(a.cpu_dispatch.find(',', at), a.cpu_dispatch.size());
+    options.cpu_dispatch.push_back(a.cpu_dispatch.substr(at, end - at));
+    at = end + 1;
+  }
   if (!a.output.empty()) options.output = a.output;
   TENON_TRY(options.import.dims, parse_dims(a.dims));
   TENON_TRY(options.import.shapes, parse_shapes(a.shapes));
