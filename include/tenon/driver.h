@@ -54,6 +54,7 @@ struct CompileOptions {
   Threads threads = Threads::Callback;
   std::string policy = "rules";
   std::string schedule;                 // a schedule file to replay; empty: the policy decides
+  std::vector<std::string> states;      // "past.*=present.*": inputs that outputs grow in place
   std::string depfile;                  // Make syntax; empty: none
   std::string cache_dir;                // artifacts made before, shared by processes; empty: none
   int level = 2;                        // -O0 ... -O3
@@ -136,10 +137,22 @@ struct SymbolInfo {
   int64_t element = -1;           // or, with axis -1: the element of the input
 };
 
+// An input whose buffer the call grows: it has room for `capacity` steps along the axis, of which `past` are there
+// before and `present` after. What the model calls its output `output` is no output of the artifact.
+struct StateInfo {
+  int input = -1;
+  std::string output;
+  int position = 0;               // of the output among the model's
+  int axis = 0;
+  std::string past, present;      // "P", "P + S"
+  std::string capacity;           // a symbol
+};
+
 struct Signature {
   std::string name;
   std::vector<PortInfo> inputs, outputs;
   std::vector<SymbolInfo> symbols;
+  std::vector<StateInfo> states;
 };
 
 // Of a model or an artifact. For a model: its operators, too; for an artifact: target and build id.

@@ -82,6 +82,36 @@ struct Functions {
   void (*pool_parallel_for)(void* pool, TaskPool::Task task, void* context, size_t count) = nullptr;
 };
 
+// Where the rows of a state lie in its buffer: `outer` runs, each with room for `capacity` rows of `row` bytes.
+class StateRows {
+ public:
+  StateRows(std::vector<int64_t> dims, size_t axis, int64_t past, int64_t present, DType type) : dims_(std::move(dims)), axis_(axis) {
+    for (size_t d = 0; d < axis; ++d) outer_ *= static_cast<size_t>(dims_[d]);
+    for (size_t d = axis + 1; d < dims_.size(); ++d) row_ *= static_cast<size_t>(dims_[d]);
+    row_ *= static_cast<size_t>(bits(type)) / 8;
+    run_ = row_ * static_cast<size_t>(dims_[axis]);
+    past_ = row_ * static_cast<size_t>(past);
+    dims_[axis] = present;
+  }
+  size_t bytes() const { return outer_ * run_; }
+  const std::vector<int64_t>& present_dims() const { return dims_; }
+  // The past as a dense tensor to its place; what is beside it is nobody's.
+  void put(std::span<const std::byte> past, std::byte* buffer) const {
+    std::memset(buffer, 0xff, bytes());
+    for (size_t k = 0; k < outer_ && past_ > 0; ++k) std::memcpy(buffer + k * run_, past.data() + k * past_, past_);
+  }
+  std::vector<std::byte> taken_from(const std::byte* buffer) const {
+    const size_t present = row_ * static_cast<size_t>(dims_[axis_]);
+    std::vector<std::byte> rows(outer_ * present);
+    for (size_t k = 0; k < outer_ && present > 0; ++k) std::memcpy(rows.data() + k * present, buffer + k * run_, present);
+    return rows;
+  }
+
+ private:
+  std::vector<int64_t> dims_;  // of the present
+  size_t axis_, outer_ = 1, row_ = 1, run_ = 0, past_ = 0;
+};
+
 // One call's arguments, in the memory layout of the generated header.
 struct Call {
   std::vector<int64_t> dims, io;
@@ -90,6 +120,7 @@ struct Call {
   std::vector<size_t> output_bytes;
   std::unique_ptr<Aligned> workspace;
   size_t workspace_bytes = 0;
+  std::vector<StateRows> rows;  // per state
 };
 
 // What NAME_env points at: threads, the artifact's own where it has a pool, and the times of the kernels or who watches them.
@@ -173,7 +204,8 @@ class Library : public Artifact {
         (!find(call_.pool_size, "_pool_size") || !find(call_.pool_destroy, "_pool_destroy") ||
          !find(call_.pool_parallel_for, "_pool_parallel_for")))
       return fail(Code::E0501, path + " has a part of the functions of a pool");
-    TENON_TRY(signature_, parse_signature(call_.describe()));
+    TENON_TRY(abi_, parse_signature(call_.describe()));
+    signature_ = model_view(abi_);
     build_id = call_.build_id();
     const fs::path weights = fs::path(path).parent_path() / (name + ".weights");
     const void* data = nullptr;
@@ -241,31 +273,58 @@ class Library : public Artifact {
 
   std::vector<Tensor> outputs_of(const Call& call) const {
     std::vector<Tensor> outputs;
-    const size_t first = signature_.inputs.size();
-    for (size_t k = 0; k < signature_.outputs.size(); ++k)
-      outputs.push_back(decode(signature_.outputs[k].type, call.output_dims[k], call.buffers[first + k].get(),
+    const size_t first = abi_.inputs.size();
+    for (size_t k = 0; k < abi_.outputs.size(); ++k)
+      outputs.push_back(decode(abi_.outputs[k].type, call.output_dims[k], call.buffers[first + k].get(),
                                call.output_bytes[k]));
+    std::vector<std::pair<size_t, Tensor>> grown;
+    for (size_t k = 0; k < abi_.states.size(); ++k) {
+      const StateInfo& state = abi_.states[k];
+      const auto input = static_cast<size_t>(state.input);
+      const std::vector<std::byte> rows = call.rows[k].taken_from(call.buffers[input].get());
+      grown.emplace_back(static_cast<size_t>(state.position), decode(abi_.inputs[input].type, call.rows[k].present_dims(), rows.data(), rows.size()));
+    }
+    std::ranges::sort(grown, {}, &std::pair<size_t, Tensor>::first);
+    for (auto& [position, tensor] : grown) outputs.insert(outputs.begin() + static_cast<ptrdiff_t>(position), std::move(tensor));
     return outputs;
   }
 
-  const int64_t* dims_of(const Call& call) const { return signature_.symbols.empty() ? nullptr : call.dims.data(); }
+  const int64_t* dims_of(const Call& call) const { return abi_.symbols.empty() ? nullptr : call.dims.data(); }
 
   Result<void> invoke(Call& call, const tn_env& env) {
     return check(call_.run(&model_, dims_of(call), call.io.data(), call.workspace->get(),
                            call.workspace_bytes, &env));
   }
 
+  // States lie between such pages as well, with no room to spare.
   Result<std::vector<Tensor>> run_guarded(Call& call, const tn_env& env) {
     std::vector<std::vector<std::byte>> first;
     for (Guarded::Side side : {Guarded::Side::Front, Guarded::Side::Back}) {
       const Guarded workspace(call.workspace_bytes, side);
       if (!workspace.get()) return fail(Code::E0503, "no memory for the workspace");
-      TENON_DO(check(call_.run(&model_, dims_of(call), call.io.data(), workspace.get(), call.workspace_bytes, &env)));
+      std::vector<int64_t> io = call.io;
+      std::vector<std::unique_ptr<Guarded>> states;
+      for (size_t k = 0; k < abi_.states.size(); ++k) {
+        const auto input = static_cast<size_t>(abi_.states[k].input);
+        states.push_back(std::make_unique<Guarded>(call.rows[k].bytes(), side));
+        if (!states.back()->get()) return fail(Code::E0503, "no memory for the states");
+        std::memcpy(states.back()->get(), call.buffers[input].get(), call.rows[k].bytes());
+        io[1 + input] = reinterpret_cast<int64_t>(states.back()->get());
+      }
+      TENON_DO(check(call_.run(&model_, dims_of(call), io.data(), workspace.get(), call.workspace_bytes, &env)));
       for (size_t k = 0; k < call.output_bytes.size(); ++k) {
-        const std::byte* made = call.buffers[signature_.inputs.size() + k].get();
+        const std::byte* made = call.buffers[abi_.inputs.size() + k].get();
         if (side == Guarded::Side::Front) first.emplace_back(made, made + call.output_bytes[k]);
         else if (!std::equal(first[k].begin(), first[k].end(), made))
-          return fail(Code::E0503, "output `" + signature_.outputs[k].name + "` depends on where the workspace lies");
+          return fail(Code::E0503, "output `" + abi_.outputs[k].name + "` depends on where the workspace lies");
+      }
+      for (size_t k = 0; k < states.size(); ++k) {
+        const std::byte* made = states[k]->get();
+        const size_t bytes = call.rows[k].bytes(), at = call.output_bytes.size() + k;
+        if (side == Guarded::Side::Front) first.emplace_back(made, made + bytes);
+        else if (!std::equal(first[at].begin(), first[at].end(), made))
+          return fail(Code::E0503, "state `" + abi_.states[k].output + "` depends on where the workspace lies");
+        else std::memcpy(call.buffers[static_cast<size_t>(abi_.states[k].input)].get(), made, bytes);
       }
     }
     return outputs_of(call);
@@ -273,36 +332,42 @@ class Library : public Artifact {
 
   Result<Call> prepare(const std::vector<Tensor>& inputs, const Dims& dims, unsigned threads) {
     Call call;
-    const size_t in = signature_.inputs.size(), out = signature_.outputs.size();
-    call.dims.push_back(static_cast<int64_t>((signature_.symbols.size() + 1) * 8));
-    for (const SymbolInfo& symbol : signature_.symbols) call.dims.push_back(dims.at(symbol.name));
+    const size_t in = abi_.inputs.size(), out = abi_.outputs.size();
+    call.dims.push_back(static_cast<int64_t>((abi_.symbols.size() + 1) * 8));
+    TENON_TRY(const Dims all, with_capacities(dims));
+    for (const SymbolInfo& symbol : abi_.symbols) call.dims.push_back(all.at(symbol.name));
 
     // Checks the dims, which nothing else is asked about before.
     TENON_DO(check(call_.workspace(dims_of(call), threads, &call.workspace_bytes)));
 
     size_t words = 0, output_rank = 0;
-    for (const auto* side : {&signature_.inputs, &signature_.outputs})
+    for (const auto* side : {&abi_.inputs, &abi_.outputs})
       for (const PortInfo& port : *side) words += port.dims.size();
-    for (const PortInfo& port : signature_.outputs) output_rank += port.dims.size();
+    for (const PortInfo& port : abi_.outputs) output_rank += port.dims.size();
     std::vector<int64_t> shapes(words + 1);
     TENON_DO(check(call_.port_shapes(dims_of(call), shapes.data())));
 
     call.io.resize(1 + in + 2 * out + output_rank);
     call.io[0] = static_cast<int64_t>(call.io.size() * 8);
     const int64_t* extent = shapes.data();
-    for (size_t k = 0; k < in; extent += signature_.inputs[k].dims.size(), ++k) {
-      const std::vector<int64_t> declared(extent, extent + signature_.inputs[k].dims.size());
+    for (size_t k = 0; k < in; extent += abi_.inputs[k].dims.size(), ++k) {
+      const std::vector<int64_t> declared(extent, extent + abi_.inputs[k].dims.size());
+      if (const auto state = std::ranges::find(abi_.states, static_cast<int>(k), &StateInfo::input); state != abi_.states.end()) {
+        TENON_DO(add_state(*state, declared, inputs[k], dims, call));
+        call.io[1 + k] = reinterpret_cast<int64_t>(call.buffers.back().get());
+        continue;
+      }
       if (inputs[k].dims != declared)
-        return fail(Code::E0502, "input `" + signature_.inputs[k].name + "` has another shape than the dims give");
+        return fail(Code::E0502, "input `" + abi_.inputs[k].name + "` has another shape than the dims give");
       const std::vector<std::byte> bytes = encode(inputs[k]);
       call.buffers.emplace_back(bytes.size());
       if (!bytes.empty()) std::memcpy(call.buffers.back().get(), bytes.data(), bytes.size());
       call.io[1 + k] = reinterpret_cast<int64_t>(call.buffers.back().get());
     }
-    for (size_t k = 0; k < out; extent += signature_.outputs[k].dims.size(), ++k) {
-      call.output_dims.emplace_back(extent, extent + signature_.outputs[k].dims.size());
+    for (size_t k = 0; k < out; extent += abi_.outputs[k].dims.size(), ++k) {
+      call.output_dims.emplace_back(extent, extent + abi_.outputs[k].dims.size());
       const int64_t elements = count(call.output_dims[k]);
-      call.output_bytes.push_back(static_cast<size_t>(byte_size(signature_.outputs[k].type, elements)));
+      call.output_bytes.push_back(static_cast<size_t>(byte_size(abi_.outputs[k].type, elements)));
       call.buffers.emplace_back(call.output_bytes[k]);
       call.io[1 + in + k] = reinterpret_cast<int64_t>(call.buffers.back().get());
       call.io[1 + in + out + k] = elements;
@@ -311,6 +376,31 @@ class Library : public Artifact {
     return call;
   }
 
+  // The states' room: what is asked for, or some more than what is needed.
+  Result<Dims> with_capacities(Dims dims) const {
+    constexpr int64_t kMoreRows = 64;
+    for (const StateInfo& state : abi_.states) {
+      TENON_TRY(const std::vector<int64_t> present, resolve_dims({.dims = {state.present}}, dims));
+      const auto symbol = std::ranges::find(abi_.symbols, state.capacity, &SymbolInfo::name);
+      if (symbol == abi_.symbols.end()) return fail(Code::E0501, "the artifact's signature has a state without a capacity");
+      dims.emplace(state.capacity, std::clamp(present[0] + (guarded ? 0 : kMoreRows), symbol->lo, symbol->hi));
+    }
+    return dims;
+  }
+
+  Result<void> add_state(const StateInfo& state, const std::vector<int64_t>& declared, const Tensor& past, const Dims& dims, Call& call) const {
+    TENON_TRY(const std::vector<int64_t> extents, resolve_dims({.dims = {state.past, state.present}}, dims));
+    std::vector<int64_t> rows = declared;
+    rows[static_cast<size_t>(state.axis)] = extents[0];
+    if (past.dims != rows)
+      return fail(Code::E0502, "input `" + abi_.inputs[static_cast<size_t>(state.input)].name + "` has another shape than the dims give");
+    call.rows.emplace_back(declared, static_cast<size_t>(state.axis), extents[0], extents[1], past.type);
+    call.buffers.emplace_back(call.rows.back().bytes());
+    call.rows.back().put(encode(past), call.buffers.back().get());
+    return {};
+  }
+
+  Signature abi_;  // as the library has it; `signature_` is the model's
   std::shared_ptr<void> handle_;
   MappedInput weights_;
   Functions call_;

@@ -57,6 +57,7 @@ class Program : public Artifact {
     ask.push_back("--describe");
     TENON_TRY(const std::string described, output_of(ask));
     TENON_TRY(signature_, parse_signature(described));
+    if (!signature_.states.empty()) return fail(Code::E0501, "a program keeps no states", "compile without --state, or to a library");
     const std::string weights = command_.back() + ".weights";
     if (fs::exists(weights)) command_.insert(command_.end(), {"--weights", weights});
     level = wanted;

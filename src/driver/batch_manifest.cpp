@@ -61,6 +61,7 @@ class Reader {
       section.report("name", "is taken by another model: " + options.name, table.source());
     options.output = (fs::path(base_.output) / options.name).string();
     if (section.optional("schedule", options.schedule)) options.schedule = beside(options.schedule);
+    section.optional("states", options.states);
     read_choices(section, options);
     if (options.targets.empty() && options.cpu_dispatch.empty()) options.targets = {default_target()};
     read_dims(section, options.import);

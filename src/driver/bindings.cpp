@@ -211,8 +211,7 @@ class Model:
         count = len(self.signature["inputs"])
         arrays = []
         for p in ports[:count]:
-            array = np.ascontiguousarray(inputs.pop(p["name"]))
-            if array.dtype != np.dtype(_NUMPY[p["type"]]) or array.ndim != len(p["dims"]):
+@take_array@            if array.dtype != np.dtype(_NUMPY[p["type"]]) or array.ndim != len(p["dims"]):
                 raise Error("%s: %s%s is not %s%s" % (p["name"], array.dtype, array.shape, p["type"], p["dims"]))
             arrays.append(array)
         if inputs:
@@ -253,6 +252,16 @@ constexpr const char* kPythonLevels = R"(        names, runs = self._function("l
         self.level = names(number).decode()
 )";
 
+// Grown in place: a copy would be lost.
+constexpr const char* kPythonArray = R"(            array = np.ascontiguousarray(inputs.pop(p["name"]))
+)";
+constexpr const char* kPythonState = R"(            array = inputs.pop(p["name"])
+            grows = any(s["input"] == len(arrays) for s in self.signature["states"])
+            if grows and not (isinstance(array, np.ndarray) and array.flags.c_contiguous and array.flags.writeable):
+                raise Error(p["name"] + ": a state is a contiguous array that can be written")
+            array = np.ascontiguousarray(array)
+)";
+
 constexpr std::string_view kCMake = R"(# find_package(@name@ PATHS <this folder>) gives @targets@.
 get_filename_component(_@name@_folder "${CMAKE_CURRENT_LIST_FILE}" PATH)
 )";
@@ -265,6 +274,8 @@ constexpr std::string_view kImported = R"(if(NOT TARGET @name@::@target@)
 endif()
 )";
 
+bool is_state(const Signature& s, size_t input) { return std::ranges::count(s.states, static_cast<int>(input), &StateInfo::input) > 0; }
+
 std::string c_type(const PortInfo& port) { return std::string(info(port.type).c_type); }
 
 }  // namespace
@@ -273,7 +284,8 @@ std::string cpp_header(const BindingInfo& info) {
   const Signature& s = info.signature;
   std::string outputs, parameters, dims, fill_io;
   for (const SymbolInfo& symbol : s.symbols) parameters += "std::int64_t dim_" + symbol.field + ", ";
-  for (const PortInfo& port : s.inputs) parameters += "const " + c_type(port) + "* in_" + port.field + ", ";
+  for (size_t k = 0; k < s.inputs.size(); ++k)
+    parameters += (is_state(s, k) ? "" : "const ") + c_type(s.inputs[k]) + "* in_" + s.inputs[k].field + ", ";
   if (s.symbols.empty()) {
     dims = "    const " + s.name + "_dims* dims = nullptr;\n";
   } else {
@@ -317,6 +329,7 @@ std::string python_module(const BindingInfo& info) {
                         {"build_id", info.build_id},
                         {"pool", info.pool ? "True" : "False"},
                         {"file", info.weights_file_bytes > 0 ? "True" : "False"},
+                        {"take_array", info.signature.states.empty() ? kPythonArray : kPythonState},
                         {"level_argument", info.levels.empty() ? "" : ", level=None"},
                         {"at_level", info.levels.empty() ? "" : "_level"},
                         {"level", info.levels.empty() ? "" : ", number"},

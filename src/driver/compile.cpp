@@ -12,6 +12,7 @@
 #include "package.h"
 #include "parallel.h"
 #include "signature.h"
+#include "states.h"
 #include "tenon/hash.h"
 #include "tenon/ops.h"
 #include "tenon/policy.h"
@@ -134,6 +135,7 @@ Result<Loaded> load_graph(const CompileOptions& options, std::span<const Target>
     Graph& made = is_unsigned ? loaded.unsigned_bytes : loaded.graph;
     made = both && is_unsigned ? graph : std::move(graph);
     TENON_TRY(made, run_graph_passes(std::move(made), progress.passes(is_unsigned)));
+    TENON_DO(add_states(made, options.states));
     if (options.warn && !(both && is_unsigned)) std::ranges::for_each(float_islands(made), options.warn);
   }
   return loaded;
@@ -260,6 +262,8 @@ Result<std::vector<CompileOutcome>> compile(const CompileOptions& given) {
   if (dispatch) TENON_DO(check_levels(targets));
   if (dispatch && !options.schedule.empty())
     return fail(Code::E0601, "--schedule is for one target, --cpu-dispatch for several");
+  if (!options.states.empty() && std::ranges::find(options.emit, Emit::Exe) != options.emit.end())
+    return fail(Code::E0601, "--state needs a caller that keeps the buffers, which a program does not have", "--emit so,a,header");
   // The targets of each artifact.
   std::vector<std::span<const Target>> artifacts;
   for (size_t k = 0; k < targets.size(); k += artifacts.back().size())

@@ -32,7 +32,7 @@ typedef enum @name@_status {
 
 @dims@
 /* Set `size` to sizeof(@name@_io), the pointers, and the capacities in elements. Pointers are aligned to
- * their element; row-major. */
+ * their element; row-major.@states@ */
 typedef struct @name@_io {
   uint32_t size;
 @io@} @name@_io;
@@ -157,8 +157,14 @@ std::string port_text(const PortInfo& port) {
 
 std::string io_fields(const Signature& s) {
   std::string text;
-  for (const PortInfo& port : s.inputs)
-    text += "  const " + std::string(info(port.type).c_type) + "* " + port.field + ";" + comment(port_text(port));
+  for (size_t k = 0; k < s.inputs.size(); ++k) {
+    const PortInfo& port = s.inputs[k];
+    const auto state = std::ranges::find(s.states, static_cast<int>(k), &StateInfo::input);
+    const bool grows = state != s.states.end();
+    text += (grows ? "  " : "  const ") + std::string(info(port.type).c_type) + "* " + port.field + ";" +
+            comment(port_text(port) + (grows ? ", a state: " + state->past + " along dim " + std::to_string(state->axis) + " become " +
+                                                   state->present + ", " + state->output : ""));
+  }
   for (const PortInfo& port : s.outputs)
     text += "  " + std::string(info(port.type).c_type) + "* " + port.field + ";" + comment(port_text(port));
   for (const PortInfo& port : s.outputs) text += "  size_t " + port.field + "_capacity;\n";
@@ -205,6 +211,9 @@ std::string c_header(const BindingInfo& info) {
                {"statuses", statuses(upper_name)},
                {"dims", dims_struct(s)},
                {"io", io_fields(s)},
+               {"states", s.states.empty() ? "" : " A state is one buffer that a call grows in place: as large as its dims say, of\n"
+                                                  " * which " + s.name + "_dims gives the capacity. The first rows along its dim are there before; the call writes\n"
+                                                  " * those behind them, and nothing else of it. */\n/* " + s.name + "_run returns " + upper_name + "_E_SHAPE where the capacity is too small."},
                {"levels", levels_text(info, upper_name)},
                {"whichever", info.levels.empty() ? "" : ", whichever level runs"},
                {"pool", info.pool ? fill(kPool, {{"name", s.name}, {"NAME", upper_name}}) : ""},

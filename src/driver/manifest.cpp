@@ -87,6 +87,7 @@ std::string manifest_json(const ManifestInput& in) {
   if (one) json["loops_blake3"] = first.loops_blake3;
   json["target"] = target_json(first.target);
   for (const char* key : {"inputs", "outputs", "symbols"}) json[key] = signature[key];
+  if (signature.contains("states")) json["states"] = signature["states"];
   if (one) json["workspace"] = workspace_json(first.module, s.workspace_bytes);
   else json["workspace"] = {{"max_one_worker", s.workspace_bytes < 0 ? Json() : Json(s.workspace_bytes)}};
   json["weights"] = {{"embedded", in.embedded}, {"bytes", s.weights_bytes}, {"blake3", in.weights_blake3}};

@@ -102,6 +102,8 @@ Result<void> verify_layers(const VerifyOptions& options, Artifact& artifact, con
 }  // namespace
 
 Result<VerifyReport> verify(const VerifyOptions& options) {
+  if (options.layers && !options.compile.states.empty())
+    return fail(Code::E0601, "--layers judges the kernels of an artifact without --state", "verify twice: with --state, and with --layers");
   ScratchFolder scratch;
   TENON_TRY(const Graph graph, import_onnx(options.compile.model, options.compile.import));
   TENON_TRY(const std::string path, artifact_or_compiled(options.artifact, options.compile, scratch));

@@ -51,6 +51,7 @@ std::vector<Option> code_rows(ModelArguments& a) {
       {"-O", "LEVEL", "Optimisation level", &a.level, {"0", "1", "2", "3"}},
       {"--policy", "POLICY", "Who decides what to fuse and how to schedule it", &a.policy, {"rules"}},
       {"--schedule", "FILE", "Replay a schedule that --emit schedule wrote", &a.schedule},
+      {"--state", "PAST=PRESENT", "Grow an output in its input's buffer, as 'past.*=present.*'; repeatable", &a.states},
       {"--threads", "MODE", "How the artifact uses threads", &a.threads, {"none", "callback", "pool"}},
       {"-j,--jobs", "N", "Threads that compile; 0: one per core", &a.jobs},
       {"--print-after", "PASS", "Print the IR after a pass of `tenon-opt --list`, after `lower`, or after all; repeatable", &a.print_after},
@@ -120,6 +121,7 @@ Result<CompileOptions> to_options(const ModelArguments& a, Console& console) {
   options.threads = parse_threads(a.threads).value_or(options.threads);
   if (!a.policy.empty()) options.policy = a.policy;
   options.schedule = a.schedule;
+  options.states = a.states;
   options.depfile = a.depfile;
   if (!a.level.empty()) options.level = a.level[0] - '0';
   options.jobs = a.jobs;

@@ -11,6 +11,7 @@ struct ModelArguments {
   std::string model, output, name, level, emit, weights, threads, policy, schedule, depfile, cache_dir;
   std::vector<std::string> targets, dims, shapes, print_after;
   std::string cpu_dispatch;
+  std::vector<std::string> states;
   int jobs = 0;
   bool verify_each = false, time_passes = false;
 };

@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""Every contraction of a model beside oneDNN, one thread, in turns.
+
+    kernels.py MODEL.onnx [--dim N=1 ...] [--target native] [--rounds 5] [--core 1] [--least 1] [--json FILE]
+               [--program build/release/benchmarks/onednn_kernels] [--tenon FILE]
+
+Rounds of `tenon bench --kernels` and of oneDNN take turns. Ours is a kernel with all that is fused into it: the table says
+which operators those are. oneDNN does the contraction with its bias, and a ReLU where ours has nothing but that; what else
+is fused into ours is work that it does not do. Its figure is that of the contractions in the order of the model, each with
+memory of its own, so that caches are about as cold as in the model. A kernel of ours with several contractions, as attention
+is, stands beside their sum. Roofline is what the target file's rates allow.
+
+Needs the onnx package. --least: leave out what takes less than so many percent of the whole.
+"""
+import argparse
+import datetime
+import json
+import math
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CONTRACTIONS = {"Conv", "MatMul", "Gemm"}
+
+
+def attributes(node):
+    import onnx
+    return {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+
+
+class Model:
+    """Nodes by number, with the shapes of their operands."""
+
+    def __init__(self, path, values):
+        import onnx
+        model = onnx.load(path, load_external_data=False)
+        for value in [*model.graph.input, *model.graph.output]:
+            for dim in value.type.tensor_type.shape.dim:
+                if dim.dim_param:
+                    try:
+                        dim.dim_value = eval(dim.dim_param, {"__builtins__": {}}, values)  # "P + S"
+                    except NameError:
+                        sys.exit(f"kernels.py: --dim {dim.dim_param}=1 is needed")
+        graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+        self.nodes = list(graph.node)
+        self.shapes = {i.name: list(i.dims) for i in graph.initializer}
+        self.constants = set(self.shapes)
+        for value in [*graph.input, *graph.value_info, *graph.output]:
+            self.shapes[value.name] = [d.dim_value for d in value.type.tensor_type.shape.dim]
+
+    def line(self, number, relu):
+        """The contraction as onednn_kernels reads it, and as people do; None: its shape is not known here."""
+        node = self.nodes[number]
+        a, b = (self.shapes.get(name) for name in node.input[:2])
+        out = self.shapes.get(node.output[0])
+        if not (a and b and out) or 0 in a + b + out:
+            return None
+        if node.op_type == "Conv":
+            return self.conv(node, a, b, out, relu)
+        if node.op_type == "Gemm":
+            attr = attributes(node)
+            m, k = reversed(a) if attr.get("transA", 0) else a
+            n = b[0] if attr.get("transB", 0) else b[1]
+            return self.product(1, m, k, n, node.input[1] in self.constants, relu)
+        if len(a) < 2 or len(b) < 2:
+            return None
+        if len(b) == 2:
+            return self.product(1, math.prod(a[:-1]), a[-1], b[-1], node.input[1] in self.constants, relu)
+        return self.product(math.prod(out[:-2]), a[-2], a[-1], b[-1], False, relu)
+
+    @staticmethod
+    def product(batch, m, k, n, constant, relu):
+        return (f"matmul {batch} {m} {k} {n} {int(constant)} {int(relu)}", (f"{batch} x " if batch > 1 else "") + f"{m} x {k} x {n}")
+
+    @staticmethod
+    def conv(node, a, b, out, relu):
+        attr = attributes(node)
+        if len(a) != 4:
+            return None
+        strides, dilations = attr.get("strides", [1, 1]), attr.get("dilations", [1, 1])
+        pads = attr.get("pads", [0, 0, 0, 0])
+        if attr.get("auto_pad", b"NOTSET") in (b"SAME_UPPER", b"SAME_LOWER"):
+            total = [max(0, (out[2 + d] - 1) * strides[d] + (b[2 + d] - 1) * dilations[d] + 1 - a[2 + d]) for d in range(2)]
+            pads = [total[0] // 2, total[1] // 2, total[0] - total[0] // 2, total[1] - total[1] // 2]
+        numbers = [*a, b[0], *b[2:], *strides, *dilations, *pads, attr.get("group", 1), int(relu)]
+        text = f"{a[1]} -> {b[0]}, {a[2]}x{a[3]}, {b[2]}x{b[3]}" + (f" /{strides[0]}" if strides[0] > 1 else "")
+        return "conv " + " ".join(map(str, numbers)), text + (f", {attr['group']} groups" if attr.get("group", 1) > 1 else "")
+
+
+def run(words, text=None):
+    done = subprocess.run([str(w) for w in words], input=text, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    if done.returncode:
+        sys.exit(f"kernels.py: {' '.join(map(str, words))}: {done.stderr}")
+    return done.stdout
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=pathlib.Path)
+    parser.add_argument("--dim", action="append", default=[])
+    parser.add_argument("--target", default="native")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--core")
+    parser.add_argument("--least", type=float, default=0)
+    parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--program", type=pathlib.Path, default=ROOT / "build/release/benchmarks/onednn_kernels")
+    parser.add_argument("--tenon", type=pathlib.Path, default=ROOT / "build/release/tools/tenon")
+    args = parser.parse_args()
+    if not args.program.exists():
+        sys.exit(f"kernels.py: {args.program} is not there: was oneDNN (libdnnl-dev) found when this was configured?")
+    pin = ["taskset", "-c", args.core] if args.core else []
+    if pin and subprocess.run(["chrt", "-f", "10", "true"], capture_output=True).returncode == 0:
+        pin = ["chrt", "-f", "10", *pin]
+    values = {name: int(value) for name, value in (dim.split("=") for dim in args.dim)}
+    dims = [word for dim in args.dim for word in ("--dim", dim)]
+    model = Model(args.model, values)
+    with tempfile.TemporaryDirectory() as name:
+        artifact = pathlib.Path(name) / "artifact"
+        run([args.tenon, "compile", args.model, "-o", artifact, "--target", args.target, "--emit", "so", *dims])
+        bench = [*pin, args.tenon, "bench", artifact, "--kernels", "--json"]
+        kernels = json.loads(run(bench))["kernels"]
+        rows = {}  # kernel -> its contractions
+        for kernel in kernels:
+            nodes = {n["index"]: n["op"] for n in kernel["nodes"]}
+            numbers = [i for i, op in nodes.items() if op in CONTRACTIONS]
+            others = sorted(op for i, op in nodes.items() if op not in CONTRACTIONS)
+            lines = [model.line(i, others == ["Relu"]) for i in numbers]
+            if lines and all(lines):
+                rows[kernel["name"]] = (lines, "+".join(sorted({nodes[i] for i in numbers})), others)
+        text = "".join(line + "\n" for lines, _, _ in rows.values() for line, _ in lines)
+        ours, theirs = {k: [] for k in rows}, {k: [] for k in rows}
+        roofline, totals = {k: [] for k in rows}, []
+        for _ in range(args.rounds):
+            record = json.loads(run(bench))
+            totals.append(record["median_ms"])
+            for kernel in record["kernels"]:
+                if kernel["name"] in rows:
+                    ours[kernel["name"]].append(kernel["median_ms"] / kernel["calls"])
+                    roofline[kernel["name"]].append(kernel["roofline"] or float("nan"))
+            found = iter(run([*pin, args.program, "9"], text).splitlines())
+            for kernel, (lines, _, _) in rows.items():
+                theirs[kernel].append(sum(json.loads(next(found))["median_ms"] for _ in lines))
+    total, calls = statistics.median(totals), {k["name"]: k["calls"] for k in kernels}
+    table = []
+    for kernel, (lines, op, others) in rows.items():
+        a, b = statistics.median(ours[kernel]), statistics.median(theirs[kernel])
+        table.append({"kernel": kernel, "op": op, "shape": "; ".join(t for _, t in lines), "fused": others, "calls": calls[kernel],
+                      "ours_ms": a, "onednn_ms": b, "ratio": statistics.median(x / y for x, y in zip(ours[kernel], theirs[kernel])),
+                      "roofline": statistics.median(roofline[kernel]), "share": a * calls[kernel] / total})
+    table.sort(key=lambda row: -row["share"])
+    version = run([args.program, "--version"]).strip()
+    print(f"{args.model.stem} {' '.join(args.dim)}: {total:.2f} ms; oneDNN {version}")
+    print(f"{'share':>7} {'ours':>10} {'oneDNN':>10} {'ratio':>6} {'roofline':>8}  contraction")
+    for row in table:
+        if row["share"] * 100 < args.least:
+            continue
+        times = f" x {row['calls']}" if row["calls"] > 1 else ""
+        fused = f"  + {', '.join(row['fused'])}" if row["fused"] else ""
+        print(f"{row['share'] * 100:>5.1f} % {row['ours_ms']:>7.3f} ms {row['onednn_ms']:>7.3f} ms {row['ratio']:>6.2f} "
+              f"{row['roofline'] * 100:>6.0f} %  {row['op']} {row['shape']}{times}{fused}")
+    whole = sum(r["ours_ms"] * r["calls"] for r in table) / sum(r["onednn_ms"] * r["calls"] for r in table)
+    mean = math.exp(statistics.fmean(math.log(r["ratio"]) for r in table))
+    print(f"all {len(table)} contractions: {whole:.2f} of oneDNN's time; geometric mean of the ratios {mean:.2f}; "
+          f"{sum(r['share'] for r in table) * 100:.0f} % of the model")
+    if args.json:
+        args.json.write_text(json.dumps({"model": args.model.stem, "dims": values, "date": datetime.date.today().isoformat(),
+                                         "onednn": version, "total_ms": total, "contractions": table}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
