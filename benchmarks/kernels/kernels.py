@@ -6,9 +6,9 @@
 
 Rounds of `tenon bench --kernels` and of oneDNN take turns. Ours is a kernel with all that is fused into it: the table says
 which operators those are. oneDNN does the contraction with its bias, and a ReLU where ours has nothing but that; what else
-is fused into ours is work that it does not do. Its figure is that of the contractions in the order of the model, each with
-memory of its own, so that caches are about as cold as in the model. A kernel of ours with several contractions, as attention
-is, stands beside their sum. Roofline is what the target file's rates allow.
+is fused into ours is work that it does not do. Its figure is that of all contractions one after another, each with memory
+of its own, so that caches are about as cold as in the model. A row is what runs together: contractions that share a
+kernel, or that one kernel does at once, with the copies that they need. Roofline is what the target file's rates allow.
 
 Needs the onnx package. --least: leave out what takes less than so many percent of the whole.
 """
@@ -91,6 +91,27 @@ class Model:
         return "conv " + " ".join(map(str, numbers)), text + (f", {attr['group']} groups" if attr.get("group", 1) > 1 else "")
 
 
+def group(kernels):
+    """Kernels with contractions; those that have one in common stay together: a copy that one of them reads, or one
+    kernel that several equal contractions share."""
+    groups = []
+    for kernel in kernels:
+        nodes = {n["index"] for n in kernel["nodes"] if n["op"] in CONTRACTIONS}
+        if not nodes:
+            continue
+        merged, members = nodes, [kernel]
+        for other_nodes, other in [g for g in groups if g[0] & nodes]:
+            merged, members = merged | other_nodes, other + members
+        groups = [g for g in groups if not g[0] & nodes] + [(merged, members)]
+    return [members for _, members in groups]
+
+
+def counted(words):
+    """"2 x a, b"."""
+    words = list(words)
+    return ", ".join((f"{words.count(w)} x " if words.count(w) > 1 else "") + w for w in dict.fromkeys(words))
+
+
 def run(words, text=None):
     done = subprocess.run([str(w) for w in words], input=text, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     if done.returncode:
@@ -123,49 +144,51 @@ def main():
         run([args.tenon, "compile", args.model, "-o", artifact, "--target", args.target, "--emit", "so", *dims])
         bench = [*pin, args.tenon, "bench", artifact, "--kernels", "--json"]
         kernels = json.loads(run(bench))["kernels"]
-        rows = {}  # kernel -> its contractions
-        for kernel in kernels:
-            nodes = {n["index"]: n["op"] for n in kernel["nodes"]}
-            numbers = [i for i, op in nodes.items() if op in CONTRACTIONS]
+        groups = group(kernels)
+        rows = []
+        for members in groups:
+            nodes = {n["index"]: n["op"] for k in members for n in k["nodes"]}
+            numbers = sorted(i for i, op in nodes.items() if op in CONTRACTIONS)
             others = sorted(op for i, op in nodes.items() if op not in CONTRACTIONS)
-            lines = [model.line(i, others == ["Relu"]) for i in numbers]
-            if lines and all(lines):
-                rows[kernel["name"]] = (lines, "+".join(sorted({nodes[i] for i in numbers})), others)
-        text = "".join(line + "\n" for lines, _, _ in rows.values() for line, _ in lines)
-        ours, theirs = {k: [] for k in rows}, {k: [] for k in rows}
-        roofline, totals = {k: [] for k in rows}, []
+            relu = set(others) <= {"Relu"} and len(others) == len(numbers)
+            lines = [model.line(i, relu) for i in numbers]
+            if all(lines):
+                rows.append({"kernels": [k["name"] for k in members], "op": "+".join(sorted({nodes[i] for i in numbers})),
+                             "lines": [line for line, _ in lines], "shapes": counted(text for _, text in lines), "fused": counted(others)})
+            else:
+                print(f"left out, of unknown shape: {', '.join(k['name'] for k in members)}", file=sys.stderr)
+        text = "".join(line + "\n" for row in rows for line in row["lines"])
+        ours, theirs, totals, roofs = [[] for _ in rows], [[] for _ in rows], [], [[] for _ in rows]
         for _ in range(args.rounds):
             record = json.loads(run(bench))
             totals.append(record["median_ms"])
-            for kernel in record["kernels"]:
-                if kernel["name"] in rows:
-                    ours[kernel["name"]].append(kernel["median_ms"] / kernel["calls"])
-                    roofline[kernel["name"]].append(kernel["roofline"] or float("nan"))
+            by_name = {k["name"]: k for k in record["kernels"]}
             found = iter(run([*pin, args.program, "9"], text).splitlines())
-            for kernel, (lines, _, _) in rows.items():
-                theirs[kernel].append(sum(json.loads(next(found))["median_ms"] for _ in lines))
-    total, calls = statistics.median(totals), {k["name"]: k["calls"] for k in kernels}
+            for k, row in enumerate(rows):
+                members = [by_name[name] for name in row["kernels"]]
+                ours[k].append(sum(m["median_ms"] for m in members))
+                least = [(m["roofline"] or 0) * m["median_ms"] for m in members if m["roofline"] is not None]
+                roofs[k].append(sum(least) / ours[k][-1])
+                theirs[k].append(sum(json.loads(next(found))["median_ms"] for _ in row["lines"]))
+    total = statistics.median(totals)
     table = []
-    for kernel, (lines, op, others) in rows.items():
-        a, b = statistics.median(ours[kernel]), statistics.median(theirs[kernel])
-        table.append({"kernel": kernel, "op": op, "shape": "; ".join(t for _, t in lines), "fused": others, "calls": calls[kernel],
-                      "ours_ms": a, "onednn_ms": b, "ratio": statistics.median(x / y for x, y in zip(ours[kernel], theirs[kernel])),
-                      "roofline": statistics.median(roofline[kernel]), "share": a * calls[kernel] / total})
+    for row, a, b, roof in zip(rows, ours, theirs, roofs):
+        table.append({**row, "ours_ms": statistics.median(a), "onednn_ms": statistics.median(b),
+                      "ratio": statistics.median(x / y for x, y in zip(a, b)), "roofline": statistics.median(roof),
+                      "share": statistics.median(a) / total})
     table.sort(key=lambda row: -row["share"])
     version = run([args.program, "--version"]).strip()
     print(f"{args.model.stem} {' '.join(args.dim)}: {total:.2f} ms; oneDNN {version}")
-    print(f"{'share':>7} {'ours':>10} {'oneDNN':>10} {'ratio':>6} {'roofline':>8}  contraction")
+    print(f"{'share':>7} {'ours':>10} {'oneDNN':>10} {'ratio':>6} {'roofline':>8}  contractions")
     for row in table:
         if row["share"] * 100 < args.least:
             continue
-        times = f" x {row['calls']}" if row["calls"] > 1 else ""
-        fused = f"  + {', '.join(row['fused'])}" if row["fused"] else ""
+        fused = f"  + {row['fused']}" if row["fused"] else ""
         print(f"{row['share'] * 100:>5.1f} % {row['ours_ms']:>7.3f} ms {row['onednn_ms']:>7.3f} ms {row['ratio']:>6.2f} "
-              f"{row['roofline'] * 100:>6.0f} %  {row['op']} {row['shape']}{times}{fused}")
-    whole = sum(r["ours_ms"] * r["calls"] for r in table) / sum(r["onednn_ms"] * r["calls"] for r in table)
+              f"{row['roofline'] * 100:>6.0f} %  {row['op']} {row['shapes']}{fused}")
+    whole = sum(r["ours_ms"] for r in table) / sum(r["onednn_ms"] for r in table)
     mean = math.exp(statistics.fmean(math.log(r["ratio"]) for r in table))
-    print(f"all {len(table)} contractions: {whole:.2f} of oneDNN's time; geometric mean of the ratios {mean:.2f}; "
-          f"{sum(r['share'] for r in table) * 100:.0f} % of the model")
+    print(f"all: {whole:.2f} of oneDNN's time; geometric mean of the ratios {mean:.2f}; {sum(r['share'] for r in table) * 100:.0f} % of the model")
     if args.json:
         args.json.write_text(json.dumps({"model": args.model.stem, "dims": values, "date": datetime.date.today().isoformat(),
                                          "onednn": version, "total_ms": total, "contractions": table}, indent=1) + "\n")

@@ -180,6 +180,7 @@ struct RunOptions {
   std::string output;                  // folder for NAME.npy; empty: none is written
   unsigned threads = 1;
   std::string level;                   // of an artifact for several processors; empty: the best that runs here
+  bool huge_pages = false;             // ask the kernel for large pages under workspace, states and a weights file
 };
 Result<std::vector<NamedTensor>> run(const RunOptions& options);
 
@@ -230,6 +231,7 @@ struct BenchOptions {
   unsigned threads = 1;
   bool kernels = false;                // per-kernel times
   std::string level;                   // as in RunOptions
+  bool huge_pages = false;             // as in RunOptions
 };
 
 struct KernelTime {

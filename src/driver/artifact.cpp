@@ -67,7 +67,7 @@ LevelSummary level_of(const Json& level) {
           .workspace_bytes = workspace.is_null() ? -1 : workspace.get<int64_t>(), .kernels = level.at("kernels").size()};
 }
 
-Result<std::unique_ptr<Artifact>> open_folder(const fs::path& folder, const std::string& level) try {
+Result<std::unique_ptr<Artifact>> open_folder(const fs::path& folder, const std::string& level, bool huge_pages) try {
   TENON_TRY(const std::string text, read_file(folder / "manifest.json"));
   const Json manifest = Json::parse(text);
   if (manifest.at("schema") != "tenon-manifest" || manifest.at("version") != 1)
@@ -77,12 +77,13 @@ Result<std::unique_ptr<Artifact>> open_folder(const fs::path& folder, const std:
   const bool native = triple.substr(0, triple.find('-')) == kHost;
   std::unique_ptr<Artifact> artifact;
   if (native && fs::exists(library)) {
-    TENON_TRY(artifact, open_library(library.string(), level));
+    TENON_TRY(artifact, open_library(library.string(), level, huge_pages));
   } else if (fs::exists(program)) {
     std::vector<std::string> emulator;
     std::istringstream words(native ? std::string() : manifest.at("target").at("qemu").get<std::string>());
     for (std::string word; words >> word;) emulator.push_back(word);
     if (!native && emulator.empty()) return fail(Code::E0506, "the target names no emulator");
+    if (huge_pages) return fail(Code::E0601, "--huge-pages is for libraries: a program asks for its own memory");
     TENON_TRY(artifact, open_program(program.string(), emulator, level));
   } else {
     return fail(Code::E0501, folder.string() + " has nothing that runs here",
@@ -122,11 +123,11 @@ std::unexpected<Diags> no_such_level(const std::string& path, const std::string&
               names.empty() ? "it was compiled for one processor, without --cpu-dispatch" : "its levels are: " + names);
 }
 
-Result<std::unique_ptr<Artifact>> open_artifact(const std::string& path, const std::string& name) {
+Result<std::unique_ptr<Artifact>> open_artifact(const std::string& path, const std::string& name, bool huge_pages) {
   const std::string level = full_target_name(name);
-  if (fs::is_directory(path)) return open_folder(path, level);
+  if (fs::is_directory(path)) return open_folder(path, level, huge_pages);
   if (!fs::exists(path)) return fail(Diag{.code = Code::E0501, .message = path + " does not exist", .file = path});
-  if (path.ends_with(".so")) return open_library(path, level);
+  if (path.ends_with(".so")) return open_library(path, level, huge_pages);
   return open_program(path, {}, level);
 }
 

@@ -54,10 +54,11 @@ class Artifact {
 };
 
 // A folder with a manifest, a library, or a program. `level`: of several; empty: the best that runs here.
-Result<std::unique_ptr<Artifact>> open_artifact(const std::string& path, const std::string& level = {});
+// `huge_pages`: of a library; a weights file is then read into memory of our own.
+Result<std::unique_ptr<Artifact>> open_artifact(const std::string& path, const std::string& level = {}, bool huge_pages = false);
 
 // artifact_library.cpp, artifact_program.cpp
-Result<std::unique_ptr<Artifact>> open_library(const std::string& path, const std::string& level);
+Result<std::unique_ptr<Artifact>> open_library(const std::string& path, const std::string& level, bool huge_pages);
 Result<std::unique_ptr<Artifact>> open_program(const std::string& path, const std::vector<std::string>& emulator,
                                                const std::string& level);
 // Where `level` is asked for and there is none of that name.

@@ -22,14 +22,22 @@ using Clock = std::chrono::steady_clock;
 double ms_since(Clock::time_point start) { return std::chrono::duration<double, std::milli>(Clock::now() - start).count(); }
 
 // Memory at a multiple of the ABI's alignment.
+// `huge`: begins at a large page, and the kernel is asked for such pages.
 class Aligned {
  public:
-  explicit Aligned(size_t size) : data_(static_cast<std::byte*>(::operator new(size + 1, std::align_val_t{TN_ALIGN}))) {}
+  static constexpr size_t kHugePage = size_t{2} << 20;
+
+  explicit Aligned(size_t size, bool huge = false)
+      : data_(static_cast<std::byte*>(::operator new(huge ? (size + kHugePage) / kHugePage * kHugePage : size + 1, alignment(huge))), Free{huge}) {
+    if (huge) madvise(data_.get(), (size + kHugePage) / kHugePage * kHugePage, MADV_HUGEPAGE);  // a wish
+  }
   std::byte* get() const { return data_.get(); }
 
  private:
+  static std::align_val_t alignment(bool huge) { return std::align_val_t{huge ? kHugePage : size_t{TN_ALIGN}}; }
   struct Free {
-    void operator()(std::byte* p) const { ::operator delete(p, std::align_val_t{TN_ALIGN}); }
+    bool huge = false;
+    void operator()(std::byte* p) const { ::operator delete(p, alignment(huge)); }
   };
   std::unique_ptr<std::byte, Free> data_;
 };
@@ -184,6 +192,8 @@ class Environment {
 
 class Library : public Artifact {
  public:
+  explicit Library(bool huge_pages) : huge_pages_(huge_pages) {}
+
   Result<void> open(const std::string& path, const std::string& wanted) {
     handle_ = {dlopen(fs::absolute(path).c_str(), RTLD_NOW | RTLD_LOCAL), [](void* h) { if (h) dlclose(h); }};
     if (!handle_) return fail(Code::E0501, path + " cannot be loaded: " + dlerror());
@@ -212,6 +222,10 @@ class Library : public Artifact {
     if (fs::exists(weights)) {
       TENON_TRY(weights_, MappedInput::open(weights));
       data = weights_.bytes().data();
+      if (huge_pages_) {
+        large_weights_ = std::make_unique<Aligned>(weights_.bytes().size(), true);
+        data = std::memcpy(large_weights_->get(), weights_.bytes().data(), weights_.bytes().size());
+      }
     }
     const bool several = find(call_.level_name, "_level_name") && find(call_.bind_level, "_bind_level") && find(call_.level, "_level");
     if (wanted.empty()) {
@@ -372,7 +386,7 @@ class Library : public Artifact {
       call.io[1 + in + k] = reinterpret_cast<int64_t>(call.buffers.back().get());
       call.io[1 + in + out + k] = elements;
     }
-    call.workspace = std::make_unique<Aligned>(call.workspace_bytes);
+    call.workspace = std::make_unique<Aligned>(call.workspace_bytes, huge_pages_);
     return call;
   }
 
@@ -395,22 +409,24 @@ class Library : public Artifact {
     if (past.dims != rows)
       return fail(Code::E0502, "input `" + abi_.inputs[static_cast<size_t>(state.input)].name + "` has another shape than the dims give");
     call.rows.emplace_back(declared, static_cast<size_t>(state.axis), extents[0], extents[1], past.type);
-    call.buffers.emplace_back(call.rows.back().bytes());
+    call.buffers.emplace_back(call.rows.back().bytes(), huge_pages_);
     call.rows.back().put(encode(past), call.buffers.back().get());
     return {};
   }
 
   Signature abi_;  // as the library has it; `signature_` is the model's
   std::shared_ptr<void> handle_;
+  const bool huge_pages_;
   MappedInput weights_;
+  std::unique_ptr<Aligned> large_weights_;
   Functions call_;
   const void* model_ = nullptr;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Artifact>> open_library(const std::string& path, const std::string& level) {
-  auto library = std::make_unique<Library>();
+Result<std::unique_ptr<Artifact>> open_library(const std::string& path, const std::string& level, bool huge_pages) {
+  auto library = std::make_unique<Library>(huge_pages);
   TENON_DO(library->open(path, level));
   return library;
 }

@@ -213,7 +213,7 @@ std::string c_header(const BindingInfo& info) {
                {"io", io_fields(s)},
                {"states", s.states.empty() ? "" : " A state is one buffer that a call grows in place: as large as its dims say, of\n"
                                                   " * which " + s.name + "_dims gives the capacity. The first rows along its dim are there before; the call writes\n"
-                                                  " * those behind them, and nothing else of it. */\n/* " + s.name + "_run returns " + upper_name + "_E_SHAPE where the capacity is too small."},
+                                                  " * those behind them and nothing else of it, or returns " + upper_name + "_E_SHAPE where it is too small."},
                {"levels", levels_text(info, upper_name)},
                {"whichever", info.levels.empty() ? "" : ", whichever level runs"},
                {"pool", info.pool ? fill(kPool, {{"name", s.name}, {"NAME", upper_name}}) : ""},

@@ -113,7 +113,9 @@ class States(unittest.TestCase):
                 run(TENON, "run", which, "--input", "random:3", *words, "-o", self.root / which.name / "run")
             for name in ("logits", *("present." + layer for layer in LAYERS)):
                 self.assertEqual((self.plain / "run" / f"{name}.npy").read_bytes(), (self.grows / "run" / f"{name}.npy").read_bytes(), name)
-            run(TENON, "bench", self.grows, *words, "--runs", 5, "--kernels")
+            run(TENON, "bench", self.grows, *words, "--runs", 5, "--kernels", "--huge-pages")
+            run(TENON, "run", self.grows, "--input", "random:3", *words, "-o", self.root / "huge", "--huge-pages")
+            self.assertEqual((self.root / "huge" / "logits.npy").read_bytes(), (self.plain / "run" / "logits.npy").read_bytes())
 
     def test_files_of_the_past(self):
         """run takes past rows from files, of any length."""

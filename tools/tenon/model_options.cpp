@@ -37,6 +37,10 @@ Option level_row(std::string& level) {
   return {"--level", "TARGET", "Run this part of an artifact that was compiled with --cpu-dispatch; default: the best", &level};
 }
 
+Option huge_pages_row(bool& huge_pages) {
+  return {"--huge-pages", "", "Ask the kernel for large pages under the workspace and a weights file", &huge_pages};
+}
+
 std::vector<Option> import_rows(ModelArguments& a) {
   return {
       {"--dim", "NAME=RANGE", "Bind a symbolic dimension, N=1, or limit it, N=1..8; repeatable", &a.dims},

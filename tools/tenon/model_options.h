@@ -18,6 +18,7 @@ struct ModelArguments {
 
 Option model_row(ModelArguments& arguments, bool required);
 Option level_row(std::string& level);                         // --level: of a compiled artifact
+Option huge_pages_row(bool& huge_pages);
 std::vector<Option> import_rows(ModelArguments& arguments);  // --dim, --shape
 std::vector<Option> code_rows(ModelArguments& arguments);    // --target, -O, --policy ... : how to compile
 std::vector<Option> output_rows(ModelArguments& arguments);  // -o, --name, --emit ... : what to write

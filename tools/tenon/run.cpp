@@ -14,6 +14,7 @@ struct Arguments {
   std::string artifact, output = ".", level;
   std::vector<std::string> inputs, dims;
   int threads = 1;
+  bool huge_pages = false;
 };
 
 int run_artifact(const Arguments& arguments, Console& console) {
@@ -24,7 +25,8 @@ int run_artifact(const Arguments& arguments, Console& console) {
                             .dims = *dims,
                             .output = arguments.output,
                             .threads = static_cast<unsigned>(std::max(1, arguments.threads)),
-                            .level = arguments.level});
+                            .level = arguments.level,
+                            .huge_pages = arguments.huge_pages});
   if (!outputs) return console.fail(outputs.error());
   for (const NamedTensor& output : *outputs) {
     console.record(tensor_record(output));
@@ -53,6 +55,7 @@ Command run_command() {
            {"--dim", "NAME=VALUE", "A symbolic dimension that the inputs leave open; repeatable", &a->dims},
            {"-o,--output", "DIR", "Folder for the outputs", &a->output},
            level_row(a->level),
+           huge_pages_row(a->huge_pages),
            {"--workers", "N", "Threads to run on", &a->threads}},
       .run = [a](Console& console) { return run_artifact(*a, console); },
   };
