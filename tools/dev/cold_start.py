@@ -7,7 +7,8 @@ host program around our artifact (linked in, and opened as a library), and progr
 
 The model has one f32 input and one f32 output. "without inference": the second call's time is taken off. Peers come from
 the Python that runs this; their model has the dims bound. `anonymous` is RssAnon after both calls: a second copy of the
-weights would show there. gcc compiles the programs.
+weights would show there. gcc compiles the programs. "static" is without a loader, "huge" with large pages under the workspace,
+"populated" and "mapped weights" have all pages of the weights mapped in one go: inside the library, or a file beside it.
 """
 import argparse
 import importlib.util
@@ -53,8 +54,10 @@ def ours(args, folder, extra):
     build("ours.c", folder / "linked", *flags, artifact / "libcold.a")
     build("ours.c", folder / "static", "-static", *flags, artifact / "libcold.a")
     build("ours.c", folder / "opened", "-DSHARED", *flags)
+    build("ours.c", folder / "populated", f"-DPOPULATE={manifest['weights']['bytes']}", *flags, artifact / "libcold.a")
     build("ours.c", folder / "huge", "-static", "-DHUGE_PAGES", *flags, artifact / "libcold.a")
     commands = {"tenon, linked": [folder / "linked"], "tenon, static": [folder / "static"], "static, huge": [folder / "huge"],
+                "populated": [folder / "populated"],
                 "tenon, dlopen": [folder / "opened", artifact / "libcold.so"]}
     beside = folder / "beside"
     run(args.tenon, "compile", args.model, "-o", beside, "--name", "cold", "--target", args.target, "--emit", "a,header",
