@@ -10,7 +10,7 @@ is fused into ours is work that it does not do. Its figure is that of all contra
 of its own, so that caches are about as cold as in the model. A row is what runs together: contractions that share a
 kernel, or that one kernel does at once, with the copies that they need. Roofline is what the target file's rates allow.
 
-Needs the onnx package. --least: leave out what takes less than so many percent of the whole.
+Needs the onnx package, and onnxruntime where shapes are computed by the model itself. --least: leave out what takes less than so many percent of the whole.
 """
 import argparse
 import datetime
@@ -51,6 +51,30 @@ class Model:
         self.constants = set(self.shapes)
         for value in [*graph.input, *graph.value_info, *graph.output]:
             self.shapes[value.name] = [d.dim_value for d in value.type.tensor_type.shape.dim]
+        operands = [name for n in self.nodes if n.op_type in CONTRACTIONS for name in [*n.input[:2], n.output[0]]]
+        unknown = [name for name in dict.fromkeys(operands) if not self.shapes.get(name) or 0 in self.shapes[name]]
+        if unknown:
+            self.ask_runtime(path, graph.input, unknown)
+
+    def ask_runtime(self, path, inputs, names):
+        """Shapes that depend on computed ones: the model is run once."""
+        import numpy
+        import onnx
+        import onnxruntime
+        model = onnx.load(path)
+        known = {o.name for o in model.graph.output} | {i.name for i in model.graph.input}
+        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in known)
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.log_severity_level = 3
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+        given = {}
+        for value in inputs:
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+            if value.name not in self.constants:
+                given[value.name] = numpy.ones(self.shapes[value.name], dtype)
+        for name, array in zip(names, session.run(names, given)):
+            self.shapes[name] = list(array.shape)
 
     def line(self, number, relu):
         """The contraction as onednn_kernels reads it, and as people do; None: its shape is not known here."""
