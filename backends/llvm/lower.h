@@ -22,5 +22,7 @@ Store<KernelId, std::vector<bool>> aliased_params(const Module& module);
 
 void emit_kernel(Code& code, const Module& module, KernelId kernel, const std::vector<bool>& aliased);
 void emit_host(Code& code, const Module& module);
+// NAME_level_host and its companions, over the modules of these names.
+void emit_levels(Code& code, const std::string& name, std::span<const std::string> levels);
 
 }  // namespace tenon::gen

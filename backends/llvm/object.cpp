@@ -197,6 +197,15 @@ Result<CodeResult> generate_code(const Module& module, const Target& target, con
   return result;
 }
 
+Result<ObjectFile> generate_levels(const std::string& name, std::span<const std::string> levels, const Target& target,
+                                   const CodeOptions& options) {
+  TENON_TRY(auto machine, make_machine(target, options.level));
+  gen::Code code(name + "_levels", target, *machine);
+  gen::emit_levels(code, name, levels);
+  TENON_TRY(Compiled compiled, finish(code, *machine, options, name + "_levels"));
+  return ObjectFile{name + "_levels.o", std::move(compiled.object)};
+}
+
 Result<ObjectFile> compile_bitcode(std::string_view bitcode, std::string name, const Target& target, const CodeOptions& options) {
   TENON_TRY(auto machine, make_machine(target, options.level));
   gen::Code code(name, target, *machine);

@@ -1,5 +1,5 @@
 /* The public functions of an artifact: they check what the caller gives and call generated code. */
-#include "model.h"
+#include "dispatch/levels.h"
 
 uint32_t tn_model_abi(void) { return TN_ABI_VERSION; }
 const char* tn_model_build_id(void) { return tn_at(tn_model_descriptor.build_id_text); }
@@ -19,12 +19,14 @@ const char* tn_model_status_str(tn_status status) {
   return *text ? text : "unknown status";
 }
 
+#ifndef TN_DISPATCH
 tn_status tn_model_check(void) {
   const uint32_t* features = tn_at(tn_model_descriptor.features_at);
   for (uint32_t i = 0; i < tn_model_descriptor.features; ++i)
     if (!tn_has_feature(features[i])) return TN_E_CPU;
   return TN_OK;
 }
+#endif
 
 static int same_build(const uint8_t* id) {
   uint8_t difference = 0;
@@ -43,14 +45,14 @@ tn_status tn_model_bind(tn_model* model, const void* weights, size_t bytes) {
     if (weights) return TN_E_WEIGHTS;
     header = &tn_model_weights;
   } else if (d->weights_bytes == 0 && !weights) {
-    model->weights = (const uint8_t*)d; /* never read, but not null */
+    model->weights = tn_bound((const uint8_t*)d); /* never read, but not null */
     return TN_OK;
   } else {
     if (!weights || bytes < sizeof *header + d->weights_bytes) return TN_E_WEIGHTS;
     if ((uintptr_t)weights % TN_ALIGN != 0) return TN_E_ARGUMENT;
   }
   if (header->bytes != d->weights_bytes || !same_build(header->build_id)) return TN_E_WEIGHTS;
-  model->weights = (const uint8_t*)(header + 1);
+  model->weights = tn_bound((const uint8_t*)(header + 1));
   return TN_OK;
 }
 
@@ -89,6 +91,9 @@ tn_status tn_model_workspace(const tn_dims* dims, unsigned width, size_t* bytes)
   tn_status status = check_dims(dims);
   if (status != TN_OK) return status;
   if (!bytes) return TN_E_ARGUMENT;
+#ifdef TN_DISPATCH
+  return tn_memory(values_of(dims), width, bytes);
+#else
   int64_t shared = tn_model_workspace_bytes(values_of(dims));
   int64_t scratch = tn_model_scratch_bytes(values_of(dims));
   int64_t total = 0;
@@ -97,6 +102,7 @@ tn_status tn_model_workspace(const tn_dims* dims, unsigned width, size_t* bytes)
     return TN_E_SHAPE;
   *bytes = (size_t)total;
   return TN_OK;
+#endif
 }
 
 /* Checks the buffers and writes the outputs' shapes. */
@@ -162,10 +168,10 @@ tn_status tn_model_run(const tn_model* model, const tn_dims* dims, tn_io* io, vo
   tn_call call = {
       .inputs = (const void* const*)io->pointers,
       .outputs = (void* const*)io->pointers + tn_model_descriptor.inputs,
-      .weights = model->weights,
+      .weights = tn_weights_of(model),
       .workspace = workspace,
       .symbols = values_of(dims),
       .env = env,
   };
-  return (tn_status)tn_model_host(&call);
+  return (tn_status)tn_host(model, &call);
 }

@@ -1,5 +1,6 @@
 # tenon_add_model(NAME MODEL file.onnx
 #                 [TARGET target]               default: the host's portable baseline
+#                 [CPU_DISPATCH v2 v3 ...]      targets in one artifact instead, from the least to the best
 #                 [DIM N=1 S=1..8 ...]          symbolic dims: values or ranges
 #                 [SHAPE input:1x3xHxW ...]
 #                 [EMIT so a header ...]        default: a header so
@@ -17,14 +18,14 @@
 # data, the schedule, the target file or Tenon change; files that come out the same are not touched, so nothing
 # is built anew for them. The variable TENON_CACHE_DIR names a cache folder.
 function(tenon_add_model name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "MODEL;TARGET;WEIGHTS;THREADS;SCHEDULE;LEVEL;OUTPUT" "DIM;SHAPE;EMIT;OPTIONS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "MODEL;TARGET;WEIGHTS;THREADS;SCHEDULE;LEVEL;OUTPUT" "CPU_DISPATCH;DIM;SHAPE;EMIT;OPTIONS")
   if(arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "tenon_add_model(${name}): what is `${arg_UNPARSED_ARGUMENTS}`?")
   endif()
   if(NOT arg_MODEL)
     message(FATAL_ERROR "tenon_add_model(${name}): MODEL is missing")
   endif()
-  if(CMAKE_CROSSCOMPILING AND NOT arg_TARGET)
+  if(CMAKE_CROSSCOMPILING AND NOT arg_TARGET AND NOT arg_CPU_DISPATCH)
     message(FATAL_ERROR "tenon_add_model(${name}): TARGET is needed where the host is not the target")
   endif()
   if(NOT arg_EMIT)
@@ -44,6 +45,10 @@ function(tenon_add_model name)
       list(APPEND options --${word} ${arg_${option}})
     endif()
   endforeach()
+  if(arg_CPU_DISPATCH)
+    list(JOIN arg_CPU_DISPATCH "," levels)
+    list(APPEND options --cpu-dispatch ${levels})
+  endif()
   if(arg_SCHEDULE)
     get_filename_component(schedule "${arg_SCHEDULE}" ABSOLUTE)
     list(APPEND options --schedule ${schedule})

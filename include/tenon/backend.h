@@ -32,6 +32,10 @@ struct CodeResult {
 // not depend on the number of jobs.
 Result<CodeResult> generate_code(const Module& module, const Target& target, const CodeOptions& options);
 
+// What leads from NAME_level_X(level, ...) to the code of one of several modules, of the names `levels`.
+Result<ObjectFile> generate_levels(const std::string& name, std::span<const std::string> levels, const Target& target,
+                                   const CodeOptions& options);
+
 // A bitcode module of the runtime as it stands, for this target.
 Result<ObjectFile> compile_bitcode(std::string_view bitcode, std::string name, const Target& target,
                                    const CodeOptions& options);

@@ -34,6 +34,7 @@ enum class Weights : uint8_t { Embed, File };
 enum class Threads : uint8_t { None, Callback, Pool };  // Pool: NAME_pool_* besides the callback
 std::optional<Weights> parse_weights(std::string_view word);  // "embed", "file"
 std::optional<Threads> parse_threads(std::string_view word);  // "none", "callback", "pool"
+std::string full_target_name(const std::string& name);        // "v3" is "x86-64-v3"
 std::optional<DimRange> parse_range(std::string_view text);   // "8", "1..8"
 // The host's architecture, but no more of it than every such machine has: `native` must be asked for.
 std::string default_target();
@@ -44,12 +45,16 @@ struct CompileOptions {
   bool folder_per_target = false;       // also where there is one target
   std::string name;                     // of the model, a C identifier; empty: from the file's name
   std::vector<std::string> targets;     // names, files or "native"; empty: the host's portable baseline
+  // Targets of one architecture, from the least to the best, in one artifact that picks where it runs; then
+  // `targets` is empty. Empty: an artifact per target.
+  std::vector<std::string> cpu_dispatch;
   ImportOptions import;
   std::vector<Emit> emit = {Emit::SharedLibrary, Emit::Archive, Emit::Header};
   Weights weights = Weights::Embed;
   Threads threads = Threads::Callback;
   std::string policy = "rules";
   std::string schedule;                 // a schedule file to replay; empty: the policy decides
+  std::vector<std::string> states;      // "past.*=present.*": inputs that outputs grow in place
   std::string depfile;                  // Make syntax; empty: none
   std::string cache_dir;                // artifacts made before, shared by processes; empty: none
   int level = 2;                        // -O0 ... -O3
@@ -66,6 +71,15 @@ struct OutputFile {
   std::string blake3;  // hex
 };
 
+// The part of an artifact for one of several processors.
+struct LevelSummary {
+  std::string target;
+  int64_t code_bytes = 0;
+  int64_t weights_bytes = 0, own_weights_bytes = 0;  // that it reads; that no other level reads
+  int64_t workspace_bytes = -1;
+  size_t kernels = 0;
+};
+
 struct ArtifactSummary {
   std::string name, target, folder, build_id;
   std::vector<OutputFile> files;
@@ -74,6 +88,7 @@ struct ArtifactSummary {
   size_t kernels = 0, nodes = 0;
   double seconds = 0;
   bool cached = false;           // found in the cache
+  std::vector<LevelSummary> levels;  // with cpu_dispatch; the numbers above are then of the whole
 };
 
 struct CompileOutcome {
@@ -122,10 +137,22 @@ struct SymbolInfo {
   int64_t element = -1;           // or, with axis -1: the element of the input
 };
 
+// An input whose buffer the call grows: it has room for `capacity` steps along the axis, of which `past` are there
+// before and `present` after. What the model calls its output `output` is no output of the artifact.
+struct StateInfo {
+  int input = -1;
+  std::string output;
+  int position = 0;               // of the output among the model's
+  int axis = 0;
+  std::string past, present;      // "P", "P + S"
+  std::string capacity;           // a symbol
+};
+
 struct Signature {
   std::string name;
   std::vector<PortInfo> inputs, outputs;
   std::vector<SymbolInfo> symbols;
+  std::vector<StateInfo> states;
 };
 
 // Of a model or an artifact. For a model: its operators, too; for an artifact: target and build id.
@@ -135,6 +162,7 @@ struct InspectReport {
   int64_t weights_bytes = 0;
   std::vector<std::pair<std::string, int>> operators;
   std::string target, build_id, compiler;
+  std::vector<LevelSummary> levels;
 };
 Result<InspectReport> inspect(const std::string& path, const ImportOptions& import);
 
@@ -151,6 +179,8 @@ struct RunOptions {
   std::map<std::string, int64_t> dims; // symbols that the inputs leave open
   std::string output;                  // folder for NAME.npy; empty: none is written
   unsigned threads = 1;
+  std::string level;                   // of an artifact for several processors; empty: the best that runs here
+  bool huge_pages = false;             // ask the kernel for large pages under workspace, states and a weights file
 };
 Result<std::vector<NamedTensor>> run(const RunOptions& options);
 
@@ -180,6 +210,7 @@ struct VerifyOptions {
   unsigned threads = 1;
   bool guard = false;                  // the workspace lies between pages that fault
   std::string output;                  // folder for the reference outputs, in f64; empty: none
+  std::string level;                   // as in RunOptions
 };
 
 struct VerifyReport {
@@ -199,6 +230,8 @@ struct BenchOptions {
   int runs = 0;                        // 0: for about a second, at least 5
   unsigned threads = 1;
   bool kernels = false;                // per-kernel times
+  std::string level;                   // as in RunOptions
+  bool huge_pages = false;             // as in RunOptions
 };
 
 struct KernelTime {

@@ -146,6 +146,15 @@ struct DataSymbol {
 // Elements are cut to this magnitude: beyond it a slice bound means "to the end", and no extent is legal.
 inline constexpr int64_t kDataLimit = int64_t{1} << 31;
 
+// An input that an output grows in place: one buffer of the caller's, with room for `capacity` steps along the axis.
+// The first steps are the input; the call adds the others. Both values have a layout with that capacity.
+struct State {
+  int input = 0, output = 0;  // positions in Graph::inputs and Graph::outputs
+  int axis = 0;
+  Expr capacity = {};
+  bool operator==(const State&) const = default;
+};
+
 struct Graph;
 
 struct Node {
@@ -165,6 +174,7 @@ struct Graph {
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
   std::vector<DataSymbol> data_symbols;
+  std::vector<State> states;
   Store<ConstantId, Constant> constants;
   std::vector<std::string> sources = {};  // files it was read from: the model, external data
   // Dims that inference had to take as equal without being able to show it: checked when the model runs.

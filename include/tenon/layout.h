@@ -2,7 +2,7 @@
 // a whole logical dim, the blocks of one, or the inside of a block. NCHW is {0}{1}{2}{3}, NHWC
 // {0}{2}{3}{1}, NCHW16c {0}{1/16}{2}{3}{1%16}; packed weights are of the same form. A blocked dim is
 // padded with zeros to a multiple of its block. A halo is a margin of zeros around a logical dim that
-// producers leave alone and consumers may read.
+// producers leave alone and consumers may read. A capacity is memory that the tensor may grow into.
 #pragma once
 
 #include <cstdint>
@@ -31,10 +31,18 @@ struct Halo {
   bool operator==(const Halo&) const = default;
 };
 
+// Room for more than the dim's own extent, which counts from 0: as wide as a symbol or a number says.
+struct Capacity {
+  int dim = 0;
+  std::string extent;   // "P_capacity", "1024"
+  bool operator==(const Capacity&) const = default;
+};
+
 struct Layout {
   std::vector<LayoutPart> parts;  // empty: row-major
   std::vector<Halo> halos;
-  bool row_major() const { return parts.empty() && halos.empty(); }
+  std::vector<Capacity> capacities = {};  // of dims that are one part, without a halo
+  bool row_major() const { return parts.empty() && halos.empty() && capacities.empty(); }
   bool operator==(const Layout&) const = default;
 };
 
@@ -43,18 +51,19 @@ Layout permuted(std::vector<int> order);
 // Whether the parts cover each of `rank` dims exactly once and the halos name dims that there are.
 bool fits(const Layout& layout, size_t rank);
 
-// "0.2.3.1", "0.1/16.2.3.1%16", "0.2.3.1+h2:1,1+h3:1,1"; "" for row-major.
+// "0.2.3.1", "0.1/16.2.3.1%16", "0.2.3.1+h2:1,1+h3:1,1", "+c2:P_capacity"; "" for row-major.
 std::string print(const Layout& layout);
 Result<Layout> parse_layout(std::string_view text);
 
-// Memory extents per part, padding and halos included.
+Expr capacity_extent(ExprPool& pool, const Capacity& capacity);
+// Memory extents per part, padding, halos and capacities included.
 std::vector<Expr> physical_dims(ExprPool& pool, const Layout& layout, const std::vector<Expr>& dims);
 // Elements in memory.
 Expr physical_size(ExprPool& pool, const Layout& layout, const std::vector<Expr>& dims);
 // Offset in elements of the element at logical `indices`.
 Expr physical_offset(ExprPool& pool, const Layout& layout, const std::vector<Expr>& dims,
                      const std::vector<Expr>& indices);
-// The tensor as it lies in memory: one dim, padding and halos zero.
+// The tensor as it lies in memory: one dim, padding and halos zero. Not for layouts with a capacity.
 Tensor pack(const Tensor& tensor, const Layout& layout);
 
 }  // namespace tenon

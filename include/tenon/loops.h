@@ -146,6 +146,16 @@ struct Port {
   std::vector<Expr> dims;               // over Module::symbols
 };
 
+// An input whose buffer the call writes as well: Graph's State. It has room for `capacity` steps along the axis,
+// holds `past` of them before the call and `present` after it, which is then the output `name`.
+struct ModuleState {
+  int input = 0;
+  int output = 0;           // where it stands among the model's outputs; it is none of `outputs`
+  int axis = 0;
+  std::string name;
+  Expr past = {}, present = {}, capacity = {};
+};
+
 struct Module {
   std::string name;
   ExprPool pool;                            // the host's: dim symbols
@@ -160,7 +170,8 @@ struct Module {
   std::vector<DataSymbol> data_symbols;     // those of them that are elements of inputs
   Expr requirement = {};                    // of type bool, over the symbols: dims for which it does not hold
                                             // are refused. Invalid: none are
-  std::vector<Port> inputs, outputs;
+  std::vector<Port> inputs, outputs;        // dims of a state are those of its buffer
+  std::vector<ModuleState> states;
 };
 
 std::string print(const Kernel& kernel);

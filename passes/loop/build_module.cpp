@@ -61,19 +61,36 @@ class ModuleBuilder {
     for (size_t i = 0; i < graph_.inputs.size(); ++i) {
       ValueId v = graph_.inputs[i];
       m_.inputs.push_back(port(v));
+      for (Expr d : m_.inputs.back().dims) collect_symbols(d);
+      for (const State& s : graph_.states)
+        if (s.input == static_cast<int>(i)) m_.inputs.back().dims[static_cast<size_t>(s.axis)] = host(s.capacity);
       buffers_[v] = m_.buffers.push({graph_.values[v].name, HostBufferKind::Input, graph_.values[v].type, bytes(v), static_cast<int>(i)});
       for (Expr d : m_.inputs.back().dims) collect_symbols(d);
     }
     for (size_t i = 0; i < graph_.outputs.size(); ++i) {
       ValueId v = graph_.outputs[i];
+      if (auto s = std::ranges::find(graph_.states, static_cast<int>(i), &State::output); s != graph_.states.end()) {
+        add_state(*s, v);
+        continue;
+      }
       m_.outputs.push_back(port(v));
       for (Expr d : m_.outputs.back().dims) collect_symbols(d);
       // The value itself, or what it is a view of, is made in the caller's memory; the first name wins.
       ValueId source = root(v);
-      BufferId out = m_.buffers.push({graph_.values[v].name, HostBufferKind::Output, graph_.values[v].type, bytes(v), static_cast<int>(i)});
+      BufferId out = m_.buffers.push({graph_.values[v].name, HostBufferKind::Output, graph_.values[v].type, bytes(v), static_cast<int>(m_.outputs.size()) - 1});
       outputs_.push_back(out);
       if (!buffers_.contains(source) && !graph_.constant(source)) buffers_[source] = out;
     }
+  }
+
+  // The output is made in the input's memory.
+  void add_state(const State& s, ValueId output) {
+    const ValueId input = graph_.inputs[static_cast<size_t>(s.input)];
+    const auto axis = static_cast<size_t>(s.axis);
+    m_.states.push_back({.input = s.input, .output = s.output, .axis = s.axis, .name = graph_.values[output].name,
+                         .past = host(graph_.values[input].dims[axis]), .present = host(graph_.values[output].dims[axis]),
+                         .capacity = host(s.capacity)});
+    outputs_.push_back(buffers_[output] = buffers_[input]);
   }
 
   // The caller gives its value with the dims, so that the workspace is known; the runtime compares. What

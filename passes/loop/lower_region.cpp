@@ -27,6 +27,7 @@ class RegionLowering {
       return fail(Code::E0403, "region " + region_.name + " has fewer axes than attach asks for", "choose a smaller `attach` for it");
     if (attach == 0) {
       split_pieces(region_);
+      drop_copies_in_place();
       split_divided_axes(region_);
     }
     std::erase_if(shared, [&](Expr axis) { return region_.pool.is_index(region_.pool.var(axis).extent, 1); });
@@ -53,6 +54,19 @@ class RegionLowering {
   }
 
  private:
+  // What a state holds already is where it belongs.
+  void drop_copies_in_place() {
+    std::erase_if(region_.statements, [&](const Statement& s) {
+      if (!s.routine.empty() || region_.pool.op(s.value) != SOp::Load || s.condition.valid() || !s.reduce_axes.empty()) return false;
+      const auto indices = region_.pool.operands(s.value);
+      const ValueId from = region_.buffers[region_.pool.buffer(s.value)].value, to = region_.buffers[s.out].value;
+      return from.valid() && to.valid() && std::ranges::equal(indices, s.indices) &&
+             std::ranges::any_of(graph_.states, [&](const State& state) {
+               return graph_.inputs[static_cast<size_t>(state.input)] == from && graph_.outputs[static_cast<size_t>(state.output)] == to;
+             });
+    });
+  }
+
   Kernel& kernel() { return built_.back().kernel; }
   bool is_constant(BufferId b) const {
     return region_.buffers[b].value.valid() && graph_.constant(region_.buffers[b].value) != nullptr;

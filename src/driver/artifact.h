@@ -39,6 +39,8 @@ class Artifact {
                                               int runs, bool kernels) = 0;
 
   std::string target, build_id, compiler, loops_blake3;  // where a manifest says so
+  std::string level;                           // that runs, of an artifact for several processors; else empty
+  std::vector<LevelSummary> levels;            // where a manifest says so
   int64_t weights_bytes = 0;
   std::vector<KernelTime> calls;               // per host call: kernel and nodes
   // `run` places the workspace between pages that nobody may touch, once against the one in front and once
@@ -51,12 +53,16 @@ class Artifact {
   Signature signature_;
 };
 
-// A folder with a manifest, a library, or a program.
-Result<std::unique_ptr<Artifact>> open_artifact(const std::string& path);
+// A folder with a manifest, a library, or a program. `level`: of several; empty: the best that runs here.
+// `huge_pages`: of a library; a weights file is then read into memory of our own.
+Result<std::unique_ptr<Artifact>> open_artifact(const std::string& path, const std::string& level = {}, bool huge_pages = false);
 
 // artifact_library.cpp, artifact_program.cpp
-Result<std::unique_ptr<Artifact>> open_library(const std::string& path);
-Result<std::unique_ptr<Artifact>> open_program(const std::string& path, const std::vector<std::string>& emulator);
+Result<std::unique_ptr<Artifact>> open_library(const std::string& path, const std::string& level, bool huge_pages);
+Result<std::unique_ptr<Artifact>> open_program(const std::string& path, const std::vector<std::string>& emulator,
+                                               const std::string& level);
+// Where `level` is asked for and there is none of that name.
+std::unexpected<Diags> no_such_level(const std::string& path, const std::string& level, const std::vector<std::string>& known);
 
 // The dims of a port at a binding of all symbols.
 Result<std::vector<int64_t>> resolve_dims(const PortInfo& port, const Dims& dims);

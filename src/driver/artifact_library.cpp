@@ -22,14 +22,22 @@ using Clock = std::chrono::steady_clock;
 double ms_since(Clock::time_point start) { return std::chrono::duration<double, std::milli>(Clock::now() - start).count(); }
 
 // Memory at a multiple of the ABI's alignment.
+// `huge`: begins at a large page, and the kernel is asked for such pages.
 class Aligned {
  public:
-  explicit Aligned(size_t size) : data_(static_cast<std::byte*>(::operator new(size + 1, std::align_val_t{TN_ALIGN}))) {}
+  static constexpr size_t kHugePage = size_t{2} << 20;
+
+  explicit Aligned(size_t size, bool huge = false)
+      : data_(static_cast<std::byte*>(::operator new(huge ? (size + kHugePage) / kHugePage * kHugePage : size + 1, alignment(huge))), Free{huge}) {
+    if (huge) madvise(data_.get(), (size + kHugePage) / kHugePage * kHugePage, MADV_HUGEPAGE);  // a wish
+  }
   std::byte* get() const { return data_.get(); }
 
  private:
+  static std::align_val_t alignment(bool huge) { return std::align_val_t{huge ? kHugePage : size_t{TN_ALIGN}}; }
   struct Free {
-    void operator()(std::byte* p) const { ::operator delete(p, std::align_val_t{TN_ALIGN}); }
+    bool huge = false;
+    void operator()(std::byte* p) const { ::operator delete(p, alignment(huge)); }
   };
   std::unique_ptr<std::byte, Free> data_;
 };
@@ -71,11 +79,45 @@ struct Functions {
   tn_status (*workspace)(const int64_t* dims, unsigned width, size_t* bytes) = nullptr;
   tn_status (*run)(const void* const* model, const int64_t* dims, int64_t* io, void* workspace, size_t bytes,
                    const tn_env* env) = nullptr;
+  // With several levels.
+  const char* (*level_name)(unsigned level) = nullptr;
+  tn_status (*bind_level)(const void** model, const void* weights, size_t bytes, unsigned level) = nullptr;
+  unsigned (*level)(const void* const* model) = nullptr;
   // With --threads pool.
   size_t (*pool_size)(unsigned width) = nullptr;
   tn_status (*pool_init)(void* memory, size_t bytes, unsigned width, void** pool) = nullptr;
   void (*pool_destroy)(void* pool) = nullptr;
   void (*pool_parallel_for)(void* pool, TaskPool::Task task, void* context, size_t count) = nullptr;
+};
+
+// Where the rows of a state lie in its buffer: `outer` runs, each with room for `capacity` rows of `row` bytes.
+class StateRows {
+ public:
+  StateRows(std::vector<int64_t> dims, size_t axis, int64_t past, int64_t present, DType type) : dims_(std::move(dims)), axis_(axis) {
+    for (size_t d = 0; d < axis; ++d) outer_ *= static_cast<size_t>(dims_[d]);
+    for (size_t d = axis + 1; d < dims_.size(); ++d) row_ *= static_cast<size_t>(dims_[d]);
+    row_ *= static_cast<size_t>(bits(type)) / 8;
+    run_ = row_ * static_cast<size_t>(dims_[axis]);
+    past_ = row_ * static_cast<size_t>(past);
+    dims_[axis] = present;
+  }
+  size_t bytes() const { return outer_ * run_; }
+  const std::vector<int64_t>& present_dims() const { return dims_; }
+  // The past as a dense tensor to its place; what is beside it is nobody's.
+  void put(std::span<const std::byte> past, std::byte* buffer) const {
+    std::memset(buffer, 0xff, bytes());
+    for (size_t k = 0; k < outer_ && past_ > 0; ++k) std::memcpy(buffer + k * run_, past.data() + k * past_, past_);
+  }
+  std::vector<std::byte> taken_from(const std::byte* buffer) const {
+    const size_t present = row_ * static_cast<size_t>(dims_[axis_]);
+    std::vector<std::byte> rows(outer_ * present);
+    for (size_t k = 0; k < outer_ && present > 0; ++k) std::memcpy(rows.data() + k * present, buffer + k * run_, present);
+    return rows;
+  }
+
+ private:
+  std::vector<int64_t> dims_;  // of the present
+  size_t axis_, outer_ = 1, row_ = 1, run_ = 0, past_ = 0;
 };
 
 // One call's arguments, in the memory layout of the generated header.
@@ -86,6 +128,7 @@ struct Call {
   std::vector<size_t> output_bytes;
   std::unique_ptr<Aligned> workspace;
   size_t workspace_bytes = 0;
+  std::vector<StateRows> rows;  // per state
 };
 
 // What NAME_env points at: threads, the artifact's own where it has a pool, and the times of the kernels or who watches them.
@@ -149,7 +192,9 @@ class Environment {
 
 class Library : public Artifact {
  public:
-  Result<void> open(const std::string& path) {
+  explicit Library(bool huge_pages) : huge_pages_(huge_pages) {}
+
+  Result<void> open(const std::string& path, const std::string& wanted) {
     handle_ = {dlopen(fs::absolute(path).c_str(), RTLD_NOW | RTLD_LOCAL), [](void* h) { if (h) dlclose(h); }};
     if (!handle_) return fail(Code::E0501, path + " cannot be loaded: " + dlerror());
     std::string name = fs::path(path).stem().string();
@@ -169,15 +214,31 @@ class Library : public Artifact {
         (!find(call_.pool_size, "_pool_size") || !find(call_.pool_destroy, "_pool_destroy") ||
          !find(call_.pool_parallel_for, "_pool_parallel_for")))
       return fail(Code::E0501, path + " has a part of the functions of a pool");
-    TENON_TRY(signature_, parse_signature(call_.describe()));
+    TENON_TRY(abi_, parse_signature(call_.describe()));
+    signature_ = model_view(abi_);
     build_id = call_.build_id();
     const fs::path weights = fs::path(path).parent_path() / (name + ".weights");
     const void* data = nullptr;
     if (fs::exists(weights)) {
       TENON_TRY(weights_, MappedInput::open(weights));
       data = weights_.bytes().data();
+      if (huge_pages_) {
+        large_weights_ = std::make_unique<Aligned>(weights_.bytes().size(), true);
+        data = std::memcpy(large_weights_->get(), weights_.bytes().data(), weights_.bytes().size());
+      }
     }
-    return check(call_.bind(&model_, data, weights_.bytes().size()));
+    const bool several = find(call_.level_name, "_level_name") && find(call_.bind_level, "_bind_level") && find(call_.level, "_level");
+    if (wanted.empty()) {
+      TENON_DO(check(call_.bind(&model_, data, weights_.bytes().size())));
+    } else {
+      std::vector<std::string> known;
+      for (unsigned k = 0; several && call_.level_name(k); ++k) known.emplace_back(call_.level_name(k));
+      const auto found = std::ranges::find(known, wanted);
+      if (found == known.end()) return no_such_level(path, wanted, known);
+      TENON_DO(check(call_.bind_level(&model_, data, weights_.bytes().size(), static_cast<unsigned>(found - known.begin()))));
+    }
+    if (several) level = call_.level_name(call_.level(&model_));
+    return {};
   }
 
   Result<std::vector<Tensor>> run(const std::vector<Tensor>& inputs, const Dims& dims, unsigned threads) override {
@@ -226,31 +287,58 @@ class Library : public Artifact {
 
   std::vector<Tensor> outputs_of(const Call& call) const {
     std::vector<Tensor> outputs;
-    const size_t first = signature_.inputs.size();
-    for (size_t k = 0; k < signature_.outputs.size(); ++k)
-      outputs.push_back(decode(signature_.outputs[k].type, call.output_dims[k], call.buffers[first + k].get(),
+    const size_t first = abi_.inputs.size();
+    for (size_t k = 0; k < abi_.outputs.size(); ++k)
+      outputs.push_back(decode(abi_.outputs[k].type, call.output_dims[k], call.buffers[first + k].get(),
                                call.output_bytes[k]));
+    std::vector<std::pair<size_t, Tensor>> grown;
+    for (size_t k = 0; k < abi_.states.size(); ++k) {
+      const StateInfo& state = abi_.states[k];
+      const auto input = static_cast<size_t>(state.input);
+      const std::vector<std::byte> rows = call.rows[k].taken_from(call.buffers[input].get());
+      grown.emplace_back(static_cast<size_t>(state.position), decode(abi_.inputs[input].type, call.rows[k].present_dims(), rows.data(), rows.size()));
+    }
+    std::ranges::sort(grown, {}, &std::pair<size_t, Tensor>::first);
+    for (auto& [position, tensor] : grown) outputs.insert(outputs.begin() + static_cast<ptrdiff_t>(position), std::move(tensor));
     return outputs;
   }
 
-  const int64_t* dims_of(const Call& call) const { return signature_.symbols.empty() ? nullptr : call.dims.data(); }
+  const int64_t* dims_of(const Call& call) const { return abi_.symbols.empty() ? nullptr : call.dims.data(); }
 
   Result<void> invoke(Call& call, const tn_env& env) {
     return check(call_.run(&model_, dims_of(call), call.io.data(), call.workspace->get(),
                            call.workspace_bytes, &env));
   }
 
+  // States lie between such pages as well, with no room to spare.
   Result<std::vector<Tensor>> run_guarded(Call& call, const tn_env& env) {
     std::vector<std::vector<std::byte>> first;
     for (Guarded::Side side : {Guarded::Side::Front, Guarded::Side::Back}) {
       const Guarded workspace(call.workspace_bytes, side);
       if (!workspace.get()) return fail(Code::E0503, "no memory for the workspace");
-      TENON_DO(check(call_.run(&model_, dims_of(call), call.io.data(), workspace.get(), call.workspace_bytes, &env)));
+      std::vector<int64_t> io = call.io;
+      std::vector<std::unique_ptr<Guarded>> states;
+      for (size_t k = 0; k < abi_.states.size(); ++k) {
+        const auto input = static_cast<size_t>(abi_.states[k].input);
+        states.push_back(std::make_unique<Guarded>(call.rows[k].bytes(), side));
+        if (!states.back()->get()) return fail(Code::E0503, "no memory for the states");
+        std::memcpy(states.back()->get(), call.buffers[input].get(), call.rows[k].bytes());
+        io[1 + input] = reinterpret_cast<int64_t>(states.back()->get());
+      }
+      TENON_DO(check(call_.run(&model_, dims_of(call), io.data(), workspace.get(), call.workspace_bytes, &env)));
       for (size_t k = 0; k < call.output_bytes.size(); ++k) {
-        const std::byte* made = call.buffers[signature_.inputs.size() + k].get();
+        const std::byte* made = call.buffers[abi_.inputs.size() + k].get();
         if (side == Guarded::Side::Front) first.emplace_back(made, made + call.output_bytes[k]);
         else if (!std::equal(first[k].begin(), first[k].end(), made))
-          return fail(Code::E0503, "output `" + signature_.outputs[k].name + "` depends on where the workspace lies");
+          return fail(Code::E0503, "output `" + abi_.outputs[k].name + "` depends on where the workspace lies");
+      }
+      for (size_t k = 0; k < states.size(); ++k) {
+        const std::byte* made = states[k]->get();
+        const size_t bytes = call.rows[k].bytes(), at = call.output_bytes.size() + k;
+        if (side == Guarded::Side::Front) first.emplace_back(made, made + bytes);
+        else if (!std::equal(first[at].begin(), first[at].end(), made))
+          return fail(Code::E0503, "state `" + abi_.states[k].output + "` depends on where the workspace lies");
+        else std::memcpy(call.buffers[static_cast<size_t>(abi_.states[k].input)].get(), made, bytes);
       }
     }
     return outputs_of(call);
@@ -258,55 +346,88 @@ class Library : public Artifact {
 
   Result<Call> prepare(const std::vector<Tensor>& inputs, const Dims& dims, unsigned threads) {
     Call call;
-    const size_t in = signature_.inputs.size(), out = signature_.outputs.size();
-    call.dims.push_back(static_cast<int64_t>((signature_.symbols.size() + 1) * 8));
-    for (const SymbolInfo& symbol : signature_.symbols) call.dims.push_back(dims.at(symbol.name));
+    const size_t in = abi_.inputs.size(), out = abi_.outputs.size();
+    call.dims.push_back(static_cast<int64_t>((abi_.symbols.size() + 1) * 8));
+    TENON_TRY(const Dims all, with_capacities(dims));
+    for (const SymbolInfo& symbol : abi_.symbols) call.dims.push_back(all.at(symbol.name));
 
     // Checks the dims, which nothing else is asked about before.
     TENON_DO(check(call_.workspace(dims_of(call), threads, &call.workspace_bytes)));
 
     size_t words = 0, output_rank = 0;
-    for (const auto* side : {&signature_.inputs, &signature_.outputs})
+    for (const auto* side : {&abi_.inputs, &abi_.outputs})
       for (const PortInfo& port : *side) words += port.dims.size();
-    for (const PortInfo& port : signature_.outputs) output_rank += port.dims.size();
+    for (const PortInfo& port : abi_.outputs) output_rank += port.dims.size();
     std::vector<int64_t> shapes(words + 1);
     TENON_DO(check(call_.port_shapes(dims_of(call), shapes.data())));
 
     call.io.resize(1 + in + 2 * out + output_rank);
     call.io[0] = static_cast<int64_t>(call.io.size() * 8);
     const int64_t* extent = shapes.data();
-    for (size_t k = 0; k < in; extent += signature_.inputs[k].dims.size(), ++k) {
-      const std::vector<int64_t> declared(extent, extent + signature_.inputs[k].dims.size());
+    for (size_t k = 0; k < in; extent += abi_.inputs[k].dims.size(), ++k) {
+      const std::vector<int64_t> declared(extent, extent + abi_.inputs[k].dims.size());
+      if (const auto state = std::ranges::find(abi_.states, static_cast<int>(k), &StateInfo::input); state != abi_.states.end()) {
+        TENON_DO(add_state(*state, declared, inputs[k], dims, call));
+        call.io[1 + k] = reinterpret_cast<int64_t>(call.buffers.back().get());
+        continue;
+      }
       if (inputs[k].dims != declared)
-        return fail(Code::E0502, "input `" + signature_.inputs[k].name + "` has another shape than the dims give");
+        return fail(Code::E0502, "input `" + abi_.inputs[k].name + "` has another shape than the dims give");
       const std::vector<std::byte> bytes = encode(inputs[k]);
       call.buffers.emplace_back(bytes.size());
       if (!bytes.empty()) std::memcpy(call.buffers.back().get(), bytes.data(), bytes.size());
       call.io[1 + k] = reinterpret_cast<int64_t>(call.buffers.back().get());
     }
-    for (size_t k = 0; k < out; extent += signature_.outputs[k].dims.size(), ++k) {
-      call.output_dims.emplace_back(extent, extent + signature_.outputs[k].dims.size());
+    for (size_t k = 0; k < out; extent += abi_.outputs[k].dims.size(), ++k) {
+      call.output_dims.emplace_back(extent, extent + abi_.outputs[k].dims.size());
       const int64_t elements = count(call.output_dims[k]);
-      call.output_bytes.push_back(static_cast<size_t>(byte_size(signature_.outputs[k].type, elements)));
+      call.output_bytes.push_back(static_cast<size_t>(byte_size(abi_.outputs[k].type, elements)));
       call.buffers.emplace_back(call.output_bytes[k]);
       call.io[1 + in + k] = reinterpret_cast<int64_t>(call.buffers.back().get());
       call.io[1 + in + out + k] = elements;
     }
-    call.workspace = std::make_unique<Aligned>(call.workspace_bytes);
+    call.workspace = std::make_unique<Aligned>(call.workspace_bytes, huge_pages_);
     return call;
   }
 
+  // The states' room: what is asked for, or some more than what is needed.
+  Result<Dims> with_capacities(Dims dims) const {
+    constexpr int64_t kMoreRows = 64;
+    for (const StateInfo& state : abi_.states) {
+      TENON_TRY(const std::vector<int64_t> present, resolve_dims({.dims = {state.present}}, dims));
+      const auto symbol = std::ranges::find(abi_.symbols, state.capacity, &SymbolInfo::name);
+      if (symbol == abi_.symbols.end()) return fail(Code::E0501, "the artifact's signature has a state without a capacity");
+      dims.emplace(state.capacity, std::clamp(present[0] + (guarded ? 0 : kMoreRows), symbol->lo, symbol->hi));
+    }
+    return dims;
+  }
+
+  Result<void> add_state(const StateInfo& state, const std::vector<int64_t>& declared, const Tensor& past, const Dims& dims, Call& call) const {
+    TENON_TRY(const std::vector<int64_t> extents, resolve_dims({.dims = {state.past, state.present}}, dims));
+    std::vector<int64_t> rows = declared;
+    rows[static_cast<size_t>(state.axis)] = extents[0];
+    if (past.dims != rows)
+      return fail(Code::E0502, "input `" + abi_.inputs[static_cast<size_t>(state.input)].name + "` has another shape than the dims give");
+    call.rows.emplace_back(declared, static_cast<size_t>(state.axis), extents[0], extents[1], past.type);
+    call.buffers.emplace_back(call.rows.back().bytes(), huge_pages_);
+    call.rows.back().put(encode(past), call.buffers.back().get());
+    return {};
+  }
+
+  Signature abi_;  // as the library has it; `signature_` is the model's
   std::shared_ptr<void> handle_;
+  const bool huge_pages_;
   MappedInput weights_;
+  std::unique_ptr<Aligned> large_weights_;
   Functions call_;
   const void* model_ = nullptr;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Artifact>> open_library(const std::string& path) {
-  auto library = std::make_unique<Library>();
-  TENON_DO(library->open(path));
+Result<std::unique_ptr<Artifact>> open_library(const std::string& path, const std::string& level, bool huge_pages) {
+  auto library = std::make_unique<Library>(huge_pages);
+  TENON_DO(library->open(path, level));
   return library;
 }
 

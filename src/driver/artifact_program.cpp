@@ -50,15 +50,18 @@ Result<std::string> output_of(const std::vector<std::string>& command) {
 
 class Program : public Artifact {
  public:
-  Result<void> open(const std::string& path, const std::vector<std::string>& emulator) {
+  Result<void> open(const std::string& path, const std::vector<std::string>& emulator, const std::string& wanted) {
     command_ = emulator;
     command_.push_back(fs::absolute(path).string());
     auto ask = command_;
     ask.push_back("--describe");
     TENON_TRY(const std::string described, output_of(ask));
     TENON_TRY(signature_, parse_signature(described));
+    if (!signature_.states.empty()) return fail(Code::E0501, "a program keeps no states", "compile without --state, or to a library");
     const std::string weights = command_.back() + ".weights";
     if (fs::exists(weights)) command_.insert(command_.end(), {"--weights", weights});
+    level = wanted;
+    if (!wanted.empty()) command_.insert(command_.end(), {"--level", wanted});
     return {};
   }
 
@@ -112,9 +115,10 @@ class Program : public Artifact {
 
 }  // namespace
 
-Result<std::unique_ptr<Artifact>> open_program(const std::string& path, const std::vector<std::string>& emulator) {
+Result<std::unique_ptr<Artifact>> open_program(const std::string& path, const std::vector<std::string>& emulator,
+                                               const std::string& level) {
   auto program = std::make_unique<Program>();
-  TENON_DO(program->open(path, emulator));
+  TENON_DO(program->open(path, emulator, level));
   return program;
 }
 

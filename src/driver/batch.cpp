@@ -7,6 +7,17 @@
 
 namespace tenon {
 
+namespace {
+
+// As an artifact for several processors calls its target.
+std::string artifact_target(const std::vector<std::string>& levels) {
+  std::string names;
+  for (const std::string& level : levels) names += (names.empty() ? "" : "+") + full_target_name(level);
+  return names;
+}
+
+}  // namespace
+
 std::vector<BatchOutcome> compile_batch(std::span<const CompileOptions> models, int jobs,
                                         const std::function<void(const BatchOutcome&)>& finished) {
   const int workers = worker_count(jobs), total = static_cast<int>(models.size());
@@ -30,6 +41,7 @@ std::vector<BatchOutcome> compile_batch(std::span<const CompileOptions> models, 
       };
     BatchOutcome outcome{.model = options.name, .file = options.model, .output = options.output,
                          .targets = options.targets, .artifacts = compile(options)};
+    if (!options.cpu_dispatch.empty()) outcome.targets = {artifact_target(options.cpu_dispatch)};
     std::scoped_lock lock(mutex);
     outcomes[i] = std::move(outcome);
     done[i] = true;

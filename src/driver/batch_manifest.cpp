@@ -61,8 +61,9 @@ class Reader {
       section.report("name", "is taken by another model: " + options.name, table.source());
     options.output = (fs::path(base_.output) / options.name).string();
     if (section.optional("schedule", options.schedule)) options.schedule = beside(options.schedule);
+    section.optional("states", options.states);
     read_choices(section, options);
-    if (options.targets.empty()) options.targets = {default_target()};
+    if (options.targets.empty() && options.cpu_dispatch.empty()) options.targets = {default_target()};
     read_dims(section, options.import);
     read_shapes(section, options.import);
     return options;
@@ -71,6 +72,7 @@ class Reader {
   // What [defaults] may hold as well.
   void read_choices(TomlSection& section, CompileOptions& options) {
     read_targets(section, options);
+    read_levels(section, options);
     std::vector<std::string> emit;
     if (section.optional("emit", emit)) {
       std::string list;
@@ -110,6 +112,21 @@ class Reader {
     }
     if (targets.empty()) section.report("targets", "must not be empty", where);
     options.targets = std::move(targets);
+    options.cpu_dispatch.clear();
+  }
+
+  void read_levels(TomlSection& section, CompileOptions& options) {
+    std::vector<std::string> levels;
+    if (!section.optional("cpu_dispatch", levels)) return;
+    if (section.find("targets")) section.report("cpu_dispatch", "does not go with targets", section.find("cpu_dispatch")->source());
+    for (std::string& level : levels) {
+      if (level.ends_with(".toml")) level = beside(level);
+      if (const Result<Target> loaded = load_target(full_target_name(level)); !loaded)
+        for (const Diag& diag : loaded.error())
+          section.report("cpu_dispatch", "has `" + level + "`: " + diag.message, section.find("cpu_dispatch")->source());
+    }
+    options.cpu_dispatch = std::move(levels);
+    options.targets.clear();
   }
 
   // { N = 1, S = "1..128" }

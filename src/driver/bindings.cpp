@@ -53,7 +53,7 @@ class Model {
   explicit Model(const void* weights = nullptr, std::size_t bytes = 0) {
     check(@name@_bind(&model_, weights, bytes));
   }
-
+@levels@
   Outputs run(@parameters@const @name@_env* env = nullptr) {
 @dims@    std::int64_t shapes[@shape_words@] = {};
     check(@name@_port_shapes(dims, shapes));
@@ -75,6 +75,13 @@ class Model {
 }  // namespace @name@
 
 #endif
+)";
+
+constexpr std::string_view kCppLevels = R"(  // Of a level of @name@.h, not of the best that runs here.
+  Model(unsigned level, const void* weights, std::size_t bytes) {
+    check(@name@_bind_level(&model_, weights, bytes, level));
+  }
+  unsigned level() const { return @name@_level(&model_); }
 )";
 
 constexpr std::string_view kCppPool = R"(
@@ -134,7 +141,7 @@ class Model:
     artifact that was compiled with --threads pool."""
 
     def __init__(self, library=os.path.join(_HERE, "lib@name@.so"), weights=os.path.join(_HERE, "@name@.weights"),
-                 threads=1):
+                 threads=1@level_argument@):
         self._lib = ctypes.CDLL(library)
         for text in ("describe", "build_id", "status_str"):
             self._function(text).restype = ctypes.c_char_p
@@ -148,13 +155,13 @@ class Model:
             *((p["field"] + "_capacity", ctypes.c_size_t) for p in outputs),
             *((p["field"] + "_shape", ctypes.c_int64 * len(p["dims"])) for p in outputs if p["dims"])])
         self._model = ctypes.c_void_p()
-        if @file@:
+@bind_level@        if @file@:
             with open(weights, "rb") as file:
                 self._weights = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
-            self._call("bind", ctypes.byref(self._model), ctypes.c_void_p(self._weights.ctypes.data),
-                       ctypes.c_size_t(self._weights.size))
+            self._call("bind@at_level@", ctypes.byref(self._model), ctypes.c_void_p(self._weights.ctypes.data),
+                       ctypes.c_size_t(self._weights.size)@level@)
         else:
-            self._call("bind", ctypes.byref(self._model), None, ctypes.c_size_t(0))
+            self._call("bind@at_level@", ctypes.byref(self._model), None, ctypes.c_size_t(0)@level@)
         self._workspace = _aligned(0, np.dtype(np.uint8))
         self._threads, self._env, self._pool = threads, None, ctypes.c_void_p()
         if threads != 1:
@@ -204,8 +211,7 @@ class Model:
         count = len(self.signature["inputs"])
         arrays = []
         for p in ports[:count]:
-            array = np.ascontiguousarray(inputs.pop(p["name"]))
-            if array.dtype != np.dtype(_NUMPY[p["type"]]) or array.ndim != len(p["dims"]):
+@take_array@            if array.dtype != np.dtype(_NUMPY[p["type"]]) or array.ndim != len(p["dims"]):
                 raise Error("%s: %s%s is not %s%s" % (p["name"], array.dtype, array.shape, p["type"], p["dims"]))
             arrays.append(array)
         if inputs:
@@ -234,6 +240,28 @@ class Model:
         return {p["name"]: a for p, a in zip(ports[count:], arrays[count:])}
 )";
 
+constexpr const char* kPythonLevels = R"(        names, runs = self._function("level_name"), self._function("check_level")
+        names.restype, number, found = ctypes.c_char_p, 0, None
+        while names(number):
+            if level is not None and names(number).decode() == level or level is None and runs(number) == 0:
+                found = number
+            number += 1
+        if found is None and level is not None:
+            raise Error("there is no level " + level)
+        number = number - 1 if found is None else found
+        self.level = names(number).decode()
+)";
+
+// Grown in place: a copy would be lost.
+constexpr const char* kPythonArray = R"(            array = np.ascontiguousarray(inputs.pop(p["name"]))
+)";
+constexpr const char* kPythonState = R"(            array = inputs.pop(p["name"])
+            grows = any(s["input"] == len(arrays) for s in self.signature["states"])
+            if grows and not (isinstance(array, np.ndarray) and array.flags.c_contiguous and array.flags.writeable):
+                raise Error(p["name"] + ": a state is a contiguous array that can be written")
+            array = np.ascontiguousarray(array)
+)";
+
 constexpr std::string_view kCMake = R"(# find_package(@name@ PATHS <this folder>) gives @targets@.
 get_filename_component(_@name@_folder "${CMAKE_CURRENT_LIST_FILE}" PATH)
 )";
@@ -246,6 +274,8 @@ constexpr std::string_view kImported = R"(if(NOT TARGET @name@::@target@)
 endif()
 )";
 
+bool is_state(const Signature& s, size_t input) { return std::ranges::count(s.states, static_cast<int>(input), &StateInfo::input) > 0; }
+
 std::string c_type(const PortInfo& port) { return std::string(info(port.type).c_type); }
 
 }  // namespace
@@ -254,7 +284,8 @@ std::string cpp_header(const BindingInfo& info) {
   const Signature& s = info.signature;
   std::string outputs, parameters, dims, fill_io;
   for (const SymbolInfo& symbol : s.symbols) parameters += "std::int64_t dim_" + symbol.field + ", ";
-  for (const PortInfo& port : s.inputs) parameters += "const " + c_type(port) + "* in_" + port.field + ", ";
+  for (size_t k = 0; k < s.inputs.size(); ++k)
+    parameters += (is_state(s, k) ? "" : "const ") + c_type(s.inputs[k]) + "* in_" + s.inputs[k].field + ", ";
   if (s.symbols.empty()) {
     dims = "    const " + s.name + "_dims* dims = nullptr;\n";
   } else {
@@ -289,6 +320,7 @@ std::string cpp_header(const BindingInfo& info) {
                      {"fill", fill_io},
                      {"align", std::to_string(TN_ALIGN)},
                      {"pool", info.pool ? fill(kCppPool, {{"name", s.name}}) : ""},
+                     {"levels", info.levels.empty() ? "" : fill(kCppLevels, {{"name", s.name}})},
                      {"shape_words", std::to_string(std::max<size_t>(at, 1))}});
 }
 
@@ -296,7 +328,12 @@ std::string python_module(const BindingInfo& info) {
   return fill(kPython, {{"name", info.signature.name},
                         {"build_id", info.build_id},
                         {"pool", info.pool ? "True" : "False"},
-                        {"file", info.weights_file_bytes > 0 ? "True" : "False"}});
+                        {"file", info.weights_file_bytes > 0 ? "True" : "False"},
+                        {"take_array", info.signature.states.empty() ? kPythonArray : kPythonState},
+                        {"level_argument", info.levels.empty() ? "" : ", level=None"},
+                        {"at_level", info.levels.empty() ? "" : "_level"},
+                        {"level", info.levels.empty() ? "" : ", number"},
+                        {"bind_level", info.levels.empty() ? "" : kPythonLevels}});
 }
 
 std::string cmake_config(const BindingInfo& info) {

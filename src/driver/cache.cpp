@@ -53,9 +53,13 @@ bool write_beside(const fs::path& path, const std::string& text) {
 Json to_json(const ArtifactSummary& s) {
   Json files = Json::array();
   for (const OutputFile& file : s.files) files.push_back({{"path", file.path}, {"bytes", file.bytes}, {"blake3", file.blake3}});
+  Json levels = Json::array();
+  for (const LevelSummary& level : s.levels)
+    levels.push_back({{"target", level.target}, {"code_bytes", level.code_bytes}, {"weights_bytes", level.weights_bytes},
+                      {"own_weights_bytes", level.own_weights_bytes}, {"workspace_bytes", level.workspace_bytes}, {"kernels", level.kernels}});
   return {{"name", s.name}, {"target", s.target}, {"build_id", s.build_id}, {"files", files},
           {"code_bytes", s.code_bytes}, {"weights_bytes", s.weights_bytes}, {"workspace_bytes", s.workspace_bytes},
-          {"kernels", s.kernels}, {"nodes", s.nodes}};
+          {"kernels", s.kernels}, {"nodes", s.nodes}, {"levels", levels}};
 }
 
 ArtifactSummary summary_of(const Json& json) {
@@ -67,6 +71,10 @@ ArtifactSummary summary_of(const Json& json) {
   s.workspace_bytes = json.at("workspace_bytes");
   s.kernels = json.at("kernels");
   s.nodes = json.at("nodes");
+  for (const Json& level : json.value("levels", Json::array()))
+    s.levels.push_back({.target = level.at("target"), .code_bytes = level.at("code_bytes"), .weights_bytes = level.at("weights_bytes"),
+                        .own_weights_bytes = level.at("own_weights_bytes"), .workspace_bytes = level.at("workspace_bytes"),
+                        .kernels = level.at("kernels")});
   s.cached = true;
   return s;
 }
@@ -92,6 +100,12 @@ bool copy_artifact(const fs::path& from, const fs::path& to, const ArtifactSumma
 }
 
 }  // namespace
+
+std::string joined_names(std::span<const Target> targets) {
+  std::string names;
+  for (const Target& target : targets) names += (names.empty() ? "" : "+") + target.name;
+  return names;
+}
 
 Result<ArtifactCache> ArtifactCache::open(const CompileOptions& options, const std::string& name) {
   ArtifactCache cache(options);
@@ -121,9 +135,9 @@ void ArtifactCache::remark(const std::string& text) const {
   if (options_.remark) options_.remark("cache: " + text);
 }
 
-ArtifactCache::Parts ArtifactCache::parts_for(const Target& target) const {
+ArtifactCache::Parts ArtifactCache::parts_for(std::span<const Target> targets) const {
   Parts parts = parts_;
-  parts["target"] = target_text(target);
+  for (const Target& target : targets) parts["target"] += target_text(target);
   return parts;
 }
 
@@ -143,15 +157,15 @@ fs::path ArtifactCache::entry(const Parts& parts) const {
 }
 
 // What this model was asked for the last time, for this target, wherever that went.
-fs::path ArtifactCache::last(const Target& target) const {
+fs::path ArtifactCache::last(const std::string& target) const {
   std::error_code error;
-  const std::string who = fs::absolute(options_.model, error).lexically_normal().string() + '\0' + parts_.at("name") + '\0' + target.name;
+  const std::string who = fs::absolute(options_.model, error).lexically_normal().string() + '\0' + parts_.at("name") + '\0' + target;
   return folder_ / "last" / hex(blake3(who));
 }
 
-void ArtifactCache::explain(const Target& target, const Parts& parts) const {
+void ArtifactCache::explain(const std::string& target, const Parts& parts) const {
   if (!options_.remark) return;
-  const std::string what = parts.at("name") + " for " + target.name;
+  const std::string what = parts.at("name") + " for " + target;
   const auto before = read_json(last(target));
   if (!before || !before->is_object()) return remark(what + ": compiled, it was never seen before");
   std::string changed;
@@ -162,8 +176,9 @@ void ArtifactCache::explain(const Target& target, const Parts& parts) const {
   remark(what + ": compiled, " + (changed.empty() ? "its entry is gone" : "what changed: " + changed));
 }
 
-Result<std::optional<ArtifactSummary>> ArtifactCache::take(const Target& target, const std::string& folder) {
-  const Parts parts = parts_for(target);
+Result<std::optional<ArtifactSummary>> ArtifactCache::take(std::span<const Target> targets, const std::string& folder) {
+  const Parts parts = parts_for(targets);
+  const std::string target = joined_names(targets);
   const fs::path from = entry(parts);
   const auto json = read_json(from / "entry.json");
   if (!json) {
@@ -177,12 +192,12 @@ Result<std::optional<ArtifactSummary>> ArtifactCache::take(const Target& target,
       TENON_DO(staged.commit());
       summary.folder = folder;
       write_beside(last(target), Json(parts).dump());
-      remark(summary.name + " for " + target.name + ": found, " + from.filename().string().substr(0, 16));
+      remark(summary.name + " for " + target + ": found, " + from.filename().string().substr(0, 16));
       return summary;
     }
   } catch (const Json::exception&) {
   }
-  remark(parts.at("name") + " for " + target.name + ": compiled, its entry is damaged");
+  remark(parts.at("name") + " for " + target + ": compiled, its entry is damaged");
   std::error_code ignored;
   if (const fs::path aside = unique_path(folder_); !aside.empty()) {
     fs::rename(from, aside / "damaged", ignored);
@@ -191,8 +206,10 @@ Result<std::optional<ArtifactSummary>> ArtifactCache::take(const Target& target,
   return std::nullopt;
 }
 
-void ArtifactCache::put(const Target& target, const ArtifactSummary& artifact, const std::vector<std::string>& sources) {
-  auto lost = [&](const std::string& why) { remark(artifact.name + " for " + target.name + ": not kept, " + why); };
+void ArtifactCache::put(std::span<const Target> targets, const ArtifactSummary& artifact,
+                        const std::vector<std::string>& sources) {
+  const std::string target = joined_names(targets);
+  auto lost = [&](const std::string& why) { remark(artifact.name + " for " + target + ": not kept, " + why); };
   std::error_code error;
   const fs::path base = fs::path(options_.model).parent_path();
   std::vector<std::string> relative, found = {options_.model};
@@ -206,7 +223,7 @@ void ArtifactCache::put(const Target& target, const ArtifactSummary& artifact, c
   for (const std::string& source : found)
     if (fs::last_write_time(source, error) >= opened_ || error) return lost(source + " has just changed");
 
-  Parts parts = parts_for(target);
+  Parts parts = parts_for(targets);
   parts["external data"] = external_hash(found);
   if (parts["external data"].empty()) return lost("external data cannot be read");
   const fs::path own = unique_path(folder_), to = entry(parts);

@@ -25,6 +25,7 @@ std::map<std::string, std::string> option_parts(const CompileOptions& options) {
   parts["threads"] = std::to_string(static_cast<int>(options.threads));
   parts["policy"] = options.policy;
   parts["level"] = std::to_string(options.level);
+  for (const std::string& state : options.states) parts["state"] += state + '\n';
   for (const auto& [symbol, range] : options.import.dims)
     parts["dim"] += symbol + '=' + std::to_string(range.lo) + ".." + std::to_string(range.hi) + '\n';
   for (const auto& [input, dims] : options.import.shapes) {

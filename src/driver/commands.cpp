@@ -21,7 +21,7 @@ double quantile(const std::vector<double>& sorted, double q) {
 }  // namespace
 
 Result<std::vector<NamedTensor>> run(const RunOptions& options) {
-  TENON_TRY(const std::unique_ptr<Artifact> artifact, open_artifact(options.artifact));
+  TENON_TRY(const std::unique_ptr<Artifact> artifact, open_artifact(options.artifact, options.level, options.huge_pages));
   Dims dims = options.dims;
   TENON_TRY(const std::vector<Tensor> inputs, load_inputs(artifact->signature(), options.inputs, dims, false));
   TENON_TRY(std::vector<Tensor> outputs, artifact->run(inputs, dims, options.threads));
@@ -35,7 +35,7 @@ Result<std::vector<NamedTensor>> run(const RunOptions& options) {
 Result<BenchReport> bench(const BenchOptions& options) {
   ScratchFolder scratch;
   TENON_TRY(const std::string path, artifact_or_compiled(options.artifact, options.compile, scratch));
-  TENON_TRY(const std::unique_ptr<Artifact> artifact, open_artifact(path));
+  TENON_TRY(const std::unique_ptr<Artifact> artifact, open_artifact(path, options.level, options.huge_pages));
   if (options.kernels && artifact->calls.empty())
     return fail(Code::E0501, path + " has no manifest that names its kernels", "name the artifact's folder");
   Dims dims = options.dims;
@@ -89,6 +89,7 @@ Result<InspectReport> inspect(const std::string& path, const ImportOptions& impo
     report.target = artifact->target;
     report.build_id = artifact->build_id;
     report.compiler = artifact->compiler;
+    report.levels = artifact->levels;
     return report;
   }
   TENON_TRY(const Graph graph, import_onnx(path, import));

@@ -12,6 +12,8 @@
 #include "package.h"
 #include "parallel.h"
 #include "signature.h"
+#include "states.h"
+#include "tenon/hash.h"
 #include "tenon/ops.h"
 #include "tenon/policy.h"
 #include "tenon/runtime.h"
@@ -23,6 +25,8 @@ namespace fs = std::filesystem;
 namespace {
 
 using Clock = std::chrono::steady_clock;
+constexpr size_t kMostLevels = 64;  // a bound model keeps the level's number in the low bits of a pointer
+
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 // Reports of several threads, one at a time.
@@ -67,6 +71,9 @@ class Progress {
 
 Result<std::vector<Target>> load_targets(const CompileOptions& options) {
   std::vector<std::string> names = options.targets;
+  if (!options.cpu_dispatch.empty() && !names.empty())
+    return fail(Code::E0601, "--target and --cpu-dispatch do not go together", "name all targets in --cpu-dispatch");
+  for (const std::string& name : options.cpu_dispatch) names.push_back(full_target_name(name));
   if (names.empty()) names.push_back(default_target());
   std::vector<Target> targets;
   Diags problems;
@@ -79,6 +86,24 @@ Result<std::vector<Target>> load_targets(const CompileOptions& options) {
   }
   if (!problems.empty()) return std::unexpected(std::move(problems));
   return targets;
+}
+
+// Levels of one artifact, from the least to the best.
+Result<void> check_levels(std::span<const Target> levels) {
+  if (levels.size() < 2 || levels.size() > kMostLevels)
+    return fail(Code::E0601, "--cpu-dispatch needs 2 to " + std::to_string(kMostLevels) + " targets", "--cpu-dispatch v2,v3,v4");
+  for (const Target& level : levels)
+    if (level.triple != levels[0].triple || level.abi != levels[0].abi || level.freestanding != levels[0].freestanding)
+      return fail(Code::E0601, "--cpu-dispatch: " + level.name + " is not of the architecture of " + levels[0].name,
+                  "one artifact is for one architecture");
+  for (size_t k = 0; k < levels.size(); ++k)
+    for (size_t better = k + 1; better < levels.size(); ++better) {
+      auto needs = [&](const std::string& feature) { return std::ranges::count(levels[k].cpu_check, feature) > 0; };
+      if (std::ranges::all_of(levels[better].cpu_check, needs))
+        return fail(Code::E0601, "--cpu-dispatch: " + levels[k].name + " would never run, " + levels[better].name +
+                                     " comes after it and needs no more", "from the least to the best: --cpu-dispatch v2,v3,v4");
+    }
+  return {};
 }
 
 Result<std::string> model_name(const CompileOptions& options) {
@@ -110,6 +135,7 @@ Result<Loaded> load_graph(const CompileOptions& options, std::span<const Target>
     Graph& made = is_unsigned ? loaded.unsigned_bytes : loaded.graph;
     made = both && is_unsigned ? graph : std::move(graph);
     TENON_TRY(made, run_graph_passes(std::move(made), progress.passes(is_unsigned)));
+    TENON_DO(add_states(made, options.states));
     if (options.warn && !(both && is_unsigned)) std::ranges::for_each(float_islands(made), options.warn);
   }
   return loaded;
@@ -133,8 +159,9 @@ Result<void> write_depfile(const CompileOptions& options, const std::vector<std:
   text += ":";
   for (const std::string& source : sources) text += " " + escaped(source);
   if (!options.schedule.empty()) text += " " + escaped(options.schedule);
-  for (const std::string& target : options.targets)
-    if (target.ends_with(".toml")) text += " " + escaped(target);
+  for (const auto* targets : {&options.targets, &options.cpu_dispatch})
+    for (const std::string& target : *targets)
+      if (target.ends_with(".toml")) text += " " + escaped(target);
   return write_file(options.depfile, text + "\n");
 }
 
@@ -153,30 +180,62 @@ Result<Plan> make_plan(const Graph& graph, const Target& target, const CompileOp
   return fail(Code::E0601, "--policy " + options.policy + " is not known", "the policies are: rules");
 }
 
-Result<ArtifactSummary> generate(const Graph& graph, const Plan& plan, const Module& module, const Target& target,
-                                 const std::string& folder, const CompileOptions& options, Progress& progress) {
-  TENON_TRY(const CodeResult code, progress.stage("code", [&] {
-    const std::string arch = target.triple.substr(0, target.triple.find('-'));
-    auto wanted = [&](Emit emit) { return std::ranges::find(options.emit, emit) != options.emit.end(); };
-    return generate_code(module, target,
-                         {.level = options.level, .jobs = options.jobs, .keep_llvm = wanted(Emit::Llvm),
-                          .keep_assembly = wanted(Emit::Assembly),
-                          .runtime_bitcode = runtime_bitcode(RuntimePart::Model, arch)});
-  }));
+// What becomes the code for one target.
+struct Level {
+  const Graph* graph;
+  const Target* target;
+  Plan plan;
+  Module module;
+  std::string loops_blake3;
+};
+
+Result<CodeResult> level_code(const Level& level, const CompileOptions& options) {
+  const std::string arch = level.target->triple.substr(0, level.target->triple.find('-'));
+  auto wanted = [&](Emit emit) { return std::ranges::find(options.emit, emit) != options.emit.end(); };
+  return generate_code(level.module, *level.target,
+                       {.level = options.level, .jobs = options.jobs, .keep_llvm = wanted(Emit::Llvm),
+                        .keep_assembly = wanted(Emit::Assembly),
+                        .runtime_bitcode = runtime_bitcode(RuntimePart::Model, arch)});
+}
+
+Result<ArtifactSummary> generate(std::vector<Level> levels, const std::string& folder, const CompileOptions& options,
+                                 Progress& progress) {
+  std::optional<SharedWeights> shared;
+  if (levels.size() > 1) {
+    std::vector<LevelWeights> all;
+    for (Level& level : levels) {
+      all.push_back({*level.graph, level.module});
+      level.module.name += "_" + c_identifier(level.target->name);
+    }
+    shared = share_weights(all);
+  }
+  std::vector<CodeResult> codes;
+  for (const Level& level : levels) {
+    TENON_TRY(codes.emplace_back(), progress.stage("code", [&] { return level_code(level, options); }));
+  }
   return progress.stage("package", [&] {
-    return package({.graph = graph, .plan = plan, .module = module, .target = target, .code = code, .options = options},
-                   folder);
+    PackageInput in{.levels = {}, .shared = shared ? &*shared : nullptr, .options = options};
+    for (size_t k = 0; k < levels.size(); ++k)
+      in.levels.push_back({.graph = *levels[k].graph, .plan = levels[k].plan, .module = levels[k].module,
+                           .target = *levels[k].target, .code = codes[k], .loops_blake3 = levels[k].loops_blake3});
+    return package(in, folder);
   });
 }
 
-Result<ArtifactSummary> compile_target(const Graph& graph, const Target& target, const std::string& folder,
-                                       const CompileOptions& options, Progress& progress) {
+Result<ArtifactSummary> compile_artifact(const Loaded& model, std::span<const Target> targets, const std::string& folder,
+                                         const CompileOptions& options, Progress& progress) {
   const Clock::time_point start = Clock::now();
-  TENON_TRY(const Plan plan, progress.stage("plan", [&] { return make_plan(graph, target, options); }));
-  TENON_TRY(const Module module,
-            progress.stage("loops", [&] { return build_module(graph, plan, target, progress.passes()); }));
-  TENON_TRY(ArtifactSummary summary, generate(graph, plan, module, target, folder, options, progress));
-  summary.nodes = graph.nodes.size();
+  std::vector<Level> levels;
+  for (const Target& target : targets) {
+    const Graph& graph = model.of(target);
+    TENON_TRY(Plan plan, progress.stage("plan", [&] { return make_plan(graph, target, options); }));
+    TENON_TRY(Module module,
+              progress.stage("loops", [&] { return build_module(graph, plan, target, progress.passes()); }));
+    levels.push_back({&graph, &target, std::move(plan), std::move(module), {}});
+    levels.back().loops_blake3 = hex(blake3(print(levels.back().module)));
+  }
+  TENON_TRY(ArtifactSummary summary, generate(std::move(levels), folder, options, progress));
+  summary.nodes = model.of(targets[0]).nodes.size();
   summary.seconds = seconds_since(start);
   return summary;
 }
@@ -199,23 +258,37 @@ Result<std::vector<CompileOutcome>> compile(const CompileOptions& given) {
   for (const Target& target : targets)
     if (options.threads == Threads::Pool && target.freestanding)
       return fail(Code::E0601, "--threads pool needs threads, which " + target.name + " does not have");
-  options.jobs = std::max(1, workers / static_cast<int>(targets.size()));
+  const bool dispatch = !options.cpu_dispatch.empty();
+  if (dispatch) TENON_DO(check_levels(targets));
+  if (dispatch && !options.schedule.empty())
+    return fail(Code::E0601, "--schedule is for one target, --cpu-dispatch for several");
+  if (!options.states.empty() && std::ranges::find(options.emit, Emit::Exe) != options.emit.end())
+    return fail(Code::E0601, "--state needs a caller that keeps the buffers, which a program does not have", "--emit so,a,header");
+  // The targets of each artifact.
+  std::vector<std::span<const Target>> artifacts;
+  for (size_t k = 0; k < targets.size(); k += artifacts.back().size())
+    artifacts.push_back(std::span(targets).subspan(k, dispatch ? targets.size() : 1));
+  options.jobs = std::max(1, workers / static_cast<int>(artifacts.size()));
   std::vector<std::string> folders;
-  for (const Target& target : targets)
-    folders.push_back(targets.size() == 1 && !options.folder_per_target ? options.output : (fs::path(options.output) / target.name).string());
-  std::vector<CompileOutcome> outcomes(targets.size());
-  for (size_t i = 0; i < targets.size(); ++i) outcomes[i].target = targets[i].name;
+  std::vector<CompileOutcome> outcomes(artifacts.size());
+  for (size_t i = 0; i < artifacts.size(); ++i) {
+    outcomes[i].target = joined_names(artifacts[i]);
+    folders.push_back(artifacts.size() == 1 && !options.folder_per_target ? options.output
+                                                                           : (fs::path(options.output) / outcomes[i].target).string());
+  }
 
   TENON_TRY(std::optional<ArtifactCache> cache, open_cache(options));
   std::vector<size_t> missing;
-  for (size_t i = 0; i < targets.size(); ++i) {
+  size_t missing_levels = 0;
+  for (size_t i = 0; i < artifacts.size(); ++i) {
     const Clock::time_point start = Clock::now();
     std::optional<ArtifactSummary> found;
     if (cache) {
-      TENON_TRY(found, cache->take(targets[i], folders[i]));
+      TENON_TRY(found, cache->take(artifacts[i], folders[i]));
     }
     if (!found) {
       missing.push_back(i);
+      missing_levels += artifacts[i].size();
       continue;
     }
     found->seconds = seconds_since(start);
@@ -226,15 +299,15 @@ Result<std::vector<CompileOutcome>> compile(const CompileOptions& given) {
     return outcomes;
   }
 
-  Progress progress(options, 1 + 4 * static_cast<int>(missing.size()));
+  Progress progress(options, static_cast<int>(1 + 3 * missing_levels + missing.size()));
   TENON_TRY(const Loaded model, load_graph(options, targets, progress));
   for_each(missing.size(), workers, [&](size_t k) {
     const size_t i = missing[k];
-    outcomes[i].artifact = compile_target(model.of(targets[i]), targets[i], folders[i], options, progress);
+    outcomes[i].artifact = compile_artifact(model, artifacts[i], folders[i], options, progress);
   });
   if (cache)
     for (size_t i : missing)
-      if (outcomes[i].artifact) cache->put(targets[i], *outcomes[i].artifact, model.sources);
+      if (outcomes[i].artifact) cache->put(artifacts[i], *outcomes[i].artifact, model.sources);
   TENON_DO(write_depfile(options, model.sources, folders));
   return outcomes;
 }
@@ -255,7 +328,9 @@ Result<ArtifactSummary> generate_artifact(const Lowered& model, const std::strin
   options.emit = {Emit::SharedLibrary};
   options.jobs = worker_count(given.jobs);
   Progress progress(options, 2);
-  return generate(model.graph, model.plan, model.module, model.target, folder, options, progress);
+  std::vector<Level> levels;
+  levels.push_back({&model.graph, &model.target, model.plan, model.module, hex(blake3(print(model.module)))});
+  return generate(std::move(levels), folder, options, progress);
 }
 
 Result<CheckReport> check(const CompileOptions& options) {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "runtime/descriptor.h"
+#include "runtime/dispatch/level_row.h"
 #include "signature.h"
 
 namespace tenon {
@@ -48,6 +49,19 @@ tn_port port_row(const PortInfo& port, uint32_t name) {
   std::string_view descr = numpy_descr(port.type);
   std::memcpy(row.descr, descr.data(), std::min(descr.size(), sizeof row.descr - 1));
   return row;
+}
+
+Result<std::vector<uint32_t>> features_of(const Target& target) {
+  std::vector<uint32_t> features;
+  const std::string arch = target.triple.substr(0, target.triple.find('-'));
+  for (const std::string& feature : target.cpu_check) {
+    int number = feature_number(arch, feature);
+    if (number < 0)
+      return fail(Code::E0402, "cpu_check of target " + target.name + " names `" + feature +
+                                   "`, which backends/runtime/cpu_features.def does not have");
+    features.push_back(static_cast<uint32_t>(number));
+  }
+  return features;
 }
 
 }  // namespace
@@ -102,19 +116,23 @@ Result<std::vector<std::byte>> descriptor(const DescriptorInfo& info) {
     symbols.push_back({.lo = symbol.lo, .hi = symbol.hi, .input = symbol.input, .axis = symbol.axis,
                        .name = blob.append(symbol.name),
                        .element = static_cast<int32_t>(symbol.element)});
-  std::vector<uint32_t> features;
-  const std::string arch = info.target.triple.substr(0, info.target.triple.find('-'));
-  for (const std::string& feature : info.target.cpu_check) {
-    int number = feature_number(arch, feature);
-    if (number < 0)
-      return fail(Code::E0402, "cpu_check of target " + info.target.name + " names `" + feature +
-                                   "`, which backends/runtime/cpu_features.def does not have");
-    features.push_back(static_cast<uint32_t>(number));
+  std::vector<std::vector<uint32_t>> features;
+  for (const Target* target : info.targets) {
+    TENON_TRY(features.emplace_back(), features_of(*target));
   }
-  head.features = static_cast<uint32_t>(features.size());
   head.ports_at = blob.append(ports);
   head.symbols_at = blob.append(symbols);
-  head.features_at = blob.append(features);
+  if (features.size() == 1) {
+    head.features = static_cast<uint32_t>(features[0].size());
+    head.features_at = blob.append(features[0]);
+  } else {
+    std::vector<tn_level> levels;
+    for (size_t k = 0; k < features.size(); ++k)
+      levels.push_back({.name = blob.append(info.targets[k]->name), .features = static_cast<uint32_t>(features[k].size()),
+                        .features_at = blob.append(features[k])});
+    head.features = static_cast<uint32_t>(levels.size());
+    head.features_at = blob.append(levels);
+  }
   head.name = blob.append(s.name);
   head.build_id_text = blob.append(hex(info.build_id));
   head.signature = blob.append(to_json(s));

@@ -8,7 +8,7 @@ namespace tenon {
 
 struct DescriptorInfo {
   const Signature& signature;
-  const Target& target;
+  std::vector<const Target*> targets;  // several: levels, from the least to the best
   Digest build_id;
   int64_t weights_bytes = 0;
   bool embedded = false;

@@ -2,6 +2,7 @@
 
 #include "bindings.h"
 #include "runtime/descriptor.h"
+#include "signature.h"
 #include "text_template.h"
 
 namespace tenon {
@@ -31,7 +32,7 @@ typedef enum @name@_status {
 
 @dims@
 /* Set `size` to sizeof(@name@_io), the pointers, and the capacities in elements. Pointers are aligned to
- * their element; row-major. */
+ * their element; row-major.@states@ */
 typedef struct @name@_io {
   uint32_t size;
 @io@} @name@_io;
@@ -64,16 +65,29 @@ const char* @name@_status_str(@name@_status status);
 @name@_status @name@_bind(@name@_model* model, const void* weights, size_t bytes);
 /* Dims of all inputs, then of all outputs, one after another. */
 @name@_status @name@_port_shapes(const @name@_dims* dims, int64_t* shapes);
-/* Bytes that @name@_run needs for `width` workers. */
+/* Bytes that @name@_run needs for `width` workers@whichever@. */
 @name@_status @name@_workspace(const @name@_dims* dims, unsigned width, size_t* bytes);
 @name@_status @name@_run(const @name@_model* model, const @name@_dims* dims, @name@_io* io, void* workspace,
                  size_t workspace_bytes, const @name@_env* env);
-@pool@
+@levels@@pool@
 #ifdef __cplusplus
 }
 #endif
 
 #endif
+)";
+
+constexpr std::string_view kLevels = R"(
+/* The code is there for several processors, from the least to the best. @name@_bind takes the best that this
+ * processor runs; @name@_check and @name@_bind return @NAME@_E_CPU where there is none. Weights that several
+ * read are there once; "alone" are those of one. */
+#define @NAME@_LEVELS @count@u
+enum {
+@rows@};
+const char* @name@_level_name(unsigned level);             /* NULL: there is no such level */
+@name@_status @name@_check_level(unsigned level);           /* whether this processor runs it */
+@name@_status @name@_bind_level(@name@_model* model, const void* weights, size_t bytes, unsigned level);
+unsigned @name@_level(const @name@_model* model);            /* that a bound model runs */
 )";
 
 constexpr std::string_view kPool = R"(
@@ -143,8 +157,14 @@ std::string port_text(const PortInfo& port) {
 
 std::string io_fields(const Signature& s) {
   std::string text;
-  for (const PortInfo& port : s.inputs)
-    text += "  const " + std::string(info(port.type).c_type) + "* " + port.field + ";" + comment(port_text(port));
+  for (size_t k = 0; k < s.inputs.size(); ++k) {
+    const PortInfo& port = s.inputs[k];
+    const auto state = std::ranges::find(s.states, static_cast<int>(k), &StateInfo::input);
+    const bool grows = state != s.states.end();
+    text += (grows ? "  " : "  const ") + std::string(info(port.type).c_type) + "* " + port.field + ";" +
+            comment(port_text(port) + (grows ? ", a state: " + state->past + " along dim " + std::to_string(state->axis) + " become " +
+                                                   state->present + ", " + state->output : ""));
+  }
   for (const PortInfo& port : s.outputs)
     text += "  " + std::string(info(port.type).c_type) + "* " + port.field + ";" + comment(port_text(port));
   for (const PortInfo& port : s.outputs) text += "  size_t " + port.field + "_capacity;\n";
@@ -152,6 +172,16 @@ std::string io_fields(const Signature& s) {
     if (!port.dims.empty())
       text += "  int64_t " + port.field + "_shape[" + std::to_string(port.dims.size()) + "]; /* written */\n";
   return text;
+}
+
+std::string levels_text(const BindingInfo& info, const std::string& upper_name) {
+  if (info.levels.empty()) return {};
+  std::string rows;
+  for (const LevelSummary& level : info.levels)
+    rows += "  " + upper_name + "_LEVEL_" + c_identifier(level.target) + (&level == &info.levels.back() ? " " : ", ") + "/* " +
+            level.target + ": bytes of code " + std::to_string(level.code_bytes) + ", of weights " +
+            std::to_string(level.weights_bytes) + ", alone " + std::to_string(level.own_weights_bytes) + " */\n";
+  return fill(kLevels, {{"name", info.signature.name}, {"NAME", upper_name}, {"count", std::to_string(info.levels.size())}, {"rows", rows}});
 }
 
 }  // namespace
@@ -181,6 +211,11 @@ std::string c_header(const BindingInfo& info) {
                {"statuses", statuses(upper_name)},
                {"dims", dims_struct(s)},
                {"io", io_fields(s)},
+               {"states", s.states.empty() ? "" : " A state is one buffer that a call grows in place: as large as its dims say, of\n"
+                                                  " * which " + s.name + "_dims gives the capacity. The first rows along its dim are there before; the call writes\n"
+                                                  " * those behind them and nothing else of it, or returns " + upper_name + "_E_SHAPE where it is too small."},
+               {"levels", levels_text(info, upper_name)},
+               {"whichever", info.levels.empty() ? "" : ", whichever level runs"},
                {"pool", info.pool ? fill(kPool, {{"name", s.name}, {"NAME", upper_name}}) : ""},
                {"bind", info.weights_file_bytes > 0
                             ? "Gives the model its weights: the bytes of " + s.name +

@@ -41,43 +41,59 @@ Json work_json(const CallWork& work, const ExprPool& pool) {
   return {{"multiply_adds", products}, {"bytes", pool.text(work.bytes)}, {"constant_bytes", pool.text(work.constant_bytes)}};
 }
 
-}  // namespace
+Json workspace_json(const Module& module, int64_t most) {
+  return {{"bytes", module.pool.text(module.workspace_bytes)},
+          {"bytes_per_worker", module.pool.text(module.scratch_bytes)},
+          {"max_one_worker", most < 0 ? Json() : Json(most)}};
+}
 
-std::string manifest_json(const ManifestInput& in) {
-  const ArtifactSummary& s = in.summary;
-  Json signature = Json::parse(to_json(in.signature));
-  Json json = {
-      {"schema", "tenon-manifest"},
-      {"version", 1},
-      {"compiler", "tenon " + version()},
-      {"name", s.name},
-      {"build_id", s.build_id},
-      {"loops_blake3", hex(blake3(print(in.module)))},
-      {"target",
-       {{"name", in.target.name}, {"triple", in.target.triple}, {"cpu", in.target.cpu},
-        {"features", in.target.features}, {"checked", in.target.cpu_check}, {"qemu", in.target.qemu},
-        {"rates", rates(in.target)}, {"cache", caches(in.target)}}},
-      {"inputs", signature["inputs"]},
-      {"outputs", signature["outputs"]},
-      {"symbols", signature["symbols"]},
-      {"workspace",
-       {{"bytes", in.module.pool.text(in.module.workspace_bytes)},
-        {"bytes_per_worker", in.module.pool.text(in.module.scratch_bytes)},
-        {"max_one_worker", s.workspace_bytes < 0 ? Json() : Json(s.workspace_bytes)}}},
-      {"weights", {{"embedded", in.embedded}, {"bytes", s.weights_bytes}, {"blake3", in.weights_blake3}}},
-      {"kernels", Json::array()},
-      {"calls", Json::array()},
-      {"work", Json::array()},
-      {"files", Json::array()},
-  };
-  for (const Kernel& kernel : in.module.kernels) {
+Json target_json(const Target& target) {
+  return {{"name", target.name}, {"triple", target.triple}, {"cpu", target.cpu},
+          {"features", target.features}, {"checked", target.cpu_check}, {"qemu", target.qemu},
+          {"rates", rates(target)}, {"cache", caches(target)}};
+}
+
+// Keys "kernels", "calls" and "work" of what runs for one target.
+void add_code(const Module& module, Json& json) {
+  for (const char* key : {"kernels", "calls", "work"}) json[key] = Json::array();
+  for (const Kernel& kernel : module.kernels) {
     Json nodes = Json::array();
     for (const NodeRef& node : kernel.origins) nodes.push_back(node_json(node));
     json["kernels"].push_back({{"name", kernel.name}, {"nodes", nodes}});
   }
-  add_calls(in.module, in.module.host, json["calls"]);
-  ExprPool pool = in.module.pool;
-  for (const std::optional<CallWork>& work : work_of_calls(in.module, pool)) json["work"].push_back(work ? work_json(*work, pool) : Json());
+  add_calls(module, module.host, json["calls"]);
+  ExprPool pool = module.pool;
+  for (const std::optional<CallWork>& work : work_of_calls(module, pool)) json["work"].push_back(work ? work_json(*work, pool) : Json());
+}
+
+Json level_json(const PackageLevel& level, const LevelSummary& summary) {
+  Json json = {{"loops_blake3", level.loops_blake3},
+               {"target", target_json(level.target)},
+               {"workspace", workspace_json(level.module, summary.workspace_bytes)},
+               {"code_bytes", summary.code_bytes},
+               {"weights", {{"bytes", summary.weights_bytes}, {"own_bytes", summary.own_weights_bytes}}}};
+  add_code(level.module, json);
+  return json;
+}
+
+}  // namespace
+
+std::string manifest_json(const ManifestInput& in) {
+  const ArtifactSummary& s = in.summary;
+  const PackageLevel& first = in.levels.front();
+  const bool one = in.levels.size() == 1;
+  Json signature = Json::parse(to_json(in.signature));
+  Json json = {{"schema", "tenon-manifest"}, {"version", 1}, {"compiler", "tenon " + version()}, {"name", s.name}, {"build_id", s.build_id}};
+  if (one) json["loops_blake3"] = first.loops_blake3;
+  json["target"] = target_json(first.target);
+  for (const char* key : {"inputs", "outputs", "symbols"}) json[key] = signature[key];
+  if (signature.contains("states")) json["states"] = signature["states"];
+  if (one) json["workspace"] = workspace_json(first.module, s.workspace_bytes);
+  else json["workspace"] = {{"max_one_worker", s.workspace_bytes < 0 ? Json() : Json(s.workspace_bytes)}};
+  json["weights"] = {{"embedded", in.embedded}, {"bytes", s.weights_bytes}, {"blake3", in.weights_blake3}};
+  if (one) add_code(first.module, json);
+  else for (size_t k = 0; k < in.levels.size(); ++k) json["levels"].push_back(level_json(in.levels[k], s.levels[k]));
+  json["files"] = Json::array();
   for (const OutputFile& file : s.files)
     json["files"].push_back({{"path", file.path}, {"bytes", file.bytes}, {"blake3", file.blake3}});
   return json.dump(2) + "\n";

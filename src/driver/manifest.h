@@ -1,13 +1,12 @@
 // manifest.json: what an artifact is and holds. Schema: docs/abi.md.
 #pragma once
 
-#include "tenon/driver.h"
+#include "package.h"
 
 namespace tenon {
 
 struct ManifestInput {
-  const Module& module;
-  const Target& target;
+  std::span<const PackageLevel> levels;
   const Signature& signature;
   const ArtifactSummary& summary;
   bool embedded = false;

@@ -47,6 +47,11 @@ std::optional<Threads> parse_threads(std::string_view word) {
   return std::nullopt;
 }
 
+std::string full_target_name(const std::string& name) {
+  const bool level = name.size() == 2 && name[0] == 'v' && name[1] >= '2' && name[1] <= '4';
+  return level ? "x86-64-" + name : name;
+}
+
 std::optional<DimRange> parse_range(std::string_view text) {
   auto number = [](std::string_view digits) -> std::optional<int64_t> {
     int64_t value = 0;

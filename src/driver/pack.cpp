@@ -183,11 +183,11 @@ int64_t packed_bytes(const Module& module) {
   return end;
 }
 
-void pack_constants(const Module& module, const Graph& graph, std::span<std::byte> out, int jobs) {
+void pack_constants(std::span<const PackedConstant> constants, const Graph& graph, std::span<std::byte> out, int jobs) {
   std::atomic<size_t> next = 0;
   auto work = [&] {
-    for (size_t k; (k = next++) < module.constants.size();) {
-      const PackedConstant& packed = module.constants[k];
+    for (size_t k; (k = next++) < constants.size();) {
+      const PackedConstant& packed = constants[k];
       pack_constant(packed, graph.constants[packed.source],
                     out.subspan(static_cast<size_t>(packed.offset), static_cast<size_t>(packed.bytes)));
     }

@@ -43,12 +43,22 @@ struct WrittenWeights {
 class Packager {
  public:
   Packager(const PackageInput& in, const fs::path& folder)
-      : in_(in), folder_(folder), objects_(folder / ".objects"), signature_(signature_of(in.module)) {
-    summary_.name = in.module.name;
-    summary_.target = in.target.name;
-    summary_.kernels = in.module.kernels.size();
-    summary_.workspace_bytes = workspace_max(in.module);
-    summary_.weights_bytes = packed_bytes(in.module);
+      : in_(in), first_(in.levels.front()), folder_(folder), objects_(folder / ".objects"),
+        signature_(signature_of(first_.module)) {
+    signature_.name = summary_.name = first_.graph.name;
+    summary_.weights_bytes = in.shared ? in.shared->bytes : packed_bytes(first_.module);
+    for (size_t k = 0; k < in.levels.size(); ++k) {
+      const PackageLevel& level = in.levels[k];
+      const int64_t workspace = workspace_max(level.module);
+      summary_.target += (k == 0 ? "" : "+") + level.target.name;
+      summary_.kernels += level.module.kernels.size();
+      summary_.workspace_bytes = k > 0 && std::min(workspace, summary_.workspace_bytes) < 0
+                                     ? -1 : std::max(workspace, summary_.workspace_bytes);
+      if (!in.shared) continue;
+      summary_.levels.push_back({.target = level.target.name, .weights_bytes = in.shared->read[k],
+                                 .own_weights_bytes = in.shared->alone[k], .workspace_bytes = workspace,
+                                 .kernels = level.module.kernels.size()});
+    }
     embedded_ = in.options.weights == Weights::Embed && summary_.weights_bytes > 0;
   }
 
@@ -67,7 +77,7 @@ class Packager {
       summary_.files.push_back(std::move(file));
     }
     TENON_DO(write_file(folder_ / "manifest.json",
-                        manifest_json({.module = in_.module, .target = in_.target, .signature = signature_,
+                        manifest_json({.levels = in_.levels, .signature = signature_,
                                        .summary = summary_, .embedded = embedded_,
                                        .weights_blake3 = hex(weights_.digest)})));
     return summary_;
@@ -76,8 +86,10 @@ class Packager {
  private:
   bool emits(Emit emit) const { return std::ranges::find(in_.options.emit, emit) != in_.options.emit.end(); }
   bool pooled() const { return in_.options.threads == Threads::Pool; }
-  const std::string& name() const { return in_.module.name; }
-  std::string arch() const { return in_.target.triple.substr(0, in_.target.triple.find('-')); }
+  const std::string& name() const { return signature_.name; }
+  std::string arch() const { return first_.target.triple.substr(0, first_.target.triple.find('-')); }
+  bool dispatches() const { return in_.shared != nullptr; }
+  RuntimePart model_part() const { return dispatches() ? RuntimePart::Dispatch : RuntimePart::Model; }
 
   Result<void> check_ports() const {
     for (const auto* side : {&signature_.inputs, &signature_.outputs})
@@ -92,7 +104,7 @@ class Packager {
     if (out.bytes == 0) return out;
     const size_t size = sizeof(tn_weights) + out.bytes;
     if (embedded_) {
-      TENON_TRY(DataObject frame, data_object(name() + "_weights", size, in_.target));
+      TENON_TRY(DataObject frame, data_object(name() + "_weights", size, first_.target));
       const fs::path path = objects_ / (name() + "_weights.o");
       TENON_TRY(out.file, MappedOutput::create(path, frame.head.size() + size + frame.tail.size()));
       std::memcpy(out.file.bytes().data(), frame.head.data(), frame.head.size());
@@ -104,20 +116,25 @@ class Packager {
       files_.push_back(name() + ".weights");
     }
     std::span<std::byte> packed = out.file.bytes().subspan(out.start + sizeof(tn_weights), out.bytes);
-    pack_constants(in_.module, in_.graph, packed, in_.options.jobs);
+    for (size_t k = 0; k < in_.levels.size(); ++k)
+      pack_constants(in_.shared ? in_.shared->packed[k] : in_.levels[k].module.constants, in_.levels[k].graph, packed,
+                     in_.options.jobs);
     out.digest = blake3(packed);
     return out;
   }
 
   // Everything that a caller could tell two builds apart by.
   Digest build_id() const {
-    std::string all = version() + '\0' + in_.target.triple + '\0' + in_.target.cpu + '\0' + in_.target.features + '\0' +
-                      to_json(signature_) + '\0' + hex(weights_.digest) + (embedded_ ? "e" : "f") +
-                      hex(blake3(runtime_bitcode(RuntimePart::Model, arch())));
+    std::string all = version();
+    for (const PackageLevel& level : in_.levels)
+      all += '\0' + level.target.triple + '\0' + level.target.cpu + '\0' + level.target.features;
+    all += '\0' + to_json(signature_) + '\0' + hex(weights_.digest) + (embedded_ ? "e" : "f") +
+           hex(blake3(runtime_bitcode(model_part(), arch())));
     if (in_.options.threads == Threads::None) all += "serial";
     if (pooled()) all += hex(blake3(runtime_bitcode(RuntimePart::Pool, arch())));
-    for (const ObjectFile& object : in_.code.objects)
-      all += hex(blake3(std::string_view(object.bytes.data(), object.bytes.size())));
+    for (const PackageLevel& level : in_.levels)
+      for (const ObjectFile& object : level.code.objects)
+        all += hex(blake3(std::string_view(object.bytes.data(), object.bytes.size())));
     return blake3(all);
   }
 
@@ -132,8 +149,8 @@ class Packager {
     std::string_view bitcode = runtime_bitcode(part, arch());
     if (bitcode.empty()) return fail(Code::E0404, "there is no runtime for " + arch(), "--emit graph,loops,llvm,asm works");
     TENON_TRY(const std::string own, specialize_bitcode(bitcode, name(), bytes, embedded_));
-    static constexpr const char* kObjects[] = {"runtime.o", "runner.o", "pool.o"};
-    return compile_bitcode(own, kObjects[static_cast<int>(part)], in_.target, {.level = in_.options.level});
+    static constexpr const char* kObjects[] = {"runtime.o", "runner.o", "pool.o", "runtime.o", "runner.o"};
+    return compile_bitcode(own, kObjects[static_cast<int>(part)], first_.target, {.level = in_.options.level});
   }
 
   Result<void> write_objects() {
@@ -141,12 +158,28 @@ class Packager {
     summary_.build_id = hex(id);
     if (weights_.bytes > 0) weights_.seal(id);
     TENON_TRY(const std::vector<std::byte> bytes,
-              descriptor({.signature = signature_, .target = in_.target, .build_id = id,
+              descriptor({.signature = signature_, .targets = targets(), .build_id = id,
                           .weights_bytes = summary_.weights_bytes, .embedded = embedded_,
                           .serial = in_.options.threads == Threads::None}));
-    for (const ObjectFile& object : in_.code.objects) TENON_DO(write_object(object, code_objects_));
-    TENON_TRY(const ObjectFile runtime, runtime_part(RuntimePart::Model, bytes));
+    std::vector<std::string> modules;
+    for (size_t k = 0; k < in_.levels.size(); ++k) {
+      const int64_t before = summary_.code_bytes;
+      for (const ObjectFile& object : in_.levels[k].code.objects) TENON_DO(write_object(object, code_objects_));
+      if (dispatches()) summary_.levels[k].code_bytes = summary_.code_bytes - before;
+      modules.push_back(in_.levels[k].module.name);
+    }
+    if (dispatches()) {
+      TENON_TRY(const ObjectFile choice, generate_levels(name(), modules, first_.target, {.level = in_.options.level}));
+      TENON_DO(write_object(choice, code_objects_));
+    }
+    TENON_TRY(const ObjectFile runtime, runtime_part(model_part(), bytes));
     return write_object(runtime, code_objects_);
+  }
+
+  std::vector<const Target*> targets() const {
+    std::vector<const Target*> all;
+    for (const PackageLevel& level : in_.levels) all.push_back(&level.target);
+    return all;
   }
 
   // Two models may meet in one program, so the code becomes one object with public symbols only. The weights
@@ -158,7 +191,7 @@ class Packager {
       TENON_TRY(const ObjectFile pool, runtime_part(RuntimePart::Pool, {}));
       TENON_DO(write_object(pool, parts));
     }
-    TENON_DO(link_relocatable(joined[0], parts, in_.target));
+    TENON_DO(link_relocatable(joined[0], parts, first_.target));
     std::vector<std::string> elsewhere;
     if (embedded_) elsewhere.push_back(name() + "_weights");
     if (pooled()) elsewhere.insert(elsewhere.end(), {"pthread_create", "pthread_join"});
@@ -167,14 +200,14 @@ class Packager {
 
     if (emits(Emit::SharedLibrary)) {
       const std::string file = "lib" + name() + ".so";
-      TENON_DO(link_shared(folder_ / file, file, joined, in_.target, pooled()));
+      TENON_DO(link_shared(folder_ / file, file, joined, first_.target, pooled()));
       files_.push_back(file);
     }
     if (emits(Emit::Archive) || emits(Emit::Object)) {
       const std::vector<fs::path> whole = {emits(Emit::Object) ? folder_ / (name() + ".o") : objects_ / "whole" / (name() + ".o")};
       std::error_code error;
       fs::create_directory(objects_ / "whole", error);
-      TENON_DO(link_relocatable(whole[0], joined, in_.target));
+      TENON_DO(link_relocatable(whole[0], joined, first_.target));
       if (emits(Emit::Object)) files_.push_back(name() + ".o");
       if (emits(Emit::Archive)) {
         files_.push_back("lib" + name() + ".a");
@@ -182,12 +215,12 @@ class Packager {
       }
     }
     if (emits(Emit::Exe)) {
-      TENON_TRY(const ObjectFile runner, runtime_part(RuntimePart::Runner, {}));
+      TENON_TRY(const ObjectFile runner, runtime_part(dispatches() ? RuntimePart::DispatchRunner : RuntimePart::Runner, {}));
       std::vector<fs::path> all = code_objects_;
       TENON_DO(write_object(runner, all));
       all.insert(all.end(), weights_object_.begin(), weights_object_.end());
       files_.push_back(name());
-      TENON_DO(link_executable(folder_ / files_.back(), all, in_.target));
+      TENON_DO(link_executable(folder_ / files_.back(), all, first_.target));
     }
     return {};
   }
@@ -199,14 +232,15 @@ class Packager {
 
   Result<void> write_texts() {
     const BindingInfo info{.signature = signature_,
-                           .target = in_.target.name,
+                           .target = summary_.target,
                            .build_id = summary_.build_id,
                            .workspace_max = summary_.workspace_bytes,
                            .weights_file_bytes = !embedded_ && weights_.bytes > 0
                                                      ? static_cast<int64_t>(weights_.bytes + sizeof(tn_weights)) : 0,
                            .shared = emits(Emit::SharedLibrary),
                            .archive = emits(Emit::Archive),
-                           .pool = pooled()};
+                           .pool = pooled(),
+                           .levels = summary_.levels};
     if (emits(Emit::Header)) {
       TENON_DO(write_text(name() + ".h", c_header(info)));
       TENON_DO(write_text(name() + ".hpp", cpp_header(info)));
@@ -216,19 +250,26 @@ class Packager {
         TENON_DO(write_text(name() + ".pc", pkg_config(info)));
       }
     }
-    if (emits(Emit::Assembly)) TENON_DO(write_text(name() + ".s", in_.code.assembly));
-    if (emits(Emit::Llvm)) TENON_DO(write_text(name() + ".ll", in_.code.llvm));
-    if (emits(Emit::GraphText)) TENON_DO(write_text(name() + ".graph", print(in_.graph)));
-    if (emits(Emit::LoopsText)) TENON_DO(write_text(name() + ".loops", print(in_.module)));
+    for (const PackageLevel& level : in_.levels)
+      TENON_DO(write_dumps(level, dispatches() ? name() + "." + level.target.name : name()));
+    return {};
+  }
+
+  Result<void> write_dumps(const PackageLevel& level, const std::string& stem) {
+    if (emits(Emit::Assembly)) TENON_DO(write_text(stem + ".s", level.code.assembly));
+    if (emits(Emit::Llvm)) TENON_DO(write_text(stem + ".ll", level.code.llvm));
+    if (emits(Emit::GraphText)) TENON_DO(write_text(stem + ".graph", print(level.graph)));
+    if (emits(Emit::LoopsText)) TENON_DO(write_text(stem + ".loops", print(level.module)));
     if (emits(Emit::Schedule)) {
-      Plan plan = in_.plan;
-      plan.graph_hash = hash(in_.graph);
-      TENON_DO(write_text(name() + ".schedule", print(plan, in_.graph)));
+      Plan plan = level.plan;
+      plan.graph_hash = hash(level.graph);
+      TENON_DO(write_text(stem + ".schedule", print(plan, level.graph)));
     }
     return {};
   }
 
   const PackageInput& in_;
+  const PackageLevel& first_;  // what is common is compiled for the least
   fs::path folder_, objects_;
   Signature signature_;
   bool embedded_ = false;

@@ -20,11 +20,13 @@ Result<std::string> artifact_or_compiled(const std::string& artifact, CompileOpt
   if (!artifact.empty()) return artifact;
   options.output = (scratch.path() / "artifact").string();
   // The library where it runs here, the program where it needs an emulator.
-  options.emit = {Emit::SharedLibrary, Emit::Exe};
+  options.emit = {Emit::SharedLibrary};
+  if (options.states.empty()) options.emit.push_back(Emit::Exe);
   if (options.targets.size() > 1) return fail(Code::E0601, "one --target, please: this command runs one artifact");
   TENON_TRY(std::vector<CompileOutcome> outcomes, compile(options));
-  TENON_TRY(const ArtifactSummary summary, std::move(outcomes.front().artifact));
-  return summary.folder;
+  Result<ArtifactSummary>& made = outcomes.front().artifact;
+  if (!made) return std::unexpected(std::move(made).error());
+  return made->folder;
 }
 
 }  // namespace tenon

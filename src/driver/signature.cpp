@@ -117,7 +117,34 @@ Signature signature_of(const Module& module) {
   name_fields(signature);
   find_symbols(signature);
   find_data_symbols(signature, module);
+  for (const ModuleState& s : module.states)
+    signature.states.push_back({.input = s.input, .output = s.name, .position = s.output, .axis = s.axis,
+                                .past = module.pool.text(s.past), .present = module.pool.text(s.present),
+                                .capacity = module.pool.text(s.capacity)});
   return signature;
+}
+
+Signature model_view(const Signature& artifact) {
+  Signature model = artifact;
+  if (artifact.states.empty()) return model;
+  model.states.clear();
+  // In the order of their positions, so that each finds its place.
+  std::vector<StateInfo> states = artifact.states;
+  std::ranges::sort(states, {}, &StateInfo::position);
+  for (const StateInfo& s : states) {
+    PortInfo& past = model.inputs[static_cast<size_t>(s.input)];
+    PortInfo present = past;
+    present.name = s.output;
+    past.dims[static_cast<size_t>(s.axis)] = s.past;
+    present.dims[static_cast<size_t>(s.axis)] = s.present;
+    const size_t at = std::min(static_cast<size_t>(std::max(s.position, 0)), model.outputs.size());
+    model.outputs.insert(model.outputs.begin() + static_cast<ptrdiff_t>(at), std::move(present));
+    std::erase_if(model.symbols, [&](const SymbolInfo& symbol) { return symbol.name == s.capacity; });
+  }
+  for (SymbolInfo& symbol : model.symbols)
+    if (symbol.element < 0) symbol.input = symbol.axis = -1;
+  find_symbols(model);
+  return model;
 }
 
 Signature signature_of(const Graph& graph) {
@@ -151,6 +178,9 @@ std::string to_json(const Signature& signature) {
   for (const SymbolInfo& s : signature.symbols)
     json["symbols"].push_back({{"name", s.name}, {"field", s.field}, {"min", s.lo}, {"max", s.hi},
                                {"input", s.input}, {"axis", s.axis}, {"element", s.element}});
+  for (const StateInfo& s : signature.states)
+    json["states"].push_back({{"input", s.input}, {"output", s.output}, {"position", s.position}, {"axis", s.axis},
+                              {"past", s.past}, {"present", s.present}, {"capacity", s.capacity}});
   return json.dump();
 }
 
@@ -163,6 +193,14 @@ Result<Signature> parse_signature(std::string_view text) try {
   for (const Json& s : json.at("symbols"))
     signature.symbols.push_back({.name = s.at("name"), .field = s.at("field"), .lo = s.at("min"), .hi = s.at("max"),
                                  .input = s.at("input"), .axis = s.at("axis"), .element = s.value("element", int64_t{-1})});
+  for (const Json& s : json.value("states", Json::array())) {
+    signature.states.push_back({.input = s.at("input"), .output = s.at("output"), .position = s.at("position"), .axis = s.at("axis"),
+                                .past = s.at("past"), .present = s.at("present"), .capacity = s.at("capacity")});
+    const StateInfo& read = signature.states.back();
+    const bool there = read.input >= 0 && static_cast<size_t>(read.input) < signature.inputs.size() && read.axis >= 0 &&
+                       static_cast<size_t>(read.axis) < signature.inputs[static_cast<size_t>(read.input)].dims.size();
+    if (!there) return fail(Code::E0501, "the artifact's signature has a state of no input");
+  }
   return signature;
 } catch (const std::exception& error) {
   return fail(Code::E0501, std::string("the artifact's signature is malformed: ") + error.what());

@@ -13,6 +13,9 @@ Signature signature_of(const Module& module);
 // The same of a graph, before there is a module.
 Signature signature_of(const Graph& graph);
 
+// As the model has it: states are an input with the rows of the past and an output with all rows.
+Signature model_view(const Signature& artifact);
+
 // JSON, the text that NAME_describe returns; its schema is docs/abi.md.
 std::string to_json(const Signature& signature);
 Result<Signature> parse_signature(std::string_view json);

@@ -80,7 +80,8 @@ Result<void> verify_layers(const VerifyOptions& options, Artifact& artifact, con
                            const Dims& dims, const ExactValues& exact, VerifyReport& report) {
   CompileOptions compile = options.compile;
   compile.name = artifact.signature().name;
-  if (compile.targets.empty() && !artifact.target.empty()) compile.targets = {artifact.target};
+  compile.cpu_dispatch.clear();
+  if ((compile.targets.empty() || !artifact.level.empty()) && !artifact.target.empty()) compile.targets = {artifact.target};
   // A symbol that is bound for this run only is open in the artifact.
   for (const SymbolInfo& symbol : artifact.signature().symbols) {
     compile.import.dims.erase(symbol.name);
@@ -101,10 +102,12 @@ Result<void> verify_layers(const VerifyOptions& options, Artifact& artifact, con
 }  // namespace
 
 Result<VerifyReport> verify(const VerifyOptions& options) {
+  if (options.layers && !options.compile.states.empty())
+    return fail(Code::E0601, "--layers judges the kernels of an artifact without --state", "verify twice: with --state, and with --layers");
   ScratchFolder scratch;
   TENON_TRY(const Graph graph, import_onnx(options.compile.model, options.compile.import));
   TENON_TRY(const std::string path, artifact_or_compiled(options.artifact, options.compile, scratch));
-  TENON_TRY(const std::unique_ptr<Artifact> artifact, open_artifact(path));
+  TENON_TRY(const std::unique_ptr<Artifact> artifact, open_artifact(path, options.level));
   artifact->guarded = options.guard;
   const Signature& signature = artifact->signature();
   TENON_DO(check_same_model(graph, signature, path));

@@ -39,6 +39,7 @@ class GraphParser {
     std::vector<std::string> outputs;
     while (in_.accept("output")) outputs.push_back(in_.value_name());
     while (in_.accept("element")) g_.data_symbols.push_back(data_symbol());
+    while (in_.accept("state")) g_.states.push_back(state());
     while (in_.accept("assume")) assume();
     while (in_.accept("constant")) constant();
     in_.origins();
@@ -80,6 +81,18 @@ class GraphParser {
     d.element = in_.integer<int64_t>();
     in_.expect("]");
     return d;
+  }
+
+  // state 3 = 1 axis 2 capacity P_capacity: the fourth input becomes the second output
+  State state() {
+    State s{.input = in_.integer<int>()};
+    in_.expect("=");
+    s.output = in_.integer<int>();
+    in_.expect("axis");
+    s.axis = in_.integer<int>();
+    in_.expect("capacity");
+    s.capacity = expr();
+    return s;
   }
 
   void assume() {

@@ -57,6 +57,9 @@ class GraphPrinter {
     for (ValueId v : g_.outputs) out_.line("output " + name(v));
     for (const DataSymbol& d : g_.data_symbols)
       out_.line("element " + g_.pool.text(d.symbol) + " = " + std::to_string(d.input) + '[' + std::to_string(d.element) + ']');
+    for (const State& s : g_.states)
+      out_.line("state " + std::to_string(s.input) + " = " + std::to_string(s.output) + " axis " + std::to_string(s.axis) +
+                " capacity " + g_.pool.text(s.capacity));
     for (auto [a, b] : g_.assumed_equal) out_.line("assume " + g_.pool.text(a) + " == " + g_.pool.text(b));
     for (size_t v = 0; v < g_.values.size(); ++v)
       if (const Constant* c = g_.constant(ValueId(v)); c && used_[v])
@@ -102,6 +105,7 @@ class GraphPrinter {
         if (const auto* dims = std::get_if<attr::Dims>(&value)) collect(*dims);
     for (auto [a, b] : g_.assumed_equal) collect({a, b});
     for (const DataSymbol& d : g_.data_symbols) collect({d.symbol});
+    for (const State& s : g_.states) collect({s.capacity});
     std::ranges::sort(found);
     return found;
   }

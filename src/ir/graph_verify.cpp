@@ -22,6 +22,13 @@ class GraphChecker {
     for (const DataSymbol& d : g_.data_symbols)
       found_.require(d.input >= 0 && static_cast<size_t>(d.input) < g_.inputs.size() && d.element >= 0,
                      [&] { return "symbol " + g_.pool.text(d.symbol) + " is an element of no input"; });
+    for (const State& s : g_.states) {
+      const bool there = s.input >= 0 && static_cast<size_t>(s.input) < g_.inputs.size() && s.output >= 0 &&
+                         static_cast<size_t>(s.output) < g_.outputs.size();
+      found_.require(there && s.axis >= 0 && static_cast<size_t>(s.axis) < g_.values[g_.inputs[static_cast<size_t>(s.input)]].dims.size() &&
+                         s.capacity.valid() && g_.pool.type(s.capacity) == DType::Index,
+                     "a state is of no input, output or axis");
+    }
     for (size_t v = 0; v < g_.values.size(); ++v)
       if (g_.values[ValueId(v)].constant.valid()) define(ValueId(v));
     for (size_t n = 0; n < g_.nodes.size(); ++n) node(n);

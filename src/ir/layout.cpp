@@ -21,6 +21,11 @@ bool fits(const Layout& layout, size_t rank) {
     if (!in_range(halo.dim) || padded[static_cast<size_t>(halo.dim)] || halo.before < 0 || halo.after < 0) return false;
     padded[static_cast<size_t>(halo.dim)] = true;
   }
+  for (const Capacity& capacity : layout.capacities) {
+    const bool whole = layout.parts.empty() || std::ranges::find(layout.parts, LayoutPart{.dim = capacity.dim}) != layout.parts.end();
+    if (!in_range(capacity.dim) || padded[static_cast<size_t>(capacity.dim)] || capacity.extent.empty() || !whole) return false;
+    padded[static_cast<size_t>(capacity.dim)] = true;
+  }
   if (layout.parts.empty()) return true;
   if (!std::ranges::all_of(layout.parts, [&](const LayoutPart& p) { return in_range(p.dim) && p.divide > 0; }))
     return false;
@@ -57,12 +62,21 @@ std::vector<LayoutPart> all_parts(const Layout& layout, size_t rank) {
 
 Expr part_extent(ExprPool& pool, const Layout& layout, const LayoutPart& part, const std::vector<Expr>& dims) {
   if (part.modulo) return pool.index(part.modulo);
+  if (auto room = std::ranges::find(layout.capacities, part.dim, &Capacity::dim); room != layout.capacities.end())
+    return capacity_extent(pool, *room);
   Expr extent = dims[static_cast<size_t>(part.dim)];
   if (const Halo* halo = halo_of(layout, part.dim)) extent = pool.add(extent, pool.index(halo->before + halo->after));
   return pool.ceildiv(extent, pool.index(part.divide));
 }
 
 }  // namespace
+
+Expr capacity_extent(ExprPool& pool, const Capacity& capacity) {
+  int64_t number = 0;
+  const char* end = capacity.extent.data() + capacity.extent.size();
+  const auto [rest, error] = std::from_chars(capacity.extent.data(), end, number);
+  return error == std::errc{} && rest == end ? pool.index(number) : pool.symbol(capacity.extent);
+}
 
 std::vector<Expr> physical_dims(ExprPool& pool, const Layout& layout, const std::vector<Expr>& dims) {
   TENON_CHECK(fits(layout, dims.size()), "layout does not fit the rank");
@@ -93,7 +107,7 @@ Expr physical_offset(ExprPool& pool, const Layout& layout, const std::vector<Exp
 }
 
 Tensor pack(const Tensor& tensor, const Layout& layout) {
-  TENON_CHECK(fits(layout, tensor.dims.size()), "layout does not fit the rank");
+  TENON_CHECK(fits(layout, tensor.dims.size()) && layout.capacities.empty(), "layout does not fit the rank");
   struct Place {
     size_t dim;
     int64_t shift, divide, modulo, extent;
@@ -134,6 +148,7 @@ std::string print(const Layout& layout) {
   }
   for (const Halo& halo : layout.halos)
     text += "+h" + std::to_string(halo.dim) + ':' + std::to_string(halo.before) + ',' + std::to_string(halo.after);
+  for (const Capacity& capacity : layout.capacities) text += "+c" + std::to_string(capacity.dim) + ':' + capacity.extent;
   return text;
 }
 
@@ -164,6 +179,16 @@ Result<Layout> parse_layout(std::string_view text) {
     } while (accept('.'));
   }
   while (accept('+')) {
+    if (accept('c')) {
+      Capacity capacity;
+      if (!number(capacity.dim) || !accept(':')) return malformed();
+      const char* name = at;
+      while (at != end && *at != '+') ++at;
+      capacity.extent.assign(name, at);
+      if (layout.parts.empty()) rank = std::max(rank, capacity.dim + 1);
+      layout.capacities.push_back(std::move(capacity));
+      continue;
+    }
     Halo halo;
     if (!accept('h') || !number(halo.dim) || !accept(':') || !number(halo.before) || !accept(',') ||
         !number(halo.after))

@@ -278,6 +278,7 @@ class ModuleParser : Body {
     while (in_.accept("input")) m_.inputs.push_back(port());
     while (in_.accept("output")) m_.outputs.push_back(port());
     while (in_.accept("element")) m_.data_symbols.push_back(data_symbol());
+    while (in_.accept("state")) m_.states.push_back(state());
     while (in_.accept("constant")) constant();
     while (in_.accept("buffer")) buffer_declaration();
     if (in_.accept("workspace")) m_.workspace_bytes = expr();
@@ -302,6 +303,22 @@ class ModuleParser : Body {
     p.type = in_.dtype();
     p.dims = exprs("[", "]");
     return p;
+  }
+
+  ModuleState state() {
+    ModuleState s{.input = in_.integer<int>()};
+    in_.expect("=");
+    s.output = in_.integer<int>();
+    s.name = in_.name();
+    in_.expect("axis");
+    s.axis = in_.integer<int>();
+    in_.expect("from");
+    s.past = expr();
+    in_.expect("to");
+    s.present = expr();
+    in_.expect("of");
+    s.capacity = expr();
+    return s;
   }
 
   DataSymbol data_symbol() {

@@ -143,6 +143,9 @@ class ModulePrinter {
     for (const Port& p : m_.outputs) port("output ", p);
     for (const DataSymbol& d : m_.data_symbols)
       out_.line("element " + names_.expr(d.symbol) + " = " + std::to_string(d.input) + '[' + std::to_string(d.element) + ']');
+    for (const ModuleState& s : m_.states)
+      out_.line("state " + std::to_string(s.input) + " = " + std::to_string(s.output) + ' ' + name_text(s.name) + " axis " +
+                std::to_string(s.axis) + " from " + names_.expr(s.past) + " to " + names_.expr(s.present) + " of " + names_.expr(s.capacity));
     for (const PackedConstant& c : m_.constants) constant(c);
     for (size_t b = 0; b < m_.buffers.size(); ++b) buffer(BufferId(b));
     if (m_.workspace_bytes.valid()) out_.line("workspace " + names_.expr(m_.workspace_bytes));

@@ -212,6 +212,12 @@ class HostChecker : Checker {
       found_.require(d.input >= 0 && static_cast<size_t>(d.input) < m_.inputs.size() && d.element >= 0,
                      [&] { return "symbol " + pool_.text(d.symbol) + " is an element of no input"; });
     }
+    for (const ModuleState& s : m_.states) {
+      for (Expr e : {s.past, s.present, s.capacity}) expect(e, DType::Index, "extent of a state");
+      const bool there = s.input >= 0 && static_cast<size_t>(s.input) < m_.inputs.size() && s.axis >= 0 &&
+                         static_cast<size_t>(s.axis) < m_.inputs[static_cast<size_t>(s.input)].dims.size();
+      found_.require(there, [&] { return "state " + s.name + " is no input"; });
+    }
     for (const PackedConstant& c : m_.constants)
       found_.require(fits(c.layout, c.dims.size()), [&] { return "the layout of constant " + c.name + " does not fit it"; });
     for (const HostBuffer& b : m_.buffers) buffer(b);
@@ -263,7 +269,8 @@ class HostChecker : Checker {
 
   void writes(BufferId b) {
     HostBufferKind kind = m_.buffers[b].kind;
-    found_.require(kind == HostBufferKind::Workspace || kind == HostBufferKind::Output,
+    const bool state = kind == HostBufferKind::Input && std::ranges::count(m_.states, m_.buffers[b].index, &ModuleState::input) > 0;
+    found_.require(kind == HostBufferKind::Workspace || kind == HostBufferKind::Output || state,
                    [&] { return "buffer " + m_.buffers[b].name + " is written, but is no workspace or output"; });
   }
 

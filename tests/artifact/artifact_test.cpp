@@ -37,7 +37,7 @@ Result<ArtifactSummary> build(const Graph& graph, const std::string& target_name
   const std::string arch = target.triple.substr(0, target.triple.find('-'));
   TENON_TRY(const CodeResult code,
             generate_code(module, target, {.runtime_bitcode = runtime_bitcode(RuntimePart::Model, arch)}));
-  return package({.graph = graph, .plan = plan, .module = module, .target = target, .code = code, .options = options},
+  return package({.levels = {{.graph = graph, .plan = plan, .module = module, .target = target, .code = code, .loops_blake3 = {}}}, .options = options},
                  options.output);
 }
 

@@ -40,7 +40,7 @@ std::unique_ptr<Artifact> built(const Graph& graph) {
                             {.runtime_bitcode = runtime_bitcode(RuntimePart::Model, target->triple.substr(0, target->triple.find('-')))});
   EXPECT_TRUE(code) << code.error()[0].message;
   const CompileOptions options{.output = folder, .emit = {Emit::SharedLibrary}};
-  auto summary = package({.graph = graph, .plan = *plan, .module = *module, .target = *target, .code = *code, .options = options}, folder);
+  auto summary = package({.levels = {{.graph = graph, .plan = *plan, .module = *module, .target = *target, .code = *code, .loops_blake3 = {}}}, .options = options}, folder);
   EXPECT_TRUE(summary) << summary.error()[0].message;
   auto artifact = open_artifact(folder);
   EXPECT_TRUE(artifact);

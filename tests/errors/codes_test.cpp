@@ -46,6 +46,7 @@ constexpr char kStrings[] = "g (string[2] x) => (string[2] y) { y = Identity(x) 
 constexpr char kIsland[] =
     "g (uint8[2,4] x) => (float[2,2] y) <float s = {0.5}, int8[4,2] w = {1, 2, 3, 4, 5, 6, 7, 8}, float[4] t = {1, 2, 3, 4}> {"
     " a = DequantizeLinear(x, s) b = DequantizeLinear<axis=0>(w, t) [mm] y = MatMul(a, b) }";
+constexpr char kState[] = "g (float[2,P] past, float[2,3] x) => (float[2,Q] present) { a = Relu(x) [grow] present = Concat<axis=1>(a, past) }";
 constexpr char kDomain[] = "g (float[2] x) => (float[2] y) { [far] y = nowhere.Op(x) }";
 
 std::string compiled(const Scene& s, const std::string& more = "") {
@@ -116,6 +117,12 @@ const Case kCases[] = {
      {"x: f32[1,2,3]", "s: f32[2]", "s: f32[2]", "s: f32[2]", "s: f32[2]"}},
     {Code::E0303, 3, "type str", "", check<kStrings>},
     {Code::E0304, 3, "nowhere", "", check<kDomain>, "0 far nowhere::Op 0", {"x: f32[2]"}},
+    {Code::E0306, 3, "not the first operand", "leave this pair out",
+     [](const Scene& s) {
+       s.model(kState);
+       return std::string("compile m.onnx -o out --state past=present");
+     },
+     "1 grow Concat 17", {"past: f32[2,P]", "present: f32[2,P + 3]"}},
     {Code::E0305, 0, "computed in floats", "integer form", check<kIsland>, "2 mm MatMul 17", {"a: f32[2,4]", "b: f32[4,2]"}},
     {Code::E0401, 1, "z80", "one of: ", [](const Scene& s) {
        s.model(kIdentity);

@@ -44,6 +44,28 @@ TEST(Graph, PrintsWhatItReads) {
   EXPECT_EQ(graph->values[graph->nodes[3].outputs[0]].quant->axis, 1);
 }
 
+TEST(Graph, StatesHaveAnInputAnOutputAndAnAxis) {
+  const std::string text = R"(graph grows {
+  symbol P
+  symbol Room
+  input %past: f32[2,P] layout("+c1:Room")
+  input %x: f32[2,3]
+  output %present
+  state 0 = 0 axis 1 capacity Room
+  %present: f32[2,P + 3] layout("+c1:Room") = concat(%past, %x) {axis=1}
+}
+)";
+  auto graph = parse_graph(text);
+  ASSERT_TRUE(graph) << graph.error()[0].message;
+  EXPECT_EQ(print(*graph), text);
+  ASSERT_EQ(graph->states.size(), 1u);
+  EXPECT_EQ(graph->states[0].capacity, graph->pool.symbol("Room"));
+  for (const char* broken : {"state 2 = 0 axis 1", "state 0 = 1 axis 1", "state 0 = 0 axis 2"}) {
+    std::string other = text;
+    EXPECT_FALSE(parse_graph(other.replace(other.find("state 0 = 0 axis 1"), 18, broken))) << broken;
+  }
+}
+
 TEST(Graph, LargeConstantsAreNamedByHash) {
   auto graph = parse_graph("graph g { constant %w: f32[64] = random(7)\n output %w }");
   EXPECT_FALSE(graph);  // outputs stand before constants

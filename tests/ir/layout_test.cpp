@@ -73,7 +73,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"+h2:1,2", {2, 3, 4}, 2 * 3 * 7}, Case{"0.2.3.1+h2:1,1+h3:2,0", {1, 3, 4, 5}, 3 * 6 * 7},
                     Case{"0.1/4.1%4+h1:1,2", {2, 5}, 2 * 8},
                     // Two levels of blocks, as int8 weights are packed: [N/16][K/4][N%16][K%4].
-                    Case{"1/16.0/4.1%16.0%4", {6, 20}, 2 * 2 * 64}, Case{"0/8.0/2%4.0%2", {13}, 16}));
+                    Case{"1/16.0/4.1%16.0%4", {6, 20}, 2 * 2 * 64}, Case{"0/8.0/2%4.0%2", {13}, 16},
+                    Case{"+c1:7", {2, 3, 4}, 2 * 7 * 4}, Case{"0.2.1+c2:9", {2, 3, 4}, 2 * 9 * 3}));
 
 TEST(Layout, OffsetsOfPermutations) {
   ExprPool p;
@@ -83,9 +84,20 @@ TEST(Layout, OffsetsOfPermutations) {
   EXPECT_EQ(physical_offset(p, permuted({0, 2, 3, 1}), dims, {n, c, h, w}), expected);
 }
 
+TEST(Layout, CapacitiesAreNumbersOrSymbols) {
+  ExprPool p;
+  std::vector<Expr> dims = {p.index(2), p.symbol("P"), p.index(4)};
+  Expr i = p.axis("i", dims[0]), j = p.axis("j", dims[1]), k = p.axis("k", dims[2]), room = p.symbol("Room");
+  const auto layout = parse_layout("+c1:Room");
+  ASSERT_TRUE(layout);
+  EXPECT_FALSE(layout->row_major());
+  EXPECT_EQ(physical_offset(p, *layout, dims, {i, j, k}), p.add(p.mul(p.add(p.mul(i, room), j), p.index(4)), k));
+  EXPECT_EQ(physical_size(p, *layout, dims), p.mul(p.index(8), room));
+}
+
 TEST(Layout, MalformedTextIsRefused) {
   for (const char* text : {"0.0", "0.2", "1", "0/16", "0%16", "0.1/16.1%8", "0.1+h2:0,0", "0.1+h1:-1,0", "0..1", "0.1x",
-                           "+h0", "99999999999", "0/-2.0%-2", "0+h0:1,1+h0:1,1"})
+                           "+h0", "99999999999", "0/-2.0%-2", "0+h0:1,1+h0:1,1", "+c", "+c0:", "0/4.0%4+c0:8", "0+h0:1,1+c0:4", "0+c0:4+c0:5"})
     EXPECT_FALSE(parse_layout(text)) << text;
 }
 

@@ -95,6 +95,32 @@ std::string without(std::string text, std::string_view what, std::string_view by
 
 TEST(Loops, PrintsWhatItReads) { EXPECT_EQ(print(parsed(kModule)), kModule); }
 
+constexpr std::string_view kState = R"(module grows {
+  symbol P
+  symbol S
+  symbol Room
+  input past: f32[Room, 2]
+  input rows: f32[S, 2]
+  state 0 = 1 "present.0" axis 0 from P to P + S of Room
+  buffer past: f32 input 0 bytes 8*Room
+  buffer rows: f32 input 1 bytes 8*S
+  host {
+    copy past, rows
+  }
+}
+)";
+
+TEST(Loops, StatesAreInputsThatAreWritten) {
+  EXPECT_EQ(print(parsed(kState)), kState);
+  std::string text(kState);
+  for (const char* broken : {"", "state 2 = 1 \"p\" axis 0 from P to P + S of Room", "state 0 = 1 \"p\" axis 2 from P to P + S of Room",
+                             "state 1 = 1 \"p\" axis 0 from P to P + S of Room"}) {
+    const size_t at = text.find("state"), end = text.find('\n', at);
+    std::string other = text;
+    EXPECT_FALSE(parse_module(other.replace(at, end - at, broken))) << broken;
+  }
+}
+
 TEST(Loops, ModulesRefuseDims) {
   std::string text(kModule);
   text.insert(text.find("  input x"), "  require 2*floordiv(N, 2) == N\n");

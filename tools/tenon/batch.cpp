@@ -12,6 +12,8 @@ namespace {
 Result<void> check_arguments(const ModelArguments& a) {
   const std::pair<const char*, bool> given[] = {
       {"MODEL", !a.model.empty()},       {"--name", !a.name.empty()},       {"--target", !a.targets.empty()},
+      {"--state", !a.states.empty()},
+      {"--cpu-dispatch", !a.cpu_dispatch.empty()},
       {"--dim", !a.dims.empty()},        {"--shape", !a.shapes.empty()},    {"--emit", !a.emit.empty()},
       {"--weights", !a.weights.empty()}, {"--threads", !a.threads.empty()}, {"--policy", !a.policy.empty()},
       {"--schedule", !a.schedule.empty()}, {"-O", !a.level.empty()},        {"--depfile", !a.depfile.empty()}};

@@ -13,8 +13,8 @@ namespace {
 struct Arguments {
   ModelArguments model;
   std::vector<std::string> inputs;
-  std::string output;
-  bool kernels = false, json = false, probe = false;
+  std::string output, level;
+  bool kernels = false, json = false, probe = false, huge_pages = false;
   int runs = 0, threads = 1;
 };
 
@@ -41,7 +41,9 @@ int run_bench(const Arguments& a, Console& console) {
   BenchOptions request{.inputs = a.inputs,
                        .runs = a.runs,
                        .threads = static_cast<unsigned>(std::max(1, a.threads)),
-                       .kernels = a.kernels};
+                       .kernels = a.kernels,
+                       .level = a.level,
+                       .huge_pages = a.huge_pages};
   for (const auto& [name, range] : options->import.dims)
     if (range.lo == range.hi) request.dims[name] = range.lo;
   if (a.model.model.ends_with(".onnx"))
@@ -93,6 +95,8 @@ Command bench_command() {
             {"--probe", "", "Measure this machine's peaks and print them as a target file", &a->probe},
             {"-o,--output", "FILE", "With --probe: the file to write", &a->output},
             {"--runs", "N", "Runs to measure; 0: for about a second", &a->runs},
+            level_row(a->level),
+            huge_pages_row(a->huge_pages),
             {"--workers", "N", "Threads to run on", &a->threads},
             {"--json", "", "Print one JSON record: docs/schemas.md", &a->json}},
            import_rows(a->model),

@@ -18,6 +18,10 @@ void print_artifact(Console& console, const ArtifactSummary& artifact) {
                   console.styled_output(Style::Bold, artifact.target), artifact.folder,
                   double(artifact.code_bytes) / 1024, double(artifact.weights_bytes) / 1024, workspace,
                   artifact.kernels, artifact.seconds, artifact.cached ? "  cached" : ""));
+  for (const LevelSummary& level : artifact.levels)
+    console.print(fmt::format("  {:<16} code {:.1f} KiB  weights {:.1f} KiB, {:.1f} KiB of them for it alone  kernels {}\n", level.target,
+                              double(level.code_bytes) / 1024, double(level.weights_bytes) / 1024,
+                              double(level.own_weights_bytes) / 1024, level.kernels));
   if (console.verbose())
     for (const OutputFile& file : artifact.files)
       console.print(fmt::format("  {:>12}  {}  {}\n", file.bytes, file.blake3.substr(0, 16), file.path));
@@ -59,6 +63,7 @@ Command compile_command() {
           "tenon compile m.onnx -o out                               # for any CPU of this architecture\n"
           "tenon compile m.onnx -o out --target native               # for this very machine\n"
           "tenon compile m.onnx -o out --target cortex-a76 --target x86-64-v3\n"
+          "tenon compile m.onnx -o out --cpu-dispatch v2,v3,v4       # one library for many PCs\n"
           "tenon compile m.onnx -o out --dim N=1..8 --emit so,header # a range of batch sizes\n"
           "tenon compile m.onnx -o out --emit exe --target rv64gcv   # a program that needs nothing\n"
           "tenon compile m.onnx -o out --emit graph,loops,schedule   # what was decided, as text\n"

@@ -21,6 +21,9 @@ void print_report(Console& console, const InspectReport& report) {
   std::string text = fmt::format("{}\n", report.signature.name);
   if (!report.target.empty())
     text += fmt::format("target {}, build {}, by {}\n", report.target, report.build_id, report.compiler);
+  for (const LevelSummary& level : report.levels)
+    text += fmt::format("  level {:<16} code {} bytes, weights {}, {} of them for it alone, kernels {}\n", level.target, level.code_bytes,
+                        level.weights_bytes, level.own_weights_bytes, level.kernels);
   text += ports("inputs", report.signature.inputs) + ports("outputs", report.signature.outputs);
   if (!report.signature.symbols.empty()) text += "symbols:\n";
   for (const SymbolInfo& symbol : report.signature.symbols)

@@ -33,6 +33,14 @@ Option model_row(ModelArguments& a, bool required) {
   return {"model", "MODEL", "An ONNX file", &a.model, {}, required};
 }
 
+Option level_row(std::string& level) {
+  return {"--level", "TARGET", "Run this part of an artifact that was compiled with --cpu-dispatch; default: the best", &level};
+}
+
+Option huge_pages_row(bool& huge_pages) {
+  return {"--huge-pages", "", "Ask the kernel for large pages under the workspace and a weights file", &huge_pages};
+}
+
 std::vector<Option> import_rows(ModelArguments& a) {
   return {
       {"--dim", "NAME=RANGE", "Bind a symbolic dimension, N=1, or limit it, N=1..8; repeatable", &a.dims},
@@ -43,9 +51,11 @@ std::vector<Option> import_rows(ModelArguments& a) {
 std::vector<Option> code_rows(ModelArguments& a) {
   return {
       {"--target", "TARGET", "A name of `tenon targets`, a .toml file, or native; repeatable", &a.targets},
+      {"--cpu-dispatch", "LIST", "Targets in one artifact that picks where it runs, least first: v2,v3,v4,sapphirerapids", &a.cpu_dispatch},
       {"-O", "LEVEL", "Optimisation level", &a.level, {"0", "1", "2", "3"}},
       {"--policy", "POLICY", "Who decides what to fuse and how to schedule it", &a.policy, {"rules"}},
       {"--schedule", "FILE", "Replay a schedule that --emit schedule wrote", &a.schedule},
+      {"--state", "PAST=PRESENT", "Grow an output in its input's buffer, as 'past.*=present.*'; repeatable", &a.states},
       {"--threads", "MODE", "How the artifact uses threads", &a.threads, {"none", "callback", "pool"}},
       {"-j,--jobs", "N", "Threads that compile; 0: one per core", &a.jobs},
       {"--print-after", "PASS", "Print the IR after a pass of `tenon-opt --list`, after `lower`, or after all; repeatable", &a.print_after},
@@ -99,6 +109,11 @@ Result<std::map<std::string, int64_t>> parse_values(const std::vector<std::strin
 
 Result<CompileOptions> to_options(const ModelArguments& a, Console& console) {
   CompileOptions options{.model = a.model, .name = a.name, .targets = a.targets};
+  for (size_t at = 0; at < a.cpu_dispatch.size();) {
+    const size_t end = std::min(a.cpu_dispatch.find(',', at), a.cpu_dispatch.size());
+    options.cpu_dispatch.push_back(a.cpu_dispatch.substr(at, end - at));
+    at = end + 1;
+  }
   if (!a.output.empty()) options.output = a.output;
   TENON_TRY(options.import.dims, parse_dims(a.dims));
   TENON_TRY(options.import.shapes, parse_shapes(a.shapes));
@@ -110,6 +125,7 @@ Result<CompileOptions> to_options(const ModelArguments& a, Console& console) {
   options.threads = parse_threads(a.threads).value_or(options.threads);
   if (!a.policy.empty()) options.policy = a.policy;
   options.schedule = a.schedule;
+  options.states = a.states;
   options.depfile = a.depfile;
   if (!a.level.empty()) options.level = a.level[0] - '0';
   options.jobs = a.jobs;

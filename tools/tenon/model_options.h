@@ -10,11 +10,15 @@ namespace tenon::cli {
 struct ModelArguments {
   std::string model, output, name, level, emit, weights, threads, policy, schedule, depfile, cache_dir;
   std::vector<std::string> targets, dims, shapes, print_after;
+  std::string cpu_dispatch;
+  std::vector<std::string> states;
   int jobs = 0;
   bool verify_each = false, time_passes = false;
 };
 
 Option model_row(ModelArguments& arguments, bool required);
+Option level_row(std::string& level);                         // --level: of a compiled artifact
+Option huge_pages_row(bool& huge_pages);
 std::vector<Option> import_rows(ModelArguments& arguments);  // --dim, --shape
 std::vector<Option> code_rows(ModelArguments& arguments);    // --target, -O, --policy ... : how to compile
 std::vector<Option> output_rows(ModelArguments& arguments);  // -o, --name, --emit ... : what to write

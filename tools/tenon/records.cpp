@@ -27,6 +27,16 @@ Json ports(const std::vector<PortInfo>& list) {
   return json;
 }
 
+void add_levels(const std::vector<LevelSummary>& levels, Json& json) {
+  for (const LevelSummary& level : levels)
+    json["levels"].push_back({{"target", level.target},
+                              {"code_bytes", level.code_bytes},
+                              {"weights_bytes", level.weights_bytes},
+                              {"own_weights_bytes", level.own_weights_bytes},
+                              {"workspace_bytes", level.workspace_bytes < 0 ? Json(nullptr) : Json(level.workspace_bytes)},
+                              {"kernels", level.kernels}});
+}
+
 // JSON has no infinity: an error that is not finite is null.
 Json errors(const std::vector<OutputError>& list) {
   Json json = Json::array();
@@ -125,6 +135,7 @@ std::string artifact_record(const ArtifactSummary& artifact) {
   json["kernels"] = artifact.kernels;
   json["nodes"] = artifact.nodes;
   json["seconds"] = artifact.seconds;
+  add_levels(artifact.levels, json);
   return line(json);
 }
 
@@ -165,6 +176,7 @@ std::string inspect_record(const InspectReport& report) {
   json["operators"] = operator_counts(report.operators);
   if (!report.target.empty())
     json["target"] = report.target, json["build_id"] = report.build_id, json["compiler"] = report.compiler;
+  add_levels(report.levels, json);
   return line(json);
 }
 

@@ -11,9 +11,10 @@ namespace tenon::cli {
 namespace {
 
 struct Arguments {
-  std::string artifact, output = ".";
+  std::string artifact, output = ".", level;
   std::vector<std::string> inputs, dims;
   int threads = 1;
+  bool huge_pages = false;
 };
 
 int run_artifact(const Arguments& arguments, Console& console) {
@@ -23,7 +24,9 @@ int run_artifact(const Arguments& arguments, Console& console) {
                             .inputs = arguments.inputs,
                             .dims = *dims,
                             .output = arguments.output,
-                            .threads = static_cast<unsigned>(std::max(1, arguments.threads))});
+                            .threads = static_cast<unsigned>(std::max(1, arguments.threads)),
+                            .level = arguments.level,
+                            .huge_pages = arguments.huge_pages});
   if (!outputs) return console.fail(outputs.error());
   for (const NamedTensor& output : *outputs) {
     console.record(tensor_record(output));
@@ -51,6 +54,8 @@ Command run_command() {
             ".npy or .pb per input, one .npz, a data set's folder, or random:SEED; repeatable", &a->inputs},
            {"--dim", "NAME=VALUE", "A symbolic dimension that the inputs leave open; repeatable", &a->dims},
            {"-o,--output", "DIR", "Folder for the outputs", &a->output},
+           level_row(a->level),
+           huge_pages_row(a->huge_pages),
            {"--workers", "N", "Threads to run on", &a->threads}},
       .run = [a](Console& console) { return run_artifact(*a, console); },
   };

@@ -13,7 +13,7 @@ struct Arguments {
   ModelArguments model;
   std::string artifact;
   std::vector<std::string> inputs;
-  std::string output;
+  std::string output, level;
   bool layers = false, guard = false;
   int threads = 1;
 };
@@ -54,6 +54,7 @@ int run_verify(const Arguments& a, Console& console) {
   VerifyOptions request{.compile = *options, .artifact = a.artifact, .inputs = a.inputs, .layers = a.layers};
   request.guard = a.guard;
   request.output = a.output;
+  request.level = a.level;
   request.threads = static_cast<unsigned>(std::max(1, a.threads));
   for (const auto& [name, range] : options->import.dims)
     if (range.lo == range.hi) request.dims[name] = range.lo;
@@ -91,6 +92,7 @@ Command verify_command() {
             {"--guard", "", "Run with the workspace between pages that fault when touched", &a->guard},
             {"--reference", "DIR", "Folder for the reference's outputs in f64",
              &a->output},
+            level_row(a->level),
             {"--workers", "N", "Threads to run on", &a->threads}},
            import_rows(a->model),
            code_rows(a->model)}),

@@ -1,5 +1,5 @@
 /* The program NAME: runs its model on .npy files, times it. One thread. */
-#include "../model.h"
+#include "../dispatch/levels.h"
 #include "npy.h"
 #include "text.h"
 
@@ -19,6 +19,9 @@ _Noreturn void tn_start(long* stack) { leave(main((int)stack[0], (char**)(stack 
 typedef struct options {
   const char* output;
   const char* weights;
+#ifdef TN_DISPATCH
+  const char* level;
+#endif
   int64_t bench, random; /* -1: not asked for */
 } options;
 
@@ -39,6 +42,9 @@ static void usage(const char* program) {
   put(&out, "usage: ");
   put(&out, program);
   put(&out, " --input NAME=FILE.npy ... [--output DIR] [--dim NAME=N] [--random SEED] [--bench RUNS]");
+#ifdef TN_DISPATCH
+  put(&out, " [--level NAME]");
+#endif
   put(&out, d->embedded || d->weights_bytes == 0 ? "\n" : " [--weights FILE]\n");
   for (uint32_t i = 0; i < d->inputs + d->outputs; ++i) {
     put(&out, i < d->inputs ? "  input   " : "  output  ");
@@ -115,6 +121,14 @@ static void solve_symbols(int64_t* symbols, const array* given) {
   }
 }
 
+#ifdef TN_DISPATCH
+static unsigned find_level(const char* wanted) {
+  for (unsigned level = 0; tn_model_level_name(level); ++level)
+    if (equal(tn_model_level_name(level), wanted)) return level;
+  die(wanted, ": no such level", NULL);
+}
+#endif
+
 static void bind_weights(tn_model* model, const options* o) {
   const tn_descriptor* d = &tn_model_descriptor;
   size_t bytes = 0;
@@ -123,6 +137,12 @@ static void bind_weights(tn_model* model, const options* o) {
     if (!o->weights) die("--weights FILE is needed", NULL);
     weights = map_file(o->weights, &bytes);
   }
+#ifdef TN_DISPATCH
+  if (o->level) {
+    check(tn_model_bind_level(model, weights, bytes, find_level(o->level)));
+    return;
+  }
+#endif
   check(tn_model_bind(model, weights, bytes));
 }
 
@@ -244,6 +264,10 @@ int main(int argc, char** argv) {
       o.output = value;
     } else if (equal(option, "--weights")) {
       o.weights = value;
+#ifdef TN_DISPATCH
+    } else if (equal(option, "--level")) {
+      o.level = value;
+#endif
     } else if (equal(option, "--dim")) {
       set_symbol(symbols, value);
     } else if (equal(option, "--bench")) {
