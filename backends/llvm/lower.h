@@ -23,4 +23,8 @@ Store<KernelId, std::vector<bool>> aliased_params(const Module& module);
 void emit_kernel(Code& code, const Module& module, KernelId kernel, const std::vector<bool>& aliased);
 void emit_host(Code& code, const Module& module);
 
+// modelled.cpp: instructions become calls of their C models (backends/runtime/isa), and the module is for `machine`.
+// Multiply-adds stay where it `fuses`. An intrinsic that has no model is left undefined, which is found when the models are linked.
+void use_models(Code& code, const llvm::TargetMachine& machine, const Target& target);
+
 }  // namespace tenon::gen

@@ -12,6 +12,9 @@ TENON_BITCODE(runner, riscv64)
 TENON_BITCODE(pool, x86_64)
 TENON_BITCODE(pool, aarch64)
 TENON_BITCODE(pool, riscv64)
+TENON_BITCODE(isa, x86_64)
+TENON_BITCODE(isa, aarch64)
+TENON_BITCODE(isa, riscv64)
 #undef TENON_BITCODE
 // NOLINTEND(readability-identifier-naming)
 
@@ -22,7 +25,8 @@ std::string_view runtime_bitcode(RuntimePart part, std::string_view arch) {
 #define TENON_PARTS(arch)                                                                       \
   part == RuntimePart::Model    ? TENON_BITCODE(model_##arch)                                    \
   : part == RuntimePart::Runner ? TENON_BITCODE(runner_##arch)                                   \
-                                : TENON_BITCODE(pool_##arch)
+  : part == RuntimePart::Pool   ? TENON_BITCODE(pool_##arch)                                     \
+                                : TENON_BITCODE(isa_##arch)
   if (arch == "x86_64") return TENON_PARTS(x86_64);
   if (arch == "aarch64") return TENON_PARTS(aarch64);
   if (arch == "riscv64") return TENON_PARTS(riscv64);

@@ -9,6 +9,7 @@ enum class RuntimePart : unsigned char {
   Model,   // the public functions, routines that kernels call, memcpy and friends
   Runner,  // the program around them: _start, .npy files, timing
   Pool,    // NAME_pool_*, with --threads pool: needs pthread_create and pthread_join
+  Isa,     // models of instructions, CodeOptions::modelled_on; in no artifact
 };
 
 // By LLVM's architecture name ("x86_64", "aarch64", "riscv64"); empty where there is none.
