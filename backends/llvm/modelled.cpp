@@ -5,6 +5,7 @@
 
 #include <llvm/IR/InstIterator.h>
 #include <llvm/IR/IntrinsicInst.h>
+#include <llvm/IR/IntrinsicsX86.h>
 #include <llvm/Target/TargetMachine.h>
 
 #include "lower.h"
@@ -86,7 +87,9 @@ void use_models(Code& code, const llvm::TargetMachine& machine, const Target& ta
     if (!target.features.empty()) f.addFnAttr("target-features", target.features);
     for (llvm::Instruction& i : llvm::instructions(f))
       if (auto* call = llvm::dyn_cast<llvm::IntrinsicInst>(&i)) {
-        const bool fma = call->getIntrinsicID() == llvm::Intrinsic::fma && !target.fuses();
+        const llvm::Intrinsic::ID id = call->getIntrinsicID();
+        if (id == llvm::Intrinsic::x86_sse_ldmxcsr || id == llvm::Intrinsic::x86_sse_stmxcsr) continue;  // of every x86-64
+        const bool fma = id == llvm::Intrinsic::fma && !target.fuses();
         if (fma || call->getCalledFunction()->getName().starts_with("llvm.x86.")) calls.push_back(call);
       }
   }

@@ -34,6 +34,8 @@ enum class Weights : uint8_t { Embed, File };
 enum class Threads : uint8_t { None, Callback, Pool };  // Pool: NAME_pool_* besides the callback
 std::optional<Weights> parse_weights(std::string_view word);  // "embed", "file"
 std::optional<Threads> parse_threads(std::string_view word);  // "none", "callback", "pool"
+std::optional<Precision> parse_precision(std::string_view word);  // "strict", "fast", "bf16", "fp16"
+std::string_view spelling(Precision precision);
 std::optional<DimRange> parse_range(std::string_view text);   // "8", "1..8"
 // The host's architecture, but no more of it than every such machine has: `native` must be asked for.
 std::string default_target();
@@ -49,6 +51,7 @@ struct CompileOptions {
   Weights weights = Weights::Embed;
   Threads threads = Threads::Callback;
   std::string policy = "rules";
+  Precision precision = Precision::Strict;
   std::string schedule;                 // a schedule file to replay; empty: the policy decides
   std::string depfile;                  // Make syntax; empty: none
   std::string cache_dir;                // artifacts made before, shared by processes; empty: none

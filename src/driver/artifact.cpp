@@ -76,6 +76,7 @@ Result<std::unique_ptr<Artifact>> open_folder(const fs::path& folder) try {
   artifact->build_id = manifest.at("build_id");
   artifact->loops_blake3 = manifest.at("loops_blake3");
   artifact->compiler = manifest.at("compiler");
+  artifact->precision = parse_precision(manifest.value("precision", "strict"));
   artifact->weights_bytes = manifest.at("weights").at("bytes");
   artifact->calls = calls_of(manifest);
   read_work(manifest, *artifact);

@@ -70,6 +70,7 @@ std::string manifest_json(const ManifestInput& in) {
       {"work", Json::array()},
       {"files", Json::array()},
   };
+  if (in.precision != Precision::Strict) json["precision"] = spelling(in.precision);
   for (const Kernel& kernel : in.module.kernels) {
     Json nodes = Json::array();
     for (const NodeRef& node : kernel.origins) nodes.push_back(node_json(node));

@@ -12,6 +12,7 @@ struct ManifestInput {
   const ArtifactSummary& summary;
   bool embedded = false;
   std::string weights_blake3;
+  Precision precision = Precision::Strict;
 };
 std::string manifest_json(const ManifestInput& in);
 

@@ -69,13 +69,19 @@ class Packager {
     TENON_DO(write_file(folder_ / "manifest.json",
                         manifest_json({.module = in_.module, .target = in_.target, .signature = signature_,
                                        .summary = summary_, .embedded = embedded_,
-                                       .weights_blake3 = hex(weights_.digest)})));
+                                       .weights_blake3 = hex(weights_.digest),
+                                       .precision = precision()})));
     return summary_;
   }
 
  private:
   bool emits(Emit emit) const { return std::ranges::find(in_.options.emit, emit) != in_.options.emit.end(); }
   bool pooled() const { return in_.options.threads == Threads::Pool; }
+  // What the plan says, whoever wrote it.
+  Precision precision() const {
+    const bool rounds = std::ranges::any_of(in_.plan.regions, [](const RegionPlan& region) { return region.precision == DType::BF16; });
+    return rounds ? Precision::Bf16 : Precision::Strict;
+  }
   const std::string& name() const { return in_.module.name; }
   std::string arch() const { return in_.target.triple.substr(0, in_.target.triple.find('-')); }
 
