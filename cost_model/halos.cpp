@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "precision.h"
 #include "tenon/ops.h"
 #include "tiles.h"
 
@@ -58,7 +59,7 @@ class Halos {
     double copies = 0, bytes = bits(value.type) / 8.0;
     for (Expr d : value.dims) bytes *= known(graph_.pool, d);
     for (int n : readers)
-      if (widen(graph_.pool, halos, node(n), v)) copies += copy_seconds(target_, bytes);
+      if (widen(graph_.pool, halos, node(n), v) && !copies_anyway(n)) copies += copy_seconds(target_, bytes);
     if (halos.empty()) return layout;
     std::ranges::sort(halos, {}, &Halo::dim);
     std::set<int> around = {region_of_[static_cast<size_t>(value.def.index)]};
@@ -74,6 +75,16 @@ class Halos {
 
  private:
   const Node& node(int n) const { return graph_.nodes[static_cast<size_t>(n)]; }
+
+  // Its product reads a copy that has margins, because it is of bf16.
+  bool copies_anyway(int n) const {
+    const RegionPlan& plan = regions_[static_cast<size_t>(region_of_[static_cast<size_t>(n)])];
+    auto region = build_region(graph_, plan);
+    if (!region || rounds(*region, plan.precision)) return true;
+    for (size_t i = 0; i < region->statements.size(); ++i)
+      if (auto tile = best_tile(graph_, *region, i, target_); tile && tile->knobs[Knob::parts] > 1) return true;
+    return false;
+  }
 
   double product_seconds(const std::set<int>& regions) const {
     double seconds = 0;

@@ -6,6 +6,7 @@
 #include "few_rows.h"
 #include "halos.h"
 #include "partition.h"
+#include "precision.h"
 #include "tenon/policy.h"
 #include "tiles.h"
 
@@ -103,17 +104,21 @@ Result<std::vector<Variant>> choose_variants(const Graph& graph, Region region, 
 
 }  // namespace
 
-Result<Plan> rules_policy(const Graph& source, const Target& target) {
+Result<Plan> rules_policy(const Graph& source, const Target& target, Precision precision) {
+  TENON_DO(check_precision(target, precision));
   Graph graph = source;
   Plan plan;
   plan.target = target.name;
   plan.layouts = channels_last(graph);
   for (const auto& [value, layout] : plan.layouts) graph.values[value].layout = layout;
-  std::vector<RegionPlan> regions = join_chains(graph, partition(graph), target);
+  std::vector<RegionPlan> regions = partition(graph);
+  for (RegionPlan& region_plan : regions) region_plan.precision = rounded_to(precision);
+  regions = join_chains(graph, std::move(regions), target);
   plan.layouts = add_halos(graph, regions, target, std::move(plan.layouts));
   for (const auto& [value, layout] : plan.layouts) graph.values[value].layout = layout;
   for (RegionPlan& region_plan : regions) {
     TENON_TRY(Region region, build_region(graph, region_plan));
+    if (!rounds(region, region_plan.precision)) region_plan.precision = DType::F32;
     if (auto of = view_source(graph, region)) {
       plan.views.emplace_back(region_plan.placed.back().first, *of);
       continue;

@@ -114,6 +114,46 @@ Block best_block(const Target& target, const Work& work, int width) {
   return best;
 }
 
+// A product of bytes or of bf16 in the target's tiles, where these are faster by what the target file says they compute and by
+// how full they are.
+std::optional<Tile> matrix_tile(const ExprPool& pool, const Statement& s, const Target& target, const Work& work, DType type, bool splits) {
+  constexpr double kRows = 16, kLanes = 16, kWords = 16;
+  constexpr int64_t kMostRows = 32, kMostVectors = 2;
+  const Expr update = s.accumulators[0].update;
+  const Expr product = pool.operands(update)[pool.operands(update)[0] == s.accumulators[0].var];
+  const Expr factor = pool.operands(product)[0];
+  const DType from = pool.op(factor) == SOp::Cast ? pool.type(pool.operands(factor)[0]) : type;
+  const bool bytes = type == DType::I32 && bits(from) == 8, halves = type == DType::F32 && from == DType::BF16;
+  const bool parts = type == DType::F32 && from == DType::F32 && splits;  // as six products of bf16
+  constexpr int64_t kParts = 3, kProducts = 6;
+  const Atom* tiles = target.find(bytes ? "tdpbssd" : "tdpbf16ps");
+  if ((!bytes && !halves && !parts) || !tiles || tiles->gops == 0) return std::nullopt;
+  double k = 1, all = 1;
+  for (Expr axis : s.reduce_axes) k = std::max(k, known(pool, pool.var(axis).extent)), all *= known(pool, pool.var(axis).extent);
+  const auto words = static_cast<int64_t>(std::ceil(k / (bytes ? 4 : 2)));
+  int64_t step = std::min<int64_t>(words, static_cast<int64_t>(kWords));
+  while (words % step != 0) --step;
+  auto full = [](double n, double of) { return n / (std::ceil(n / of) * of); };
+  const double rate = tiles->gops * full(work.run, kRows) * full(work.n, kLanes) * static_cast<double>(step) / kWords;
+  const Atom* pairs = target.find("vdpbf16ps");
+  const double vectors = bytes ? target.gops_i8 : std::max(target.gflops_f32, pairs ? pairs->gops : 0);
+  if (rate <= vectors) return std::nullopt;
+  const double operations = 2 * work.m * work.n * all, products = operations / rate * (parts ? kProducts : 1);
+  if (parts) {
+    // Three copies of the left operand, each read as f32 and written as bf16, through the cache that holds it.
+    constexpr double kCopied = kParts * (4 + 2), kResident = 4 + kParts * 2;
+    const double gb_per_s = work.m * k * kResident <= static_cast<double>(target.l2_bytes) ? target.l2_gb_per_s : target.l3_gb_per_s;
+    if (products + work.m * k * kCopied / gb_per_s >= operations / vectors) return std::nullopt;
+  }
+  constexpr double kGiga = 1e9;
+  Tile tile{.knobs = {}, .seconds = products / kGiga};
+  if (parts) tile.knobs.set(Knob::parts, kParts);
+  tile.knobs.set(Knob::matrix, 1);
+  tile.knobs.set(Knob::rows, kMostRows);
+  tile.knobs.set(Knob::vectors, kMostVectors);
+  return tile;
+}
+
 // Positions along an axis of a statement that one block of the shared axes takes.
 double taken(const ExprPool& pool, Expr axis, const Span& span, const Blocks& blocks) {
   const double all = known(pool, pool.var(axis).extent);
@@ -121,6 +161,23 @@ double taken(const ExprPool& pool, Expr axis, const Span& span, const Blocks& bl
   const bool last = span.shared + 1 == static_cast<int>(blocks.attachment->shared.size());
   const int64_t steps = last ? std::max<int64_t>(1, blocks.steps) : 1;
   return std::min(all, static_cast<double>(span.step * (steps - 1) + span.reach + 1));
+}
+
+}  // namespace
+
+namespace {
+
+// The factor that is the same for all lanes is a constant.
+bool reads_constant_rows(const Graph& graph, const Region& region, const Statement& s, const Layout& layout) {
+  const ExprPool& pool = region.pool;
+  const size_t rank = s.indices.size();
+  const Expr lane = s.indices[layout.parts.empty() ? rank - 1 : static_cast<size_t>(layout.parts.back().dim)];
+  std::vector<Expr> loads;
+  pool.collect_loads(s.accumulators[0].update, loads);
+  return std::ranges::any_of(loads, [&](Expr load) {
+    const ValueId value = region.buffers[pool.buffer(load)].value;
+    return value.valid() && graph.constant(value) && !pool.depends_on(load, lane);
+  });
 }
 
 }  // namespace
@@ -159,6 +216,9 @@ std::optional<Tile> best_tile(const Graph& graph, const Region& region, size_t s
   work.symbolic = m < most_rows && std::ranges::any_of(axes->m, [&](Expr e) {
     return !pool.as_int(pool.var(e).extent) && (!windowed || e == axes->m.back());
   });
+  // Sums in parts are not attached, and read no constant on the left, whose rows would have to be copied.
+  const bool splits = !blocks.attachment && s.reduce_axes.size() == axes->k.size() && !reads_constant_rows(graph, region, s, layout);
+  if (auto matrix = matrix_tile(pool, s, target, work, type, splits)) return matrix;
   if (type == DType::I32) work.extra = 2;  // byte products may need a sum of what flipping signs adds
   work.element = type == DType::I32 ? 1 : bits(type) / 8;
   work.column = k * work.element;

@@ -32,6 +32,10 @@ struct Code {
   llvm::IRBuilder<> b;
   const Target& target;
   Isa isa;
+  // AMX in the function in the making: which configuration of the tiles is loaded (0: none), and where sums wait to be stored.
+  // Null: it uses none.
+  Value *tile_config = nullptr, *tile_sums = nullptr;
+  std::vector<llvm::Constant*> tile_configs;  // of the module; number n is at n - 1
 
   // The type of a value in a register (bool: i1) and in memory (bool: i8). Narrow floats are their bits.
   llvm::Type* value_type(DType type);

@@ -28,31 +28,38 @@ std::optional<Expr> as_word(ExprPool& pool, Expr e, Expr k) {
   return pool.load(pool.buffer(e), DType::I32, std::array{split->second});
 }
 
-std::optional<ByteDot> match_byte_dot(ExprPool& pool, const Stmt& tile) {
-  const TileReduce& atom = tile.reduce.back();
-  if (tile.accumulators.size() != 1 || !pool.is_index(atom.extent, 4)) return std::nullopt;
+std::optional<Factors> match_factors(ExprPool& pool, const Stmt& tile) {
+  if (tile.accumulators.size() != 1) return std::nullopt;
   Expr acc = tile.accumulators[0].var, update = tile.accumulators[0].update;
-  if (pool.type(acc) != DType::I32 || pool.op(update) != SOp::Add) return std::nullopt;
+  const bool halves = pool.type(acc) == DType::F32;
+  if ((!halves && pool.type(acc) != DType::I32) || pool.op(update) != SOp::Add) return std::nullopt;
   Expr left = pool.operands(update)[0], right = pool.operands(update)[1];
   Expr product = left == acc ? right : left;
   if ((left != acc && right != acc) || pool.op(product) != SOp::Mul) return std::nullopt;
-  ByteDot dot;
-  Expr words[2];
-  bool is_byte_signed[2], has_lane[2];
+  Expr factors[2];
+  bool has_lane[2];
   for (size_t i = 0; i < 2; ++i) {
-    Expr factor = pool.operands(product)[i];
-    if (pool.op(factor) != SOp::Cast) return std::nullopt;
-    Expr byte = pool.operands(factor)[0];
-    if (pool.type(byte) != DType::U8 && pool.type(byte) != DType::I8) return std::nullopt;
-    auto word = as_word(pool, byte, atom.var);
-    if (!word) return std::nullopt;
-    words[i] = *word;
-    is_byte_signed[i] = is_signed(pool.type(byte));
-    has_lane[i] = tile.lanes.var.valid() && pool.depends_on(*word, tile.lanes.var);
+    Expr cast = pool.operands(product)[i];
+    if (pool.op(cast) != SOp::Cast) return std::nullopt;
+    factors[i] = pool.operands(cast)[0];
+    const DType type = pool.type(factors[i]);
+    if (halves ? type != DType::BF16 || pool.op(factors[i]) != SOp::Load : type != DType::U8 && type != DType::I8) return std::nullopt;
+    has_lane[i] = tile.lanes.var.valid() && pool.depends_on(factors[i], tile.lanes.var);
   }
-  size_t a = has_lane[0] ? 1 : 0;
+  const size_t a = has_lane[0] ? 1 : 0;
   if (has_lane[a]) return std::nullopt;
-  return ByteDot{words[a], words[1 - a], is_byte_signed[a], is_byte_signed[1 - a]};
+  return Factors{factors[a], factors[1 - a]};
+}
+
+std::optional<WordDot> match_word_dot(ExprPool& pool, const Stmt& tile) {
+  const TileReduce& atom = tile.reduce.back();
+  const auto factors = match_factors(pool, tile);
+  if (!factors) return std::nullopt;
+  const bool halves = pool.type(factors->a) == DType::BF16;
+  if (!pool.is_index(atom.extent, halves ? 2 : 4)) return std::nullopt;
+  const auto a = as_word(pool, factors->a, atom.var), b = as_word(pool, factors->b, atom.var);
+  if (!a || !b) return std::nullopt;
+  return WordDot{*a, *b, halves, !halves && is_signed(pool.type(factors->a)), !halves && is_signed(pool.type(factors->b))};
 }
 
 namespace {
@@ -65,7 +72,8 @@ struct Choice {
 };
 
 // The target's first atom that takes bytes of this signedness at this width, or does once the sign of `a` is flipped.
-Choice choose(const Target& target, const ByteDot& dot, unsigned width) {
+Choice choose(const Target& target, const WordDot& dot, unsigned width) {
+  if (dot.halves) return {};
   for (const Atom& atom : target.atoms) {
     if (width < 4 || std::popcount(width) != 1 || static_cast<int>(width) > atom.lanes) continue;
     const bool both_signed = dot.a_signed && dot.b_signed, neither = !dot.a_signed && !dot.b_signed;
@@ -79,7 +87,7 @@ Choice choose(const Target& target, const ByteDot& dot, unsigned width) {
 
 class ByteProducts {
  public:
-  ByteProducts(Code& code, const ByteDot& dot, Value* acc) : code_(code), b_(code.b), dot_(dot), acc_(acc) {}
+  ByteProducts(Code& code, const WordDot& dot, Value* acc) : code_(code), b_(code.b), dot_(dot), acc_(acc) {}
 
   Value* run(Value* a, Value* b) {
     const Choice choice = choose(code_.target, dot_, width(acc_));
@@ -143,13 +151,13 @@ class ByteProducts {
 
   Code& code_;
   llvm::IRBuilder<>& b_;
-  const ByteDot& dot_;
+  const WordDot& dot_;
   Value* acc_;
 };
 
 }  // namespace
 
-bool wants_flipped(const Code& code, const ByteDot& dot, unsigned width) { return choose(code.target, dot, width).flipped; }
+bool wants_flipped(const Code& code, const WordDot& dot, unsigned width) { return choose(code.target, dot, width).flipped; }
 
 Value* flip_sign(Code& code, Value* words) {
   return code.b.CreateXor(words, llvm::ConstantInt::get(words->getType(), 0x80808080));
@@ -160,7 +168,35 @@ Value* sign_offset(Code& code, unsigned width) {
   return llvm::ConstantInt::get(shaped(code.b.getInt32Ty(), width), 0x80808080);
 }
 
-Value* emit_byte_dot(Code& code, const ByteDot& dot, Value* a, Value* b, Value* acc) {
+namespace {
+
+// Pairs of bf16. Where the target's instruction for them is slower than its multiply-adds, or there is none, each half is a
+// float as it stands.
+Value* half_products(Code& code, Value* a, Value* b, Value* acc) {
+  auto& builder = code.b;
+  const unsigned w = width(acc);
+  const Atom *pairs = code.target.find("vdpbf16ps"), *fma = code.target.find("fma");
+  const bool fast = pairs && (pairs->gops == 0 || pairs->gops > code.target.gflops_f32) && fma;
+  if (fast && (w == 4 || w == 8 || w == 16)) {
+    auto* type = llvm::FixedVectorType::get(builder.getBFloatTy(), 2 * w);
+    const auto id = w == 16  ? Intrinsic::x86_avx512bf16_dpbf16ps_512
+                    : w == 8 ? Intrinsic::x86_avx512bf16_dpbf16ps_256
+                             : Intrinsic::x86_avx512bf16_dpbf16ps_128;
+    return builder.CreateIntrinsic(id, {}, {acc, builder.CreateBitCast(a, type), builder.CreateBitCast(b, type)});
+  }
+  auto half = [&](Value* words, bool odd) {
+    auto constant = [&](uint32_t c) { return llvm::ConstantInt::get(words->getType(), c); };
+    Value* bits = odd ? builder.CreateAnd(words, constant(0xFFFF0000)) : builder.CreateShl(words, constant(16));
+    return builder.CreateBitCast(bits, acc->getType());
+  };
+  for (bool odd : {false, true}) acc = emit_arith(code, SOp::Fma, DType::F32, half(a, odd), half(b, odd), acc);
+  return acc;
+}
+
+}  // namespace
+
+Value* emit_word_dot(Code& code, const WordDot& dot, Value* a, Value* b, Value* acc) {
+  if (dot.halves) return half_products(code, a, b, acc);
   return ByteProducts(code, dot, acc).run(a, b);
 }
 

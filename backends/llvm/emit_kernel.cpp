@@ -90,6 +90,8 @@ class KernelEmitter {
       auto last = static_cast<unsigned>(params + symbols);
       loop(phase.tasks->var, bound("first_task", last + 1), bound("end_task", last + 2), phase.tasks->body);
     }
+    if (code_.tile_config) b_.CreateIntrinsic(llvm::Intrinsic::x86_tilerelease, {}, {});  // callers' threads stay clean
+    code_.tile_config = code_.tile_sums = nullptr;
     if (state) b_.CreateIntrinsic(llvm::Intrinsic::x86_sse_ldmxcsr, {}, {state});
     b_.CreateRetVoid();
   }

@@ -24,7 +24,7 @@ class TileEmitter {
 
   void run() {
     if (!tile_.reduce.empty() && tile_.reduce.back().kind == ReduceKind::Atom && !tile_.lanes_reduce)
-      if (!(dot_ = match_byte_dot(pool_, tile_))) taps_ = match_taps(pool_, tile_, code_.target);
+      if (!(dot_ = match_word_dot(pool_, tile_))) taps_ = match_taps(pool_, tile_, code_.target);
     if (!tile_.lanes.var.valid()) {
       block({Piece{}}, pool_.index(0));
       return;
@@ -289,13 +289,13 @@ class TileEmitter {
     ExprPool::Substitution rename = i.rename;
     rename.insert(steps.begin(), steps.end());
     Value* b = e_.emit_as(pool_.substitute(dot_->b, rename), i.lanes);
-    ByteDot dot = *dot_;
+    WordDot dot = *dot_;
     Value* a = offset ? sign_offset(code_, width(b)) : e_.emit_as(pool_.substitute(dot.a, rename), i.lanes);
     if (wants_flipped(code_, dot, width(b))) {
       if (!offset) a = flip_sign(code_, a);
       dot.a_signed = !dot.a_signed;
     }
-    i.state[0] = emit_byte_dot(code_, dot, a, b, i.state[0]);
+    i.state[0] = emit_word_dot(code_, dot, a, b, i.state[0]);
   }
 
   // All taps of a row of the window, for all rows: vectors of bytes that lie beside each other share their columns.
@@ -328,7 +328,7 @@ class TileEmitter {
         Instance& i = instances_[static_cast<size_t>(row) * pieces + first + j];
         Value* weights = e_.emit_as(pool_.substitute(taps_->weights, with(steps, i.rename)), i.lanes);
         if (odd) weights = code_.b.CreateShl(weights, llvm::ConstantInt::get(weights->getType(), 8));
-        i.state[0] = emit_byte_dot(code_, {.a = {}, .b = {}, .a_signed = false, .b_signed = true}, columns[j], weights, i.state[0]);
+        i.state[0] = emit_word_dot(code_, {.a = {}, .b = {}, .halves = false, .a_signed = false, .b_signed = true}, columns[j], weights, i.state[0]);
       }
     }
   }
@@ -484,7 +484,7 @@ class TileEmitter {
   ExprPool& pool_;
   Code& code_;
   const Stmt& tile_;
-  std::optional<ByteDot> dot_;
+  std::optional<WordDot> dot_;
   std::optional<Taps> taps_;
   unsigned widest_ = 1;
   std::unordered_map<unsigned, const Lanes*> full_;
@@ -494,6 +494,9 @@ class TileEmitter {
 
 }  // namespace
 
-void emit_tile(Emitter& emitter, const Stmt& tile) { TileEmitter(emitter, tile).run(); }
+void emit_tile(Emitter& emitter, const Stmt& tile) {
+  if (tile.matrix && emit_matrix(emitter, tile)) return;
+  TileEmitter(emitter, tile).run();
+}
 
 }  // namespace tenon::gen

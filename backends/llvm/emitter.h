@@ -67,6 +67,9 @@ class Emitter {
   // Code under a condition: what it computes is not remembered after it.
   void scoped(llvm::function_ref<void()> body);
 
+  // The address of an element, in terms of pointers that loops increment.
+  Value* address_of(BufferId buffer, Expr offset) { return address(buffer, offset, {}); }
+
   void add_pointer(Value* pointer) { pointers_.push_back(pointer); }  // of the next buffer
   Value* pointer(BufferId buffer) { return pointers_[static_cast<size_t>(buffer.index)]; }
 

@@ -25,4 +25,8 @@ void emit_host(Code& code, const Module& module);
 // NAME_level_host and its companions, over the modules of these names.
 void emit_levels(Code& code, const std::string& name, std::span<const std::string> levels);
 
+// modelled.cpp: instructions become calls of their C models (backends/runtime/isa), and the module is for `machine`.
+// Multiply-adds stay where it `fuses`. An intrinsic that has no model is left undefined, which is found when the models are linked.
+void use_models(Code& code, const llvm::TargetMachine& machine, const Target& target);
+
 }  // namespace tenon::gen

@@ -131,13 +131,13 @@ Result<std::unique_ptr<llvm::Module>> read_bitcode(std::string_view bitcode, llv
 }
 
 // Defines what the module calls, as local code.
-Result<void> link_runtime(gen::Code& code, const CodeOptions& options) {
+Result<void> link_runtime(gen::Code& code, std::string_view bitcode) {
   std::vector<std::string> wanted;
   for (const llvm::Function& f : code.module)
     if (f.isDeclaration() && !f.isIntrinsic() && !f.hasHiddenVisibility()) wanted.push_back(f.getName().str());
   if (wanted.empty()) return {};
-  if (options.runtime_bitcode.empty()) return broken(code.module.getName().str(), "calls " + wanted[0] + ", and there is no runtime");
-  TENON_TRY(auto runtime, read_bitcode(options.runtime_bitcode, code.context, code));
+  if (bitcode.empty()) return broken(code.module.getName().str(), "calls " + wanted[0] + ", and there is no runtime");
+  TENON_TRY(auto runtime, read_bitcode(bitcode, code.context, code));
   std::vector<std::string> ours;
   for (const llvm::GlobalValue& v : code.module.global_values())
     if (!v.isDeclaration()) ours.push_back(v.getName().str());
@@ -174,7 +174,13 @@ Result<CodeResult> generate_code(const Module& module, const Target& target, con
     gen::Code code(name_of(i), target, *machine);
     if (i + 1 == count) gen::emit_host(code, module);
     else gen::emit_kernel(code, module, KernelId(i), aliased[KernelId(i)]);
-    TENON_DO(link_runtime(code, options));
+    TENON_DO(link_runtime(code, options.runtime_bitcode));
+    if (options.modelled_on) {
+      TENON_TRY(machine, make_machine(*options.modelled_on, options.level));
+      gen::use_models(code, *machine, *options.modelled_on);
+      TENON_DO(link_runtime(code, options.models));
+      gen::use_models(code, *machine, *options.modelled_on);  // what was linked is for that machine, too
+    }
     return finish(code, *machine, options, name_of(i));
   };
   std::vector<Result<Compiled>> done(count);

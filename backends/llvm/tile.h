@@ -12,6 +12,9 @@ struct Instance {
   std::vector<Value*> state;
 };
 
+// The tile in AMX's registers (emit_matrix.cpp). False where it is no tile of that kind; then nothing was emitted.
+bool emit_matrix(Emitter& emitter, const Stmt& tile);
+
 // The stores of a tile: results of a row beside each other, rows outside.
 void store_results(Emitter& emitter, const Stmt& tile, std::span<const Instance> results, size_t pieces);
 // One of its stores, for one result.

@@ -18,6 +18,9 @@ TENON_BITCODE(dispatch_runner, aarch64)
 TENON_BITCODE(pool, riscv64)
 TENON_BITCODE(dispatch, riscv64)
 TENON_BITCODE(dispatch_runner, riscv64)
+TENON_BITCODE(isa, x86_64)
+TENON_BITCODE(isa, aarch64)
+TENON_BITCODE(isa, riscv64)
 #undef TENON_BITCODE
 // NOLINTEND(readability-identifier-naming)
 
@@ -25,12 +28,13 @@ namespace tenon {
 
 std::string_view runtime_bitcode(RuntimePart part, std::string_view arch) {
 #define TENON_BITCODE(name) std::string_view(tenon_bitcode_##name, tenon_bitcode_##name##_end)
-#define TENON_PARTS(arch)                                                  \
-  part == RuntimePart::Model      ? TENON_BITCODE(model_##arch)             \
-  : part == RuntimePart::Runner   ? TENON_BITCODE(runner_##arch)            \
-  : part == RuntimePart::Pool     ? TENON_BITCODE(pool_##arch)              \
-  : part == RuntimePart::Dispatch ? TENON_BITCODE(dispatch_##arch)          \
-                                  : TENON_BITCODE(dispatch_runner_##arch)
+#define TENON_PARTS(arch)                                                     \
+  part == RuntimePart::Model            ? TENON_BITCODE(model_##arch)           \
+  : part == RuntimePart::Runner         ? TENON_BITCODE(runner_##arch)          \
+  : part == RuntimePart::Pool           ? TENON_BITCODE(pool_##arch)            \
+  : part == RuntimePart::Dispatch       ? TENON_BITCODE(dispatch_##arch)        \
+  : part == RuntimePart::DispatchRunner ? TENON_BITCODE(dispatch_runner_##arch) \
+                                        : TENON_BITCODE(isa_##arch)
   if (arch == "x86_64") return TENON_PARTS(x86_64);
   if (arch == "aarch64") return TENON_PARTS(aarch64);
   if (arch == "riscv64") return TENON_PARTS(riscv64);

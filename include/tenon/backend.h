@@ -15,6 +15,10 @@ struct CodeOptions {
   bool keep_llvm = false;              // --emit llvm
   bool keep_assembly = false;          // --emit asm
   std::string_view runtime_bitcode = {};  // backends/runtime: what Call statements name, linked in as local code
+  // For tests: the code is made for `target` and then runs on this one, instructions that it lacks being calls of their C
+  // models (`models`: RuntimePart::Isa of this one's architecture).
+  const Target* modelled_on = nullptr;
+  std::string_view models = {};
 };
 
 struct ObjectFile {

@@ -35,6 +35,8 @@ enum class Threads : uint8_t { None, Callback, Pool };  // Pool: NAME_pool_* bes
 std::optional<Weights> parse_weights(std::string_view word);  // "embed", "file"
 std::optional<Threads> parse_threads(std::string_view word);  // "none", "callback", "pool"
 std::string full_target_name(const std::string& name);        // "v3" is "x86-64-v3"
+std::optional<Precision> parse_precision(std::string_view word);  // "strict", "fast", "bf16", "fp16"
+std::string_view spelling(Precision precision);
 std::optional<DimRange> parse_range(std::string_view text);   // "8", "1..8"
 // The host's architecture, but no more of it than every such machine has: `native` must be asked for.
 std::string default_target();
@@ -53,6 +55,7 @@ struct CompileOptions {
   Weights weights = Weights::Embed;
   Threads threads = Threads::Callback;
   std::string policy = "rules";
+  Precision precision = Precision::Strict;
   std::string schedule;                 // a schedule file to replay; empty: the policy decides
   std::vector<std::string> states;      // "past.*=present.*": inputs that outputs grow in place
   std::string depfile;                  // Make syntax; empty: none

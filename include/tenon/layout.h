@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "tenon/dtype.h"
 #include "tenon/ids.h"
 #include "tenon/result.h"
 
@@ -65,5 +66,9 @@ Expr physical_offset(ExprPool& pool, const Layout& layout, const std::vector<Exp
                      const std::vector<Expr>& indices);
 // The tensor as it lies in memory: one dim, padding and halos zero. Not for layouts with a capacity.
 Tensor pack(const Tensor& tensor, const Layout& layout);
+// The same, its elements rounded to a type. Or, of f32 to bf16, as three parts, whole parts one after the other: x = x0 + x1 +
+// x2 exactly, as long as no part is subnormal. x0 is the nearest, towards zero where that would overflow; the others are 0
+// where x is infinite.
+Tensor pack_rounded(const Tensor& tensor, const Layout& layout, DType type, int64_t parts = 1);
 
 }  // namespace tenon

@@ -36,7 +36,7 @@ struct TileAxis {
 enum class ReduceKind : uint8_t {
   Loop,
   Unroll,  // extent is a constant; fully unrolled
-  Atom,    // innermost; the steps that one instruction sums (4 for a byte dot product)
+  Atom,    // innermost; the steps that one instruction sums (4 for a byte dot product, up to 64 in a tile)
 };
 
 struct TileReduce {
@@ -92,6 +92,7 @@ struct Stmt {
                               // the end by each accumulator's monoid; lane_limit is then the whole reduction's
                               // extent and `lanes.extent` elements are taken per step
   std::vector<TileReduce> reduce = {};
+  bool matrix = false;        // in the target's tiles: rows x lanes of sums of products at once (Knob::matrix)
   std::vector<Accumulator> accumulators = {};
   std::vector<TilePrefetch> prefetch = {};  // at every step of the reduction
 
@@ -137,6 +138,8 @@ struct PackedConstant {
   Layout layout;
   int64_t offset = 0;                   // in the weights, a multiple of 64
   int64_t bytes = 0;                    // as packed
+  std::optional<DType> rounded = {};    // to this type; else its own
+  int64_t parts = 1;                    // above 1: so many numbers of that type whose sum it is, whole parts one after the other
 };
 
 // An input or output of the model.

@@ -50,6 +50,7 @@ struct BoundInput {
   const EvalInput& eval;                   // operands, as the reference has them
   std::span<const Tensor* const> errors;   // of the operands, in Tensor::f; null: exact
   std::span<const Tensor> results;         // the reference's
+  DType rounded = DType::F32;  // what f32 operands of the product are rounded to; F32: they are not
 };
 using BoundFn = std::vector<Tensor> (*)(const BoundInput& in);
 
@@ -137,6 +138,7 @@ struct EvalOptions {
   std::unordered_map<std::string, int64_t> dims = {};  // symbol -> value; missing ones are solved from the inputs
   // Called after each node; may replace the values (to feed reference inputs) or record them.
   std::function<void(const EvalInput&, std::span<Tensor>)> observe = {};
+  DType rounded = DType::F32;  // what operands of f32 products are rounded to; F32: they are not
 };
 Result<std::vector<Tensor>> evaluate(const Graph& graph, std::span<const Tensor> inputs, const EvalOptions& options);
 

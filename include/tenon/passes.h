@@ -53,6 +53,8 @@ struct KernelParam {
   ValueId value;           // a graph value ...
   int temporary = -1;      // ... or a temporary of the region, in workspace
   Layout packed = {};      // a constant in a layout of the kernel's choice; else the value's own layout holds
+  std::optional<DType> rounded = {};  // a constant that is rounded to this type ...
+  int64_t parts = 1;                  // ... or split into so many numbers of it; `packed` is the layout of each part
   bool operator==(const KernelParam&) const = default;
 };
 struct BuiltKernel {

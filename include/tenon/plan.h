@@ -49,8 +49,11 @@ struct RegionPlan {
   std::vector<int> nodes;                             // indices into graph.nodes, ascending
   std::vector<std::pair<ValueId, Placement>> placed;  // values made inside; outputs of the region are Root
   Schedule schedule;
-  DType precision = DType::F32;                       // of the accumulators of float contractions
+  DType precision = DType::F32;                       // that operands of f32 products are rounded to: F32 (none) or BF16
 };
+
+// What a user allows: --precision.
+enum class Precision : uint8_t { Strict, Fast, Bf16, Fp16 };
 
 struct Plan {
   std::string target;

@@ -6,6 +6,7 @@
 
 namespace tenon {
 
-Result<Plan> rules_policy(const Graph& graph, const Target& target);
+// E0405: the target has nothing that computes in this precision.
+Result<Plan> rules_policy(const Graph& graph, const Target& target, Precision precision = Precision::Strict);
 
 }  // namespace tenon

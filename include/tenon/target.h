@@ -20,6 +20,8 @@ struct Atom {
   int lanes = 1;          // accumulators per instruction
   int k = 1;              // products summed per lane
   std::string intrinsic;  // LLVM's name; empty: plain IR
+  int rows = 1;           // of a tile, each with `lanes` accumulators
+  double gops = 0;        // operations per second per core, in billions, measured; 0: not stated
 };
 
 struct Target {
@@ -43,6 +45,10 @@ struct Target {
   std::string qemu = {};        // emulator command for `run` and `verify` on other hosts, with its flags
 
   int lanes(DType type) const { return type == DType::Bool ? vector_bytes : vector_bytes * 8 / bits(type); }
+  const Atom* find(std::string_view atom) const {
+    auto it = std::ranges::find(atoms, atom, &Atom::name);
+    return it == atoms.end() ? nullptr : &*it;
+  }
   bool has(std::string_view atom) const { return std::ranges::find(atoms, atom, &Atom::name) != atoms.end(); }
   bool fuses() const { return has("fma"); }  // multiplies and adds with one rounding
 };

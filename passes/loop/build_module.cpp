@@ -115,26 +115,28 @@ class ModuleBuilder {
     return v;
   }
 
-  BufferId buffer(ValueId v, const Layout& packed) {
+  BufferId buffer(ValueId v, const Layout& packed, std::optional<DType> rounded = {}, int64_t parts = 1) {
     ValueId source = root(v);
-    if (graph_.constant(source)) return constant(source, packed);
+    if (graph_.constant(source)) return constant(source, packed, rounded, parts);
     auto [it, fresh] = buffers_.try_emplace(source);
     if (fresh)
       it->second = m_.buffers.push({graph_.values[source].name, HostBufferKind::Workspace, graph_.values[source].type, bytes(source)});
     return it->second;
   }
 
-  BufferId constant(ValueId v, const Layout& layout) {
+  BufferId constant(ValueId v, const Layout& layout, std::optional<DType> rounded, int64_t parts) {
     const Value& value = graph_.values[v];
-    auto [it, fresh] = constants_.try_emplace({value.constant, print(layout)});
+    auto [it, fresh] = constants_.try_emplace({value.constant, print(layout) + (rounded ? ' ' + std::string(spelling(*rounded)) + std::to_string(parts) : "")});
     if (!fresh) return it->second;
     const Constant& c = graph_.constants[value.constant];
     PackedConstant packed{value.name, value.constant, c.dims, layout};
     Expr elements = physical_size(graph_.pool, layout, value.dims);
-    packed.bytes = byte_size(c.type, *graph_.pool.as_int(elements));
+    packed.rounded = rounded;
+    packed.parts = parts;
+    packed.bytes = byte_size(rounded.value_or(c.type), parts * *graph_.pool.as_int(elements));
     packed.offset = weights_;
     weights_ += (packed.bytes + 2 * kAlign - 1) / kAlign * kAlign;  // slack that vector loads may touch
-    it->second = m_.buffers.push({value.name, HostBufferKind::Constant, c.type, m_.pool.index(packed.bytes), static_cast<int>(m_.constants.size())});
+    it->second = m_.buffers.push({value.name, HostBufferKind::Constant, rounded.value_or(c.type), m_.pool.index(packed.bytes), static_cast<int>(m_.constants.size())});
     m_.constants.push_back(std::move(packed));
     return it->second;
   }
@@ -170,7 +172,7 @@ class ModuleBuilder {
       for (size_t i = 0; i < b.params.size(); ++i) {
         const KernelParam& p = b.params[i];
         if (p.temporary < 0) {
-          call.buffers.push_back(buffer(p.value, p.packed));
+          call.buffers.push_back(buffer(p.value, p.packed, p.rounded, p.parts));
           continue;
         }
         auto [it, fresh] = temporaries.try_emplace(p.temporary);

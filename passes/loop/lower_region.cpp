@@ -11,6 +11,7 @@ namespace {
 
 constexpr int64_t kBytesPerWord = 4;
 constexpr int64_t kVectors = 4;       // of a tile, where Knob::vectors says nothing
+constexpr int64_t kPair = 2;          // of bf16, in a word
 constexpr int64_t kLanesOfWords = 2;  // of Knob::lanes
 
 class RegionLowering {
@@ -35,7 +36,11 @@ class RegionLowering {
     for (size_t i = 0; i < region_.statements.size(); ++i) {
       const Knobs& knobs = knobs_of(region_.statements[i]);
       auto taps = padded_taps(region_, region_.pool, region_.statements[i]);
-      i += prepare_operands(region_, i, places_, knobs[Knob::pack_b], lanes_of(region_.statements[i], knobs), [&](BufferId b) { return is_constant(b); });
+      const std::function<bool(BufferId)> constant = [&](BufferId b) { return is_constant(b); };
+      const bool splits = attach == 0 && knobs[Knob::matrix] == 1 && target_.has("tdpbf16ps");
+      i += narrow_operands(region_, i, places_, knobs[Knob::pack_b], splits ? knobs[Knob::parts] : 1, constant);
+      if (!is_narrow_product(region_.pool, region_.statements[i].accumulators))
+        i += prepare_operands(region_, i, places_, knobs[Knob::pack_b], lanes_of(region_.statements[i], knobs), constant);
       knobs_.resize(i + 1, &knobs);
       padded_.resize(i);
       padded_.push_back(std::move(taps));
@@ -162,12 +167,12 @@ class RegionLowering {
       return;
     }
     bool ordered = std::ranges::any_of(nest.accumulators, [](const Accumulator& a) { return a.monoid == Monoid::Custom; });
-    if (!ordered) order_reduction(pool, nest);
+    if (!ordered && !is_narrow_product(pool, nest.accumulators)) order_reduction(pool, nest);
     TileShape shape = choose_shape(pool, nest, knobs, ordered);
     if (auto packed = pack_constants(pool, statement, nest, shape); packed.valid()) {
       shape.panel = packed;
-      shape.next_panel = knobs[Knob::prefetch] == 1 && shape.order == 0;
-      shape.ahead = knobs[Knob::ahead];
+      shape.next_panel = knobs[Knob::prefetch] == 1 && shape.order == 0 && !shape.matrix;
+      shape.ahead = shape.matrix ? 0 : knobs[Knob::ahead];
       std::vector<Expr> reduce_axes = nest.reduce_axes;
       nest = flatten(region_, pool, statement, places_);
       nest.reduce_axes = reduce_axes;
@@ -247,11 +252,37 @@ class RegionLowering {
     shape.lanes = width * vectors;
     shape.rows = nest.reduces() ? (knobs[Knob::rows] ? knobs[Knob::rows] : (shape.lanes_reduce ? 1 : 4)) : 1;
     shape.atom_k = atom_steps(pool, nest, shape);
+    if (knobs[Knob::matrix] == 1) choose_matrix(pool, nest, shape);
     return shape;
+  }
+
+  // Rows and lanes in the target's tiles: one or two of 16 rows by one or two of 16 lanes, or three in a row. Steps along the
+  // reduction are all of one size, as many words as divide it and fit a row of a tile.
+  void choose_matrix(ExprPool& pool, Nest& nest, TileShape& shape) {
+    constexpr int64_t kRows = 16, kLanes = 16, kMostWords = 16, kTiles = 8;
+    const bool narrow = is_narrow_product(pool, nest.accumulators);
+    const int64_t word = narrow ? kPair : kBytesPerWord;
+    if (shape.atom_k != word || !target_.has(narrow ? "tdpbf16ps" : "tdpbssd") || shape.rows < 1) return;
+    const Expr inner = nest.reduce_axes.back();
+    const int64_t words = *pool.as_int(pool.var(inner).extent) / word;
+    if (!pool.as_int(pool.var(shape.lane).extent)) return;
+    if (const auto product = match_product(pool, nest.accumulators))
+      if (pool.depends_on(product->a, shape.lane) && pool.depends_on(product->b, shape.lane)) return;  // taps
+    auto blocks = [](int64_t n, int64_t of) { return (n + of - 1) / of; };
+    int64_t rows = blocks(shape.rows, kRows), lanes = blocks(shape.lanes, kLanes);
+    while (rows * lanes + rows + lanes > kTiles) --(rows > lanes ? rows : lanes);
+    shape.rows = std::min(shape.rows, rows * kRows);
+    shape.lanes = std::min(shape.lanes, lanes * kLanes);
+    int64_t step = std::min(words, kMostWords);
+    while (words % step != 0) --step;
+    shape.atom_k = step * word;
+    shape.matrix = true;
+    shape.unroll = 1;
   }
 
   // Where an operand is contiguous along the reduction and strided along the output's axis.
   bool prefers_reduction_lanes(ExprPool& pool, Nest& nest, Expr lane, const Knobs& knobs) {
+    if (is_narrow_product(pool, nest.accumulators)) return false;
     if (knobs[Knob::lanes] == 1) return true;
     Expr inner = nest.reduce_axes.back();
     bool contiguous = false, strided = !lane.valid();
@@ -284,7 +315,9 @@ class RegionLowering {
 
   // Products of bytes are summed four at a time: every backend has an instruction or a short sequence for it.
   int64_t atom_steps(ExprPool& pool, Nest& nest, const TileShape& shape) {
-    if (!nest.reduces() || shape.lanes_reduce || pool.type(nest.accumulators[0].var) != DType::I32) return 1;
+    if (!nest.reduces() || shape.lanes_reduce) return 1;
+    if (is_narrow_product(pool, nest.accumulators)) return pair_steps(pool, nest, shape);
+    if (pool.type(nest.accumulators[0].var) != DType::I32) return 1;
     auto product = match_product(pool, nest.accumulators);
     if (!product) return 1;
     Expr a = strip_casts(pool, product->a), b = strip_casts(pool, product->b);
@@ -297,6 +330,17 @@ class RegionLowering {
     auto step = coefficient(pool, pool.operands(a)[0], inner);
     bool words = extent && *extent % kBytesPerWord == 0 && step && pool.is_index(*step, 1);
     return words ? kBytesPerWord : 1;
+  }
+
+  // Products of bf16 are summed in pairs: narrow_operands has laid them out for it.
+  int64_t pair_steps(ExprPool& pool, Nest& nest, const TileShape& shape) {
+    auto [a, b] = *narrow_product(pool, nest.accumulators);
+    if (!pool.depends_on(b, shape.lane)) std::swap(a, b);
+    const Expr inner = nest.reduce_axes.back();
+    const auto extent = pool.as_int(pool.var(inner).extent);
+    const auto step = coefficient(pool, pool.operands(a)[0], inner);
+    const bool pairs = extent && *extent % kPair == 0 && !pool.depends_on(a, shape.lane) && step && pool.is_index(*step, 1);
+    return pairs ? kPair : 1;
   }
 
   // Depthwise: the taps along a row of the window, where the target sums words of unsigned and signed bytes.
@@ -314,7 +358,8 @@ class RegionLowering {
   // reduction in the order of the loops inside: [batch..., N/lanes, K..., lanes, atom].
   // Returns it; invalid: there is none.
   BufferId pack_constants(ExprPool& pool, const Statement& s, const Nest& nest, const TileShape& shape) {
-    if (!nest.reduces() || !shape.lane.valid() || shape.lanes_reduce || !match_product(pool, nest.accumulators)) return {};
+    if (!nest.reduces() || !shape.lane.valid() || shape.lanes_reduce) return {};
+    if (!match_product(pool, nest.accumulators) && !is_narrow_product(pool, nest.accumulators)) return {};
     std::vector<Expr> loads;
     region_.pool.collect_loads(s.accumulators[0].update, loads);
     BufferId packed = {};
@@ -351,14 +396,15 @@ class RegionLowering {
     auto extent = pool.as_int(pool.var(shape.lane).extent);
     int64_t block = rest == pool.index(0) ? shape.lanes : extent.value_or(0);
     bool whole = block > 0 && pool.is_index(pool.mod(rest, pool.index(block)), 0);
+    const int64_t word = region_.buffers[pool.buffer(load)].type == DType::BF16 ? kPair : kBytesPerWord;
     Layout layout;
     auto first_reduced = std::ranges::find_if(order, [&](int d) { return rank_of(d) > 0; });
     for (auto it = order.begin(); it != first_reduced; ++it) layout.parts.push_back({*it, 1, 0});
     if (whole) layout.parts.push_back({lane_dim, block, 0});
     for (auto it = first_reduced; it != order.end(); ++it)
-      layout.parts.push_back({*it, *it == atom_dim ? kBytesPerWord : 1, 0});
+      layout.parts.push_back({*it, *it == atom_dim ? word : 1, 0});
     layout.parts.push_back({lane_dim, 1, whole ? block : 0});
-    if (atom_dim >= 0) layout.parts.push_back({atom_dim, 1, kBytesPerWord});
+    if (atom_dim >= 0) layout.parts.push_back({atom_dim, 1, word});
     return layout;
   }
 
@@ -393,12 +439,21 @@ class RegionLowering {
         if (!param) continue;
         KernelParam p{source.value, source.value.valid() ? -1 : static_cast<int>(i), {}};
         if (is_constant(b)) p.packed = places_[b].layout;
+        if (is_constant(b) && source.type != graph_.values[source.value].type) p.rounded = source.type;
+        if (is_constant(b) && source.dims.size() > graph_.values[source.value].dims.size()) take_parts(p, *k.pool.as_int(source.dims[0]));
         built_.back().params.push_back(std::move(p));
       }
     for (size_t i = region_.buffers.size(); i < old.size(); ++i)
       renumber[static_cast<int64_t>(i)] = k.buffers.push(old[BufferId(i)]).index;
     rename(k, k.body, renumber);
     collect_symbols(k);
+  }
+
+  // The buffer's first dim is the part.
+  static void take_parts(KernelParam& p, int64_t parts) {
+    p.parts = parts;
+    std::erase_if(p.packed.parts, [](const LayoutPart& part) { return part.dim == 0; });
+    for (LayoutPart& part : p.packed.parts) --part.dim;
   }
 
   template <class F>

@@ -92,6 +92,18 @@ void sort_by_stride(ExprPool& pool, std::vector<Expr>& axes, Expr offset);
 size_t prepare_operands(Region& region, size_t statement, Store<BufferId, BufferPlace>& places, int64_t pack_b, int64_t lanes,
                         const std::function<bool(BufferId)>& is_constant);
 
+// Operands of a product that are rounded to bf16 as bf16 buffers, pairs of the reduction's last axis beside each other. Run
+// before prepare_operands. With a Knob::pack_b that forbids copies of the vector operand they are rounded where they are read,
+// unless that is a constant. Returns how many statements were inserted.
+size_t narrow_operands(Region& region, size_t statement, Store<BufferId, BufferPlace>& places, int64_t pack_b, int64_t parts,
+                       const std::function<bool(BufferId)>& is_constant);
+// A sum in f32 of products of two loads of bf16, or of three parts of both: the loads, of some part.
+std::optional<Product> narrow_product(const ExprPool& pool, std::span<const Accumulator> accumulators);
+bool is_narrow_product(const ExprPool& pool, std::span<const Accumulator> accumulators);
+
+// Smallest and largest value of an index that is affine, with constant steps, in axes of known extents.
+std::optional<std::pair<Expr, Expr>> index_range(ExprPool& pool, Expr e, const std::vector<Expr>& axes);
+
 // The statement's taps that may lie in padding, before prepare_operands makes a padded copy of what they read.
 std::vector<PaddedTaps> padded_taps(const Region& region, ExprPool& pool, const Statement& statement);
 
@@ -114,6 +126,7 @@ struct TileShape {
   bool next_panel = false;      // Knob::prefetch: the next panel is asked for
   int64_t ahead = 0;            // Knob::ahead
   int64_t atom_k = 1;           // steps that one instruction sums
+  bool matrix = false;          // Knob::matrix
 };
 
 // Statements that write zeros into the margins of a buffer. Makes axes in region.pool.

@@ -8,10 +8,7 @@
 
 namespace tenon {
 
-namespace {
-
-// Smallest and largest value of an index that is affine, with constant steps, in axes of known extents.
-std::optional<std::pair<Expr, Expr>> range_over(ExprPool& pool, Expr e, const std::vector<Expr>& axes) {
+std::optional<std::pair<Expr, Expr>> index_range(ExprPool& pool, Expr e, const std::vector<Expr>& axes) {
   Expr low = e, high = e;
   for (Expr axis : axes) {
     auto split = pool.affine(e, axis);
@@ -24,6 +21,8 @@ std::optional<std::pair<Expr, Expr>> range_over(ExprPool& pool, Expr e, const st
   }
   return std::pair{low, high};
 }
+
+namespace {
 
 class Preparer {
  public:
@@ -57,7 +56,7 @@ class Preparer {
     std::vector<Expr> dims = region_.buffers[source].dims, shift(dims.size(), pool_.index(0));
     for (size_t d = 0; d < dims.size(); ++d) {
       if (pool_.provably_nonnegative(indices[d]) && pool_.provably_less(indices[d], dims[d])) continue;
-      auto range = range_over(pool_, indices[d], all);
+      auto range = index_range(pool_, indices[d], all);
       if (!range) return;
       shift[d] = range->first;
       dims[d] = pool_.add(pool_.sub(range->second, range->first), pool_.index(1));
@@ -105,7 +104,7 @@ class Preparer {
     all.insert(all.end(), s.reduce_axes.begin(), s.reduce_axes.end());
     auto indices = pool_.operands(load);
     for (size_t d = 0; d < indices.size(); ++d) {
-      const auto range = range_over(pool_, indices[d], all);
+      const auto range = index_range(pool_, indices[d], all);
       if (!range) return false;
       const auto halo = std::ranges::find(layout.halos, static_cast<int>(d), &Halo::dim);
       const int64_t before = halo == layout.halos.end() ? 0 : halo->before, after = halo == layout.halos.end() ? 0 : halo->after;

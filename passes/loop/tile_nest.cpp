@@ -15,6 +15,8 @@ namespace {
 // that steps of a window share wait in registers that the accumulators leave no room for.
 constexpr int64_t kMaxUnrolledOps = 128;
 
+constexpr int64_t kTileRows = 16;  // of a matrix register
+
 struct Loop {
   enum Kind { Plain, Row, Lane } kind = Plain;
   Expr axis;
@@ -31,7 +33,7 @@ class Tiler {
     std::vector<Stmt> out;
     auto row = std::ranges::find(loops_, Loop::Row, &Loop::kind);
     if (row != loops_.end() && shape_.row_block > row->block) out.push_back(cache_blocks(nest, *row));
-    else out.push_back(emit(0, nest, Stmt{.kind = StmtKind::Tile}));
+    else out.push_back(emit(0, nest, Stmt{.kind = StmtKind::Tile, .matrix = shape_.matrix}));
     return out;
   }
 
@@ -95,6 +97,10 @@ class Tiler {
         int64_t block = extent ? std::clamp<int64_t>(*extent, 1, left) : left;
         rows.insert(rows.begin(), {Loop::Row, outer[i], block});
         left = extent && *extent <= left ? left / block : 1;
+        if (shape_.matrix && rows.size() == 1) {  // whole tiles: so many as there may be, each of one axis' rows
+          const int64_t tiles = (shape_.rows + kTileRows - 1) / kTileRows, taken = (block + kTileRows - 1) / kTileRows;
+          left = std::min(left, tiles / taken);
+        }
       } else {
         plain.insert(plain.begin(), {Loop::Plain, outer[i], 1});
       }
@@ -243,6 +249,8 @@ class Tiler {
   // and take parts of the length that leaves the least error.
   void part_sums(Stmt& tile) {
     constexpr int64_t kLeast = 16, kTypical = 1024;  // of an extent that only the run knows
+    // Operands that are rounded to bf16 err by far more than a long sum does.
+    if (shape_.k_block == 0 && is_narrow_product(pool_, tile.accumulators)) return;
     auto is_sum = [&](const Accumulator& a) { return a.monoid == Monoid::Sum && is_float(pool_.type(a.var)); };
     if (tile.lanes_reduce || !std::ranges::all_of(tile.accumulators, is_sum)) return;
     int64_t total = 1;

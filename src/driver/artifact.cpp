@@ -91,6 +91,7 @@ Result<std::unique_ptr<Artifact>> open_folder(const fs::path& folder, const std:
   }
   artifact->build_id = manifest.at("build_id");
   artifact->compiler = manifest.at("compiler");
+  artifact->precision = parse_precision(manifest.value("precision", "strict"));
   artifact->weights_bytes = manifest.at("weights").at("bytes");
   if (manifest.contains("levels"))
     for (const Json& part : manifest.at("levels")) artifact->levels.push_back(level_of(part));

@@ -41,6 +41,7 @@ class Artifact {
   std::string target, build_id, compiler, loops_blake3;  // where a manifest says so
   std::string level;                           // that runs, of an artifact for several processors; else empty
   std::vector<LevelSummary> levels;            // where a manifest says so
+  std::optional<Precision> precision;                    // the same
   int64_t weights_bytes = 0;
   std::vector<KernelTime> calls;               // per host call: kernel and nodes
   // `run` places the workspace between pages that nobody may touch, once against the one in front and once

@@ -24,6 +24,7 @@ std::map<std::string, std::string> option_parts(const CompileOptions& options) {
   parts["weights"] = std::to_string(static_cast<int>(options.weights));
   parts["threads"] = std::to_string(static_cast<int>(options.threads));
   parts["policy"] = options.policy;
+  parts["precision"] = spelling(options.precision);
   parts["level"] = std::to_string(options.level);
   for (const std::string& state : options.states) parts["state"] += state + '\n';
   for (const auto& [symbol, range] : options.import.dims)
@@ -50,9 +51,9 @@ std::string target_text(const Target& target) {
         l3_gb_per_s, dram_gb_per_s, fork_us})
     text += '\n' + number(value);
   for (const Atom& atom : atoms) {
-    const auto& [atom_name, a, b, acc, lanes, k, intrinsic] = atom;
+    const auto& [atom_name, a, b, acc, lanes, k, intrinsic, rows, gops] = atom;
     text += '\n' + atom_name + ' ' + std::string(spelling(a)) + ' ' + std::string(spelling(b)) + ' ' +
-            std::string(spelling(acc)) + ' ' + std::to_string(lanes) + ' ' + std::to_string(k) + ' ' + intrinsic;
+            std::string(spelling(acc)) + ' ' + std::to_string(lanes) + ' ' + std::to_string(k) + ' ' + intrinsic + ' ' + std::to_string(rows) + ' ' + number(gops);
   }
   return text;
 }

@@ -176,7 +176,7 @@ Result<Plan> make_plan(const Graph& graph, const Target& target, const CompileOp
     for (Diag& d : fits.error()) d.file = options.schedule;
     return std::unexpected(std::move(fits).error());
   }
-  if (options.policy == "rules") return rules_policy(graph, target);
+  if (options.policy == "rules") return rules_policy(graph, target, options.precision);
   return fail(Code::E0601, "--policy " + options.policy + " is not known", "the policies are: rules");
 }
 

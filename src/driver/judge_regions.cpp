@@ -24,7 +24,7 @@ class Judge {
       auto it = errors_.find(v);
       errors.push_back(it == errors_.end() ? nullptr : &it->second);
     }
-    std::vector<Tensor> bounds = error_bounds({in, errors, values});
+    std::vector<Tensor> bounds = error_bounds({in, errors, values, precision_of(in)});
     const RegionPlan* done = nullptr;
     for (size_t k = 0; k < values.size(); ++k) {
       const ValueId v = in.node.outputs[k];
@@ -48,6 +48,12 @@ class Judge {
     std::string op;
     double terms = 0;
   };
+
+  DType precision_of(const EvalInput& in) const {
+    for (const auto* regions : {&roots_, &inner_})
+      if (auto it = regions->find(in.node.outputs[0]); it != regions->end()) return it->second->precision;
+    return DType::F32;
+  }
 
   // The longest sum of the region so far.
   void note_terms(const EvalInput& in, const RegionPlan& region) {

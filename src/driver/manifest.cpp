@@ -93,6 +93,7 @@ std::string manifest_json(const ManifestInput& in) {
   json["weights"] = {{"embedded", in.embedded}, {"bytes", s.weights_bytes}, {"blake3", in.weights_blake3}};
   if (one) add_code(first.module, json);
   else for (size_t k = 0; k < in.levels.size(); ++k) json["levels"].push_back(level_json(in.levels[k], s.levels[k]));
+  if (in.precision != Precision::Strict) json["precision"] = spelling(in.precision);
   json["files"] = Json::array();
   for (const OutputFile& file : s.files)
     json["files"].push_back({{"path", file.path}, {"bytes", file.bytes}, {"blake3", file.blake3}});

@@ -11,6 +11,7 @@ struct ManifestInput {
   const ArtifactSummary& summary;
   bool embedded = false;
   std::string weights_blake3;
+  Precision precision = Precision::Strict;
 };
 std::string manifest_json(const ManifestInput& in);
 

@@ -52,6 +52,20 @@ std::string full_target_name(const std::string& name) {
   return level ? "x86-64-" + name : name;
 }
 
+namespace {
+
+constexpr std::string_view kPrecisions[] = {"strict", "fast", "bf16", "fp16"};
+
+}  // namespace
+
+std::optional<Precision> parse_precision(std::string_view word) {
+  const auto* at = std::ranges::find(kPrecisions, word);
+  if (at == std::end(kPrecisions)) return std::nullopt;
+  return static_cast<Precision>(at - kPrecisions);
+}
+
+std::string_view spelling(Precision precision) { return kPrecisions[static_cast<size_t>(precision)]; }
+
 std::optional<DimRange> parse_range(std::string_view text) {
   auto number = [](std::string_view digits) -> std::optional<int64_t> {
     int64_t value = 0;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
+#include <cmath>
 #include <cstring>
 #include <ranges>
 #include <thread>
@@ -142,6 +144,36 @@ void move_box(const Packer::Box& box, const std::byte* source, std::byte* target
   }
 }
 
+uint16_t nearest_bf16(float x) {
+  const auto bits = std::bit_cast<uint32_t>(x);
+  if (std::isnan(x)) return static_cast<uint16_t>(bits >> 16 | 0x40);
+  return static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+
+// Part `part` of x: pack_rounded of src/ir/layout.cpp.
+uint16_t part_of(float x, int64_t part) {
+  for (;; --part) {
+    uint16_t bits = nearest_bf16(x);
+    if ((bits & 0x7FFF) == 0x7F80 && std::isfinite(x)) bits = static_cast<uint16_t>(std::bit_cast<uint32_t>(x) >> 16);
+    if (part == 0) return bits;
+    x = std::isinf(x) ? 0 : x - std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+  }
+}
+
+// f32 as bf16.
+template <class Convert>
+void move_rounded(const Packer::Box& box, const std::byte* source, std::byte* target, Convert convert) {
+  constexpr int64_t kTile = 16;
+  for (int64_t first = 0; first < box.rows; first += kTile)
+    for (int64_t i = 0; i < box.count; ++i)
+      for (int64_t r = first; r < std::min(box.rows, first + kTile); ++r) {
+        float x = 0;
+        std::memcpy(&x, source + (box.from + i * box.from_stride + r * box.from_row_stride) * 4, sizeof x);
+        const uint16_t bits = convert(x);
+        std::memcpy(target + (box.to + i * box.to_stride + r * box.to_row_stride) * 2, &bits, sizeof bits);
+      }
+}
+
 // Elements of less than a byte: low bits of a byte first.
 void move_bits(const Packer::Box& box, int width, const std::byte* from, std::byte* to) {
   const auto mask = static_cast<std::byte>((1 << width) - 1);
@@ -165,6 +197,16 @@ void pack_constant(const PackedConstant& packed, const Constant& constant, std::
   TENON_CHECK(constant.splat || count(packed.dims) == constant.count(), "packed dims of " + packed.name);
   if (std::ranges::find(packed.dims, 0) != packed.dims.end()) return;
   Packer packer(packed, constant.splat);
+  if (packed.rounded) {
+    TENON_CHECK(constant.type == DType::F32 && *packed.rounded == DType::BF16, "constants are rounded from f32 to bf16");
+    const auto part_bytes = static_cast<size_t>(packed.bytes / packed.parts);
+    for (int64_t part = 0; part < packed.parts; ++part) {
+      std::byte* to = out.data() + static_cast<size_t>(part) * part_bytes;
+      auto convert = [&](float x) { return packed.parts > 1 ? part_of(x, part) : nearest_bf16(x); };
+      packer.walk([&](const Packer::Box& box) { move_rounded(box, constant.bytes.data, to, convert); });
+    }
+    return;
+  }
   const int width = bits(constant.type);
   switch (width) {
     case 8: return pack_as<1>(packer, constant, out);

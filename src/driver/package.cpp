@@ -79,7 +79,8 @@ class Packager {
     TENON_DO(write_file(folder_ / "manifest.json",
                         manifest_json({.levels = in_.levels, .signature = signature_,
                                        .summary = summary_, .embedded = embedded_,
-                                       .weights_blake3 = hex(weights_.digest)})));
+                                       .weights_blake3 = hex(weights_.digest),
+                                       .precision = precision()})));
     return summary_;
   }
 
@@ -90,6 +91,11 @@ class Packager {
   std::string arch() const { return first_.target.triple.substr(0, first_.target.triple.find('-')); }
   bool dispatches() const { return in_.shared != nullptr; }
   RuntimePart model_part() const { return dispatches() ? RuntimePart::Dispatch : RuntimePart::Model; }
+  // What the plan says, whoever wrote it.
+  Precision precision() const {
+    const bool rounds = std::ranges::any_of(first_.plan.regions, [](const RegionPlan& region) { return region.precision == DType::BF16; });
+    return rounds ? Precision::Bf16 : Precision::Strict;
+  }
 
   Result<void> check_ports() const {
     for (const auto* side : {&signature_.inputs, &signature_.outputs})

@@ -43,7 +43,7 @@ class HostRun : Interpreter {
   static Tensor packed(const PackedConstant& c, const std::function<Tensor(ConstantId)>& constant) {
     Tensor logical = constant(c.source);
     logical.dims = c.dims;
-    return pack(logical, c.layout);
+    return pack_rounded(logical, c.layout, c.rounded.value_or(logical.type), c.parts);
   }
 
   std::unexpected<Diags> failure() const { return fail(Code::E0404, "host program: " + error_); }

@@ -1,9 +1,12 @@
 #include "tenon/layout.h"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
+#include <cmath>
 
 #include "tenon/expr.h"
+#include "tenon/narrow_float.h"
 #include "tenon/tensor.h"
 
 namespace tenon {
@@ -135,6 +138,35 @@ Tensor pack(const Tensor& tensor, const Layout& layout) {
     else packed.i[target] = tensor.i[source];
     for (size_t d = at.size(); d-- > 0 && ++at[d] == tensor.dims[d];) at[d] = 0;
   }
+  return packed;
+}
+
+namespace {
+
+double nearest_part(double x) {
+  const double nearest = round_to(DType::BF16, x);
+  if (!std::isinf(nearest) || std::isinf(x)) return nearest;
+  return static_cast<double>(std::bit_cast<float>(std::bit_cast<uint32_t>(static_cast<float>(x)) & 0xFFFF0000));
+}
+
+}  // namespace
+
+Tensor pack_rounded(const Tensor& tensor, const Layout& layout, DType type, int64_t parts) {
+  Tensor packed = pack(tensor, layout);
+  if (parts > 1) {
+    TENON_CHECK(type == DType::BF16 && tensor.type == DType::F32, "parts are bf16 parts of f32");
+    Tensor all = Tensor::zeros(type, {0});
+    for (int64_t part = 0; part < parts; ++part)
+      for (double& x : packed.f) {
+        all.f.push_back(nearest_part(x));
+        x = std::isinf(x) ? 0 : x - all.f.back();
+      }
+    all.dims = {static_cast<int64_t>(all.f.size())};
+    return all;
+  }
+  if (type == tensor.type) return packed;
+  packed.type = type;
+  round_elements(packed);
   return packed;
 }
 

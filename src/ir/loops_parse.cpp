@@ -198,6 +198,7 @@ class KernelParser : Body {
   Stmt tile() {
     auto outside = scope_.vars;
     Stmt s{.kind = StmtKind::Tile};
+    s.matrix = in_.accept("matrix");
     if (in_.accept("rows")) in_.list("(", ")", [&] { s.rows.push_back(tile_axis()); });
     s.lanes_reduce = in_.at("reduce_lanes");
     if (in_.accept("lanes") || in_.accept("reduce_lanes")) {
@@ -339,6 +340,8 @@ class ModuleParser : Body {
     c.source = ConstantId(in_.integer<uint32_t>());
     in_.expect("dims");
     in_.list("[", "]", [&] { c.dims.push_back(in_.integer<int64_t>()); });
+    if (in_.accept("as")) c.rounded = in_.dtype();
+    if (in_.accept("parts")) c.parts = in_.integer<int64_t>();
     if (in_.accept("layout")) {
       auto layout = parse_layout(in_.string());
       if (layout) c.layout = *layout;

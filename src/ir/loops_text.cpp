@@ -95,7 +95,7 @@ class KernelPrinter {
       lanes = (s.lanes_reduce ? " reduce_lanes(" : " lanes(") + scope.bind(s.lanes.var) + " < " +
               std::to_string(s.lanes.extent) + limit + ')';
     }
-    out_.open("tile" + rows + lanes);
+    out_.open(std::string("tile") + (s.matrix ? " matrix" : "") + rows + lanes);
     for (const Accumulator& a : s.accumulators) {
       std::string init = names_.expr(a.init);
       out_.line(std::string(spelling(a.monoid)) + ' ' + scope.bind(a.var) + " = " + init);
@@ -167,6 +167,8 @@ class ModulePrinter {
     std::string dims;
     for (int64_t d : c.dims) dims = joined(dims, ", ", std::to_string(d));
     out_.line("constant " + name_text(c.name) + ": source " + std::to_string(c.source.index) + " dims [" + dims + ']' +
+              (c.rounded ? " as " + std::string(spelling(*c.rounded)) : "") +
+              (c.parts > 1 ? " parts " + std::to_string(c.parts) : "") +
               (c.layout.row_major() ? "" : " layout " + quoted(tenon::print(c.layout))) + " offset " +
               std::to_string(c.offset) + " bytes " + std::to_string(c.bytes));
   }

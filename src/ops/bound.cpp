@@ -159,8 +159,41 @@ std::vector<Tensor> sum_bounds(const BoundInput& in, double roundings) {
   return {std::move(bound)};
 }
 
+namespace {
+
+// Operands of a product rounded to a narrower type: each errs by at most u|x|, and by 2^-126 where the instruction takes
+// subnormal numbers as zero. In the worst case all errors of a sum agree. As roundings to nearest they behave as independent
+// and centred, and then the sum of a b (d_a + d_b) exceeds kDeviations * u * sqrt(2 sum (a b)^2) with probability below
+// 2 exp(-kDeviations^2 / 2) (Hoeffding). The second-order terms, at most u^2 sum |a||b|, are taken at their worst.
+void add_rounding(const BoundInput& in, Tensor& bound) {
+  constexpr double kDeviations = 8;
+  const double u = unit_roundoff(in.rounded);
+  std::vector<Tensor> magnitudes, squares, flushed;
+  for (size_t k = 0; k < in.eval.inputs.size(); ++k) {
+    magnitudes.push_back(magnitude(in, k));
+    squares.push_back(magnitudes.back());
+    flushed.push_back(magnitudes.back());
+    for (double& x : squares.back().f) x *= x;
+    for (double& x : flushed.back().f) x += kFlushed;
+  }
+  const std::vector<Tensor> sum = evaluate_on(in.eval, magnitudes), square = evaluate_on(in.eval, squares), more = evaluate_on(in.eval, flushed);
+  for (size_t e = 0; e < bound.f.size(); ++e) {
+    const double worst = 2 * u * sum[0].f[e], likely = kDeviations * u * std::sqrt(2 * square[0].f[e]);
+    bound.f[e] += std::min(worst, likely) + u * u * sum[0].f[e] + distance(more[0].f[e], sum[0].f[e]);
+  }
+}
+
+}  // namespace
+
 std::vector<Tensor> error_bounds(const BoundInput& in) {
   const OpDef& def = definition(in.eval.node.op);
+  if (def.kind == OpKind::Contraction && in.rounded != DType::F32 && in.results[0].type == DType::F32) {
+    BoundInput plain = in;
+    plain.rounded = DType::F32;
+    std::vector<Tensor> bounds = error_bounds(plain);
+    add_rounding(in, bounds[0]);
+    return bounds;
+  }
   if (def.bound) return def.bound(in);
   if (def.terms) return sum_bounds(in, sum_roundings(def.terms(in.eval)));
   return monotone_bounds(in);

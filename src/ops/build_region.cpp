@@ -27,6 +27,8 @@ class RegionBuilder {
         if (placement == Placement::Inline && reduces == is_reduced(region_.buffer_of(value)))
           TENON_DO(inline_value(region_.buffer_of(value)));
     for (Statement& s : region_.statements) divide_sum(s);
+    if (plan_.precision == DType::BF16)
+      for (Statement& s : region_.statements) round_factors(s);
     return std::move(region_);
   }
 
@@ -52,6 +54,8 @@ class RegionBuilder {
     def.lower(in);
     for (size_t s = first; s < region_.statements.size(); ++s) {
       region_.statements[s].fold_single_step(region_.pool);
+      if (def.kind == OpKind::Contraction)
+        for (const Accumulator& a : region_.statements[s].accumulators) products_.push_back(a.var);
       inline_constants(region_.statements[s]);
     }
     region_.origins.push_back(node.origin);
@@ -180,6 +184,25 @@ class RegionBuilder {
     }
   }
 
+  // sum(k) bf16(a) * bf16(b), where both factors have an output axis of their own: each value that is rounded meets many
+  // of the other's. Depthwise and grouped convolutions stay as they are.
+  void round_factors(Statement& s) {
+    ExprPool& p = region_.pool;
+    if (s.accumulators.size() != 1 || s.accumulators[0].monoid != Monoid::Sum) return;
+    Accumulator& sum = s.accumulators[0];
+    if (p.type(sum.var) != DType::F32 || std::ranges::find(products_, sum.var) == products_.end() || p.op(sum.update) != SOp::Add) return;
+    auto terms = p.operands(sum.update);
+    Expr product = terms[0] == sum.var ? terms[1] : terms[1] == sum.var ? terms[0] : Expr{};
+    if (!product.valid() || p.op(product) != SOp::Mul) return;
+    const std::array factors{p.operands(product)[0], p.operands(product)[1]};
+    auto has_own_axis = [&](size_t i) {
+      return std::ranges::any_of(s.axes, [&](Expr axis) { return p.depends_on(factors[i], axis) && !p.depends_on(factors[1 - i], axis); });
+    };
+    if (!has_own_axis(0) || !has_own_axis(1)) return;
+    auto rounded = [&](Expr e) { return p.cast(p.cast(e, plan_.precision), DType::F32); };
+    sum.update = p.binary(SOp::Add, sum.var, p.binary(SOp::Mul, rounded(factors[0]), rounded(factors[1])));
+  }
+
   std::unexpected<Diags> refuse(BufferId b, const char* why) {
     return fail(Code::E0403, "region " + region_.name + ": value " + region_.buffers[b].name +
                                  " cannot be computed inline: " + why);
@@ -189,6 +212,7 @@ class RegionBuilder {
   const RegionPlan& plan_;
   Region region_;
   ExprPool::Importer importer_;
+  std::vector<Expr> products_;  // accumulators of dot, conv and conv_transpose
 };
 
 }  // namespace

@@ -142,6 +142,8 @@ class Evaluator {
     for (const auto& [key, attribute] : node.attrs)
       if (auto* list = std::get_if<attr::Dims>(&attribute)) TENON_DO(extents(*list));
     auto attribute_dims = [&](Attr key) { return *extents(std::get<attr::Dims>(*node.attrs.find(key))); };
+    std::vector<Tensor> rounded;
+    if (options_.rounded != DType::F32 && definition(node.op).kind == OpKind::Contraction && types[0].type == DType::F32) round_operands(inputs, rounded);
     const EvalInput input{node, inputs, types, dims, attribute_dims};
     std::vector<Tensor> results = definition(node.op).eval(input);
     TENON_CHECK(results.size() == node.outputs.size(), "an evaluation made the wrong number of outputs");
@@ -153,6 +155,18 @@ class Evaluator {
     for (ValueId v : node.inputs) release(v, n);
     for (ValueId v : node.outputs) release(v, n);
     return {};
+  }
+
+  void round_operands(std::vector<const Tensor*>& inputs, std::vector<Tensor>& rounded) const {
+    rounded.reserve(inputs.size());
+    for (const Tensor*& x : inputs) {
+      if (!x) continue;
+      rounded.push_back(*x);
+      rounded.back().type = options_.rounded;
+      round_elements(rounded.back());
+      rounded.back().type = DType::F32;
+      x = &rounded.back();
+    }
   }
 
   void release(ValueId v, int n) {

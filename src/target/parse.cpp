@@ -28,6 +28,8 @@ void read_atom(const toml::table& table, std::span<const std::string> extra, Tom
   section.required("lanes", atom.lanes);
   section.optional("k", atom.k);
   section.optional("intrinsic", atom.intrinsic);
+  section.optional("rows", atom.rows);
+  section.optional("gops", atom.gops);
   section.optional("requires", feature);
   if (types.size() != 3) return section.report("types", "must be [a, b, accumulator]", table.source());
   atom.a = types[0], atom.b = types[1], atom.acc = types[2];

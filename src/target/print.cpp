@@ -58,6 +58,8 @@ std::string to_toml(const Target& t, const std::string& heading, const std::map<
     key("lanes", std::to_string(atom.lanes));
     if (atom.k != 1) key("k", std::to_string(atom.k));
     if (!atom.intrinsic.empty()) key("intrinsic", quoted(atom.intrinsic));
+    if (atom.rows != 1) key("rows", std::to_string(atom.rows));
+    if (atom.gops != 0) key("gops", number(atom.gops));
   }
   out += "\n[cache]\n";
   key("l1d_bytes", std::to_string(t.l1d_bytes));

@@ -143,6 +143,10 @@ const Case kCases[] = {
        target_like(s, "x86_64-unknown-linux-gnu", "vax-unknown-linux-gnu");
        return std::string("compile m.onnx -o out --target ./t.toml");
      }},
+    {Code::E0405, 1, "no instruction that multiplies bf16", "leave --precision out", [](const Scene& s) {
+       s.model(kIdentity);
+       return std::string("compile m.onnx -o out --target x86-64-v3 --precision bf16");
+     }},
     {Code::E0501, 1, "nothing_here does not exist", "", [](const Scene&) { return std::string("run nothing_here"); }},
     {Code::E0502, 1, "`x`", "", [](const Scene& s) {
        const std::string out = compiled(s);

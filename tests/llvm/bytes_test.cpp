@@ -8,7 +8,7 @@ namespace tenon {
 namespace {
 
 class Bytes : public testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(Of, Bytes, testing::ValuesIn(host_targets()), target_label);
+INSTANTIATE_TEST_SUITE_P(Of, Bytes, testing::ValuesIn(all_targets()), target_label);
 
 // y[row, c] = 3 + sum(t) x[row * stride + t, c] * w[c, t], the weights as words of four taps.
 void check_taps(const std::string& name, int64_t channels, int64_t rows, int64_t taps, int64_t stride) {

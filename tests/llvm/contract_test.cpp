@@ -55,7 +55,7 @@ TEST_P(InnermostLoop, IsFusedMultiplyAddsWithoutTheStack) {
 }
 
 class OnHost : public testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(Contract, OnHost, testing::ValuesIn(host_targets()), target_label);
+INSTANTIATE_TEST_SUITE_P(Contract, OnHost, testing::ValuesIn(all_targets()), target_label);
 
 #ifdef __x86_64__
 TEST_P(OnHost, SubnormalsAreZeroInProducts) {

@@ -8,6 +8,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "tenon/runtime.h"
+
 namespace tenon {
 
 namespace fs = std::filesystem;
@@ -45,7 +47,23 @@ std::vector<bool> outputs_of(const Module& module) {
 
 }  // namespace
 
-Native::Native(const Module& module, const Target& target, CodeOptions options) : outputs(outputs_of(module)) {
+// Code that every machine of this architecture runs.
+Target baseline() {
+#if defined(__aarch64__)
+  return target("aarch64");
+#elif defined(__riscv)
+  return target("rv64gcv");
+#else
+  return target("x86-64-v2");
+#endif
+}
+
+Native::Native(const Module& module, const TestTarget& target, CodeOptions options) : outputs(outputs_of(module)) {
+  const Target host = baseline();
+  if (target.modelled) {
+    options.modelled_on = &host;
+    options.models = runtime_bitcode(RuntimePart::Isa, host.triple.substr(0, host.triple.find('-')));
+  }
   auto code = generate_code(module, target, options);
   if (!code) {
     ADD_FAILURE() << code.error()[0].message;
@@ -59,7 +77,7 @@ Native::Native(const Module& module, const Target& target, CodeOptions options) 
     objects.push_back(folder / object.name);
     std::ofstream(objects.back(), std::ios::binary).write(object.bytes.data(), static_cast<std::streamsize>(object.bytes.size()));
   }
-  auto linked = link_shared(folder / "t.so", "t.so", objects, target);
+  auto linked = link_shared(folder / "t.so", "t.so", objects, target.modelled ? host : target);
   if (!linked) ADD_FAILURE() << linked.error()[0].message;
   library_ = dlopen((folder / "t.so").c_str(), RTLD_NOW);
   EXPECT_TRUE(library_) << dlerror();
@@ -83,10 +101,12 @@ void Native::operator()(const std::vector<void*>& params, std::vector<int64_t> s
   ASSERT_EQ(run_(&call), 0);
 }
 
-Target target(const std::string& name) {
-  auto loaded = load_target(name);
+TestTarget target(const std::string& name) {
+  constexpr std::string_view kModelled = "modelled:";
+  const bool modelled = name.starts_with(kModelled);
+  auto loaded = load_target(modelled ? name.substr(kModelled.size()) : name);
   TENON_CHECK(loaded.has_value(), "no target " + name);
-  return *loaded;
+  return {std::move(*loaded), modelled};
 }
 
 std::vector<std::string> host_targets() {
@@ -97,9 +117,16 @@ std::vector<std::string> host_targets() {
   return names;
 }
 
+std::vector<std::string> all_targets() {
+  std::vector<std::string> names = host_targets();
+  for (const char* name : {"modelled:x86-64-v4", "modelled:sapphirerapids", "modelled:znver5"}) names.emplace_back(name);
+  return names;
+}
+
 std::string target_label(const testing::TestParamInfo<std::string>& target) {
   std::string name = target.param;
   std::ranges::replace(name, '-', '_');
+  std::ranges::replace(name, ':', '_');
   return name;
 }
 

@@ -14,9 +14,15 @@ namespace tenon {
 // A module whose host program calls one kernel: params are inputs, written ones outputs.
 Module module_of(Kernel kernel);
 
+// A target as a test names it: `modelled:NAME` is NAME with C models in place of its instructions, so that its kernels
+// run on any machine.
+struct TestTarget : Target {
+  bool modelled = false;
+};
+
 class Native {
  public:
-  Native(const Module& module, const Target& target, CodeOptions options = {.keep_assembly = true});
+  Native(const Module& module, const TestTarget& target, CodeOptions options = {.keep_assembly = true});
   Native(const Native&) = delete;
   ~Native();
 
@@ -34,9 +40,11 @@ class Native {
   int64_t (*workspace_bytes_)(const int64_t*) = nullptr;
 };
 
-Target target(const std::string& name);
+TestTarget target(const std::string& name);
 // Targets of this machine's architecture that it can run.
 std::vector<std::string> host_targets();
+// These, and modelled those that it may not be able to run.
+std::vector<std::string> all_targets();
 std::string target_label(const testing::TestParamInfo<std::string>& target);
 // The innermost loops of the assembly that hold `instruction`.
 std::vector<std::string> loops_with(const std::string& assembly, const std::string& instruction);

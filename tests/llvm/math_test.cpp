@@ -143,7 +143,7 @@ void check(const Function& f, DType type, const std::string& name, double bound)
 }
 
 class Math : public testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(On, Math, testing::ValuesIn(host_targets()), target_label);
+INSTANTIATE_TEST_SUITE_P(On, Math, testing::ValuesIn(all_targets()), target_label);
 
 TEST_P(Math, F32WithinBounds) {
   for (const Function& f : kFunctions) check<float, uint32_t>(f, DType::F32, GetParam(), f.ulp_f32);

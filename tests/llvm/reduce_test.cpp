@@ -10,7 +10,7 @@ namespace tenon {
 namespace {
 
 class Reduce : public testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(On, Reduce, testing::ValuesIn(host_targets()), target_label);
+INSTANTIATE_TEST_SUITE_P(On, Reduce, testing::ValuesIn(all_targets()), target_label);
 
 // Sum and maximum of n elements, `extent` per step.
 Kernel sum_and_max(int64_t extent) {

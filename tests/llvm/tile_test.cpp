@@ -7,7 +7,7 @@ namespace tenon {
 namespace {
 
 class Tiles : public testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(On, Tiles, testing::ValuesIn(host_targets()), target_label);
+INSTANTIATE_TEST_SUITE_P(On, Tiles, testing::ValuesIn(all_targets()), target_label);
 
 // z = x * 2 + y over n elements, 64 per tile.
 TEST_P(Tiles, ElementwiseWithTail) {

@@ -57,7 +57,8 @@ Result<std::vector<Tensor>> run_lowered(const Graph& graph, std::span<const Tens
   for (const PackedConstant& c : module.constants) bytes = std::max(bytes, c.offset + c.bytes);
   Aligned weights(static_cast<size_t>(bytes) + 64);  // slack that vector loads may touch
   for (const PackedConstant& c : module.constants) {
-    const std::vector<std::byte> packed = encode(pack(tensor_of(graph.constants[c.source]), c.layout));
+    const std::vector<std::byte> packed = encode(pack_rounded(
+        tensor_of(graph.constants[c.source]), c.layout, c.rounded.value_or(graph.constants[c.source].type), c.parts));
     std::memcpy(weights.data() + c.offset, packed.data(), packed.size());
   }
   tn_call call{in_data.data(), out_data.data(), weights.data(), workspace.data(), values.data(), nullptr};

@@ -115,5 +115,20 @@ TEST(Target, UnknownNamesListTheKnown) {
   EXPECT_EQ(file.error()[0].code, Code::E0101);
 }
 
+TEST(Target, TilesAreAtomsWithRowsAndARate) {
+  auto loaded = load_target("sapphirerapids");
+  ASSERT_TRUE(loaded);
+  const Atom* tiles = loaded->find("tdpbf16ps");
+  ASSERT_TRUE(tiles);
+  EXPECT_EQ(tiles->rows, 16);
+  EXPECT_EQ(tiles->k, 32);
+  EXPECT_GT(tiles->gops, loaded->gflops_f32);
+  auto again = parse_target(to_toml(*loaded, "", {}), "again");
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->find("tdpbf16ps")->gops, tiles->gops);
+  EXPECT_EQ(again->find("tdpbssd")->rows, 16);
+  EXPECT_FALSE(load_target("x86-64-v3")->find("tdpbf16ps"));
+}
+
 }  // namespace
 }  // namespace tenon

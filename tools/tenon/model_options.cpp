@@ -54,6 +54,7 @@ std::vector<Option> code_rows(ModelArguments& a) {
       {"--cpu-dispatch", "LIST", "Targets in one artifact that picks where it runs, least first: v2,v3,v4,sapphirerapids", &a.cpu_dispatch},
       {"-O", "LEVEL", "Optimisation level", &a.level, {"0", "1", "2", "3"}},
       {"--policy", "POLICY", "Who decides what to fuse and how to schedule it", &a.policy, {"rules"}},
+      {"--precision", "PRECISION", "What products of f32 may lose: strict: nothing; bf16: operands are rounded to bf16, sums stay f32; fast: allows cheaper algorithms, of which there are none yet; fp16: is refused", &a.precision, {"strict", "fast", "bf16", "fp16"}},
       {"--schedule", "FILE", "Replay a schedule that --emit schedule wrote", &a.schedule},
       {"--state", "PAST=PRESENT", "Grow an output in its input's buffer, as 'past.*=present.*'; repeatable", &a.states},
       {"--threads", "MODE", "How the artifact uses threads", &a.threads, {"none", "callback", "pool"}},
@@ -124,6 +125,7 @@ Result<CompileOptions> to_options(const ModelArguments& a, Console& console) {
   options.weights = parse_weights(a.weights).value_or(options.weights);
   options.threads = parse_threads(a.threads).value_or(options.threads);
   if (!a.policy.empty()) options.policy = a.policy;
+  options.precision = parse_precision(a.precision).value_or(options.precision);
   options.schedule = a.schedule;
   options.states = a.states;
   options.depfile = a.depfile;
