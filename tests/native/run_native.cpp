@@ -22,7 +22,7 @@ struct Aligned {
 Result<std::vector<Tensor>> run_lowered(const Graph& graph, std::span<const Tensor> inputs,
                                         const std::unordered_map<std::string, int64_t>& symbols,
                                         const std::function<void(Plan&)>& edit) {
-  const Target target = tenon::target(host_targets().back());
+  const TestTarget target = tenon::target(host_targets().back());
   TENON_TRY(Plan plan, rules_policy(graph, target));
   if (edit) edit(plan);
   TENON_TRY(Module module, build_module(graph, plan, target, {.verify_each = true}));
