@@ -54,7 +54,7 @@ class Bf16(unittest.TestCase):
         self.assertNotIn("precision", strict_manifest)
         self.assertEqual(manifest["precision"], "bf16")
         self.assertLess(manifest["weights"]["bytes"], 0.7 * strict_manifest["weights"]["bytes"])
-        exact, rounded = self.verify(strict), self.verify(narrow, "--layers")
+        exact, rounded = self.verify(strict), self.verify(narrow, "--layers", "--target", self.target)
         self.assertTrue(exact["passed"] and rounded["passed"])
         self.assertGreater(rounded["outputs"][0]["max_abs"], 10 * exact["outputs"][0]["max_abs"])
         self.assertLess(exact["outputs"][0]["bound"], 0.2 * rounded["outputs"][0]["bound"])
