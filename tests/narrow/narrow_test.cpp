@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "run_module.h"
+#include "../llvm/run_module.h"
 // After the harness.
 #include "../ops/rig.h"
 #include "tenon/policy.h"
@@ -122,7 +122,7 @@ void check(const Net& net, const Case& c, Precision precision, double terms, boo
   ASSERT_TRUE(reparsed) << reparsed.error()[0].message;
   EXPECT_EQ(print(*reparsed), print(*module));
   std::string assembly;
-  auto native = run_module(*module, net.graph, on, net.inputs, &assembly);
+  auto native = run_module(*module, net.graph, on, net.inputs, {}, &assembly);
   ASSERT_TRUE(native) << native.error()[0].message;
   expect_close((*native)[0], (*want)[0], (*sizes)[0], terms, "native");
   if (c.instruction.empty() || !has_instruction) return;

@@ -1,23 +1,9 @@
 // Rows as native code for this machine.
-#include <cstring>
-
-#include "../llvm/harness.h"
+#include "../llvm/run_module.h"
 #include "../ops/rig.h"
-#include "tenon/passes.h"
 #include "tenon/policy.h"
-#include "tenon/runtime.h"
 
 namespace tenon::testing {
-
-namespace {
-
-struct Aligned {
-  explicit Aligned(size_t bytes) : storage(bytes + 64) {}
-  uint8_t* data() { return storage.data() + (64 - reinterpret_cast<uintptr_t>(storage.data()) % 64); }
-  std::vector<uint8_t> storage;
-};
-
-}  // namespace
 
 Result<std::vector<Tensor>> run_lowered(const Graph& graph, std::span<const Tensor> inputs,
                                         const std::unordered_map<std::string, int64_t>& symbols,
@@ -26,46 +12,9 @@ Result<std::vector<Tensor>> run_lowered(const Graph& graph, std::span<const Tens
   TENON_TRY(Plan plan, rules_policy(graph, target));
   if (edit) edit(plan);
   TENON_TRY(Module module, build_module(graph, plan, target, {.verify_each = true}));
-  module.name = "t";
-  std::vector<int64_t> values;
-  for (Expr s : module.symbols) values.push_back(symbols.at(module.pool.var(s).name));
-  ExprPool::Bindings bindings;
-  for (size_t k = 0; k < values.size(); ++k) bindings[module.symbols[k]] = values[k];
-  values.push_back(0);
-  const CodeOptions options{.runtime_bitcode = runtime_bitcode(
-                                RuntimePart::Model, target.triple.substr(0, target.triple.find('-')))};
-  if (auto code = generate_code(module, target, options); !code)
+  if (auto code = generate_code(module, target, {.runtime_bitcode = runtime_bitcode(RuntimePart::Model, target.triple.substr(0, target.triple.find('-')))}); !code)
     return std::unexpected(std::move(code).error());
-  const Native native(module, target, options);
-  std::vector<std::vector<std::byte>> in, out;
-  std::vector<const void*> in_data;
-  std::vector<void*> out_data;
-  for (const Tensor& t : inputs) {
-    in.push_back(encode(t));
-    in_data.push_back(in.back().data());
-  }
-  std::vector<Tensor> results;
-  for (const Port& p : module.outputs) {
-    std::vector<int64_t> dims;
-    for (Expr d : p.dims) dims.push_back(*module.pool.evaluate(d, bindings));
-    results.push_back(Tensor::zeros(p.type, dims));
-    out.push_back(encode(results.back()));
-    out_data.push_back(out.back().data());
-  }
-  Aligned workspace(static_cast<size_t>(native.workspace_bytes(values)) + (size_t{1} << 20));
-  int64_t bytes = 0;
-  for (const PackedConstant& c : module.constants) bytes = std::max(bytes, c.offset + c.bytes);
-  Aligned weights(static_cast<size_t>(bytes) + 64);  // slack that vector loads may touch
-  for (const PackedConstant& c : module.constants) {
-    const std::vector<std::byte> packed = encode(pack_rounded(
-        tensor_of(graph.constants[c.source]), c.layout, c.rounded.value_or(graph.constants[c.source].type), c.parts));
-    std::memcpy(weights.data() + c.offset, packed.data(), packed.size());
-  }
-  tn_call call{in_data.data(), out_data.data(), weights.data(), workspace.data(), values.data(), nullptr};
-  if (int32_t status = native.run(call)) return fail(Code::E0503, "status " + std::to_string(status));
-  for (size_t k = 0; k < results.size(); ++k)
-    results[k] = decode(results[k].type, results[k].dims, out[k].data(), out[k].size());
-  return results;
+  return run_module(std::move(module), graph, target, inputs, symbols);
 }
 
 }  // namespace tenon::testing
