@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "partition.h"
 #include "precision.h"
 #include "tenon/ops.h"
 #include "tiles.h"
@@ -10,8 +11,6 @@
 namespace tenon {
 
 namespace {
-
-bool moves(const Node& node) { return node.op == Op::reshape || node.op == Op::transpose || node.op == Op::slice || node.op == Op::broadcast; }
 
 // Adds the margins of `v` that a reader wants; false: none.
 bool widen(const ExprPool& pool, std::vector<Halo>& halos, const Node& reader, ValueId v) {
@@ -54,7 +53,8 @@ class Halos {
     const Value& value = graph_.values[v];
     if (!root_[static_cast<size_t>(v.index)] || !value.def.valid() || !is_float(value.type)) return layout;
     const auto& readers = users_[static_cast<size_t>(v.index)];
-    if (moves(node(value.def.index)) || std::ranges::any_of(readers, [&](int n) { return moves(node(n)); })) return layout;
+    auto moves = [&](int n) { return is_plain_movement(node(n).op); };
+    if (moves(value.def.index) || std::ranges::any_of(readers, moves)) return layout;
     std::vector<Halo> halos;
     double copies = 0, bytes = bits(value.type) / 8.0;
     for (Expr d : value.dims) bytes *= known(graph_.pool, d);

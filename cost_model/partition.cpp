@@ -35,11 +35,7 @@ class Partitioner {
   }
   // Reads an element more than once.
   bool windowed(int n) const { return graph_.nodes[static_cast<size_t>(n)].attrs.has(Attr::kernel); }
-  // Movement that stays one load with affine indices: no guards, no choice between operands.
-  bool plain_movement(int n) const {
-    Op op = graph_.nodes[static_cast<size_t>(n)].op;
-    return op == Op::reshape || op == Op::transpose || op == Op::broadcast || op == Op::slice;
-  }
+  bool plain_movement(int n) const { return is_plain_movement(graph_.nodes[static_cast<size_t>(n)].op); }
   bool substitutable(int n) const {
     Op op = graph_.nodes[static_cast<size_t>(n)].op;
     return def(n).kind == OpKind::Elementwise || plain_movement(n) || op == Op::pad || op == Op::iota;
@@ -151,6 +147,8 @@ class Partitioner {
 };
 
 }  // namespace
+
+bool is_plain_movement(Op op) { return op == Op::reshape || op == Op::transpose || op == Op::broadcast || op == Op::slice; }
 
 std::vector<RegionPlan> partition(const Graph& graph) { return Partitioner(graph).run(); }
 

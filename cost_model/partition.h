@@ -10,6 +10,9 @@ namespace tenon {
 // what it makes can be substituted into them, or when it is the reduction that they finish.
 std::vector<RegionPlan> partition(const Graph& graph);
 
+// Movement that stays one load with affine indices: no guards, no choice between operands.
+bool is_plain_movement(Op op);
+
 // Channels innermost for everything around convolutions; graph inputs and outputs stay row-major.
 std::vector<std::pair<ValueId, Layout>> channels_last(const Graph& graph);
 

@@ -46,7 +46,7 @@ bool fills_vectors(const Region& region, int64_t attach, const Target& target) {
 }
 
 // `most_rows`: of any product.
-Knobs choose_knobs(const Graph& graph, const Region& region, const Target& target, double most_rows = INFINITY) {
+Knobs choose_knobs(const Graph& graph, Region& region, const Target& target, double most_rows = INFINITY) {
   Knobs knobs;
   if (int64_t attach = max_attach(graph, region); attach && fills_vectors(region, attach, target)) knobs.set(Knob::attach, attach);
   if (target.masked_memory && makes_words(graph, region)) knobs.set(Knob::lanes, 2);

@@ -69,9 +69,8 @@ bool has_margins(const Graph& graph, const Region& region, const Statement& s) {
 }
 
 // Bytes between neighbouring rows of the left operand.
-std::optional<int64_t> row_distance(const Graph& graph, const Region& source, const Statement& s, const ContractionAxes& axes) {
+std::optional<int64_t> row_distance(const Graph& graph, Region& region, const Statement& s, const ContractionAxes& axes) {
   if (axes.m.empty()) return std::nullopt;
-  Region region = source;
   ExprPool& pool = region.pool;
   std::vector<Expr> loads;
   pool.collect_loads(s.accumulators[0].update, loads);
@@ -182,7 +181,7 @@ bool reads_constant_rows(const Graph& graph, const Region& region, const Stateme
 
 }  // namespace
 
-std::optional<Tile> best_tile(const Graph& graph, const Region& region, size_t statement, const Target& target,
+std::optional<Tile> best_tile(const Graph& graph, Region& region, size_t statement, const Target& target,
                               double most_rows, const Blocks& blocks) {
   Tile tile;
   Knobs& knobs = tile.knobs;

@@ -22,7 +22,8 @@ struct Tile {
 };
 
 // The tile of a statement that is a product, with at most `most_rows` rows; nothing where it is none.
-std::optional<Tile> best_tile(const Graph& graph, const Region& region, size_t statement, const Target& target,
+// Makes expressions in region.pool.
+std::optional<Tile> best_tile(const Graph& graph, Region& region, size_t statement, const Target& target,
                                 double most_rows = INFINITY, const Blocks& blocks = {});
 
 }  // namespace tenon
