@@ -10,7 +10,6 @@ namespace tenon {
 
 namespace {
 
-constexpr int64_t kPair = 2;
 constexpr int64_t kLeastInParts = 12;  // terms of a sum: for fewer, six products would round more often than one (docs/accuracy.md)
 
 // x of cast(cast(x, bf16), f32).
@@ -209,8 +208,8 @@ class Narrower {
     if (pool_.op(load) != SOp::Load) return {};
     const BufferId source = pool_.buffer(load);
     std::vector<Expr> indices(pool_.operands(load).begin(), pool_.operands(load).end());
-    std::vector<Expr> dims = region_.buffers[source].dims, shift(dims.size(), pool_.index(0)), all = statement().axes;
-    all.insert(all.end(), statement().reduce_axes.begin(), statement().reduce_axes.end());
+    std::vector<Expr> dims = region_.buffers[source].dims, shift(dims.size(), pool_.index(0));
+    const std::vector<Expr> all = all_axes(statement());
     int along = -1;
     for (size_t d = 0; d < dims.size(); ++d) {
       if (pool_.depends_on(indices[d], k)) {
@@ -219,11 +218,7 @@ class Narrower {
         dims[d] = pool_.var(k).extent;
         continue;
       }
-      if (!condition.valid() || (pool_.provably_nonnegative(indices[d]) && pool_.provably_less(indices[d], dims[d]))) continue;
-      auto range = index_range(pool_, indices[d], all);
-      if (!range) return {};
-      shift[d] = range->first;
-      dims[d] = pool_.add(pool_.sub(range->second, range->first), pool_.index(1));
+      if (condition.valid() && !cover(pool_, indices[d], all, dims[d], shift[d])) return {};
     }
     if (along < 0) return {};
     Statement made{};
@@ -232,10 +227,7 @@ class Narrower {
     for (size_t d = 0; d < dims.size(); ++d) {
       made.axes.push_back(pool_.axis("p" + std::to_string(d), dims[d]));
       from.push_back(pool_.add(made.axes[d], shift[d]));
-      if (static_cast<int>(d) == along) continue;
-      const Expr extent = region_.buffers[source].dims[d];
-      if (!pool_.provably_nonnegative(from[d])) inside = pool_.all_of(inside, pool_.binary(SOp::Le, pool_.index(0), from[d]));
-      if (!pool_.provably_less(from[d], extent)) inside = pool_.all_of(inside, pool_.binary(SOp::Lt, from[d], extent));
+      if (static_cast<int>(d) != along) inside = and_inside(pool_, inside, from[d], region_.buffers[source].dims[d]);
     }
     Expr value = pool_.load(source, DType::F32, from);
     if (inside.valid()) value = pool_.select(inside, value, fill);

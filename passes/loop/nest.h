@@ -101,8 +101,17 @@ size_t narrow_operands(Region& region, size_t statement, Store<BufferId, BufferP
 std::optional<Product> narrow_product(const ExprPool& pool, std::span<const Accumulator> accumulators);
 bool is_narrow_product(const ExprPool& pool, std::span<const Accumulator> accumulators);
 
+constexpr int64_t kPair = 2;          // of bf16, in a word
+constexpr int64_t kBytesPerWord = 4;
+
+// The statement's axes, those of its result first.
+std::vector<Expr> all_axes(const Statement& statement);
 // Smallest and largest value of an index that is affine, with constant steps, in axes of known extents.
 std::optional<std::pair<Expr, Expr>> index_range(ExprPool& pool, Expr e, const std::vector<Expr>& axes);
+// `dim` becomes as long as what the index reaches, and `shift` where that begins; false where it is not known.
+bool cover(ExprPool& pool, Expr index, const std::vector<Expr>& axes, Expr& dim, Expr& shift);
+// The condition and, as far as it is not known to hold, 0 <= index < extent.
+Expr and_inside(ExprPool& pool, Expr condition, Expr index, Expr extent);
 
 // The statement's taps that may lie in padding, before prepare_operands makes a padded copy of what they read.
 std::vector<PaddedTaps> padded_taps(const Region& region, ExprPool& pool, const Statement& statement);
@@ -128,6 +137,17 @@ struct TileShape {
   int64_t atom_k = 1;           // steps that one instruction sums
   bool matrix = false;          // Knob::matrix
 };
+
+// What a shape is chosen by, beside the nest and its knobs.
+struct ShapeInput {
+  const Region& region;
+  const Store<BufferId, BufferPlace>& places;
+  const Target& target;
+  std::function<bool(BufferId)> is_constant;
+};
+TileShape choose_shape(const ShapeInput& in, ExprPool& pool, Nest& nest, const Knobs& knobs, bool ordered);
+// Lanes of the statement's tiles, where an axis of its result is the vector axis.
+int64_t lanes_of(const Region& region, const Statement& statement, const Knobs& knobs, const Target& target);
 
 // Statements that write zeros into the margins of a buffer. Makes axes in region.pool.
 std::vector<Statement> margins(Region& region, BufferId buffer, const Layout& layout);

@@ -22,6 +22,27 @@ std::optional<std::pair<Expr, Expr>> index_range(ExprPool& pool, Expr e, const s
   return std::pair{low, high};
 }
 
+std::vector<Expr> all_axes(const Statement& statement) {
+  std::vector<Expr> all = statement.axes;
+  all.insert(all.end(), statement.reduce_axes.begin(), statement.reduce_axes.end());
+  return all;
+}
+
+bool cover(ExprPool& pool, Expr index, const std::vector<Expr>& axes, Expr& dim, Expr& shift) {
+  if (pool.provably_nonnegative(index) && pool.provably_less(index, dim)) return true;
+  auto range = index_range(pool, index, axes);
+  if (!range) return false;
+  shift = range->first;
+  dim = pool.add(pool.sub(range->second, range->first), pool.index(1));
+  return true;
+}
+
+Expr and_inside(ExprPool& pool, Expr condition, Expr index, Expr extent) {
+  if (!pool.provably_nonnegative(index)) condition = pool.all_of(condition, pool.binary(SOp::Le, pool.index(0), index));
+  if (!pool.provably_less(index, extent)) condition = pool.all_of(condition, pool.binary(SOp::Lt, index, extent));
+  return condition;
+}
+
 namespace {
 
 class Preparer {
@@ -42,25 +63,14 @@ class Preparer {
       replace(select, pool_.operands(select)[1]);
       return;
     }
-    const Statement& s = region_.statements[index_];
-    auto varies = [&](Expr e) {
-      return std::ranges::any_of(s.axes, [&](Expr a) { return pool_.depends_on(e, a); }) ||
-             std::ranges::any_of(s.reduce_axes, [&](Expr a) { return pool_.depends_on(e, a); });
-    };
+    const std::vector<Expr> all = all_axes(statement());
+    auto varies = [&](Expr e) { return std::ranges::any_of(all, [&](Expr a) { return pool_.depends_on(e, a); }); };
     if (varies(fill) || !varies(condition)) return;
     BufferId source = pool_.buffer(load);
-    std::vector<Expr> all = s.axes;
-    all.insert(all.end(), s.reduce_axes.begin(), s.reduce_axes.end());
-
     std::vector<Expr> indices(pool_.operands(load).begin(), pool_.operands(load).end());
     std::vector<Expr> dims = region_.buffers[source].dims, shift(dims.size(), pool_.index(0));
-    for (size_t d = 0; d < dims.size(); ++d) {
-      if (pool_.provably_nonnegative(indices[d]) && pool_.provably_less(indices[d], dims[d])) continue;
-      auto range = index_range(pool_, indices[d], all);
-      if (!range) return;
-      shift[d] = range->first;
-      dims[d] = pool_.add(pool_.sub(range->second, range->first), pool_.index(1));
-    }
+    for (size_t d = 0; d < dims.size(); ++d)
+      if (!cover(pool_, indices[d], all, dims[d], shift[d])) return;
     BufferId padded = temporary(source, "_padded", dims);
     places_[padded].layout = permutation_of(places_[source].layout);
 
@@ -70,11 +80,7 @@ class Preparer {
     for (size_t d = 0; d < dims.size(); ++d) {
       copy.axes.push_back(pool_.axis("p" + std::to_string(d), dims[d]));
       from.push_back(pool_.add(copy.axes[d], shift[d]));
-      Expr extent = region_.buffers[source].dims[d];
-      if (!pool_.provably_nonnegative(from[d]))
-        inside = pool_.all_of(inside, pool_.binary(SOp::Le, pool_.index(0), from[d]));
-      if (!pool_.provably_less(from[d], extent))
-        inside = pool_.all_of(inside, pool_.binary(SOp::Lt, from[d], extent));
+      inside = and_inside(pool_, inside, from[d], region_.buffers[source].dims[d]);
     }
     copy.indices = copy.axes;
     DType type = region_.buffers[source].type;
@@ -99,9 +105,7 @@ class Preparer {
     const BufferId source = pool_.buffer(load);
     const Layout& layout = places_[source].layout;
     if (layout.halos.empty() || pool_.as_double(fill) != 0.0) return false;
-    const Statement& s = region_.statements[index_];
-    std::vector<Expr> all = s.axes;
-    all.insert(all.end(), s.reduce_axes.begin(), s.reduce_axes.end());
+    const std::vector<Expr> all = all_axes(statement());
     auto indices = pool_.operands(load);
     for (size_t d = 0; d < indices.size(); ++d) {
       const auto range = index_range(pool_, indices[d], all);

@@ -144,6 +144,7 @@ void move_box(const Packer::Box& box, const std::byte* source, std::byte* target
   }
 }
 
+// As float_bits(DType::BF16, x), which is too slow for every weight of a model.
 uint16_t nearest_bf16(float x) {
   const auto bits = std::bit_cast<uint32_t>(x);
   if (std::isnan(x)) return static_cast<uint16_t>(bits >> 16 | 0x40);
