@@ -236,7 +236,13 @@ std::optional<Tile> best_tile(const Graph& graph, Region& region, size_t stateme
   const double steps = bytes ? k / 4 : k, operations = 2.0 * 2 * width * (bytes ? 4 : 1);
   tile.seconds = block.cycles * steps * operations / ((bytes ? target.gops_i8 : target.gflops_f32) * 1e9);
   const double panel = work.column * static_cast<double>(block.vectors * width);
-  if (from_memory && (m <= kVeryFewRows || panel <= kPanelShare * l2) && target.l1_ahead_bytes == 0) knobs.set(Knob::prefetch, 1);
+  // Beside lines that stream into the first-level cache only very few rows gain, which want them at the rate of memory, and
+  // only where the second-level cache has room: on Cascade Lake (1 MiB) they are gone before their use; on Emerald Rapids
+  // (2 MiB) products of 49 rows gain 8 to 15 %, those of 128 lose 1 to 9 %.
+  constexpr double kRoomBeside = 1 << 20;
+  const bool pays = target.l1_ahead_bytes == 0 ? m <= kVeryFewRows || panel <= kPanelShare * l2
+                                               : m <= kVeryFewRows && l2 - 2 * panel >= kRoomBeside;
+  if (from_memory && pays) knobs.set(Knob::prefetch, 1);
   // A panel that the first-level cache does not hold streams from the second.
   if (target.l1_ahead_bytes > 0 && panel > static_cast<double>(target.l1d_bytes) / 2)
     knobs.set(Knob::ahead, std::max<int64_t>(1, target.l1_ahead_bytes / (block.vectors * width * work.element * (type == DType::I32 ? 4 : 1))));

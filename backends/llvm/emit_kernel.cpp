@@ -60,6 +60,10 @@ class KernelEmitter {
     types.insert(types.end(), {b_.getPtrTy(), b_.getInt64Ty(), b_.getInt64Ty()});
     llvm::Function* f = code_.function(llvm::FunctionType::get(b_.getVoidTy(), types, false), symbol,
                                        llvm::GlobalValue::ExternalLinkage);
+    // Totals of sums in parts are spilled: no slot may straddle two cache lines, which the ABI's alignment allows.
+    constexpr int kAbiBytes = 16;
+    if (code_.isa.x86 && code_.target.vector_bytes > kAbiBytes)
+      f->addFnAttr(llvm::Attribute::getWithStackAlignment(code_.context, llvm::Align(static_cast<uint64_t>(code_.target.vector_bytes))));
     b_.SetInsertPoint(llvm::BasicBlock::Create(code_.context, "entry", f));
 
     ExprPool pool = kernel_.pool;

@@ -17,7 +17,7 @@ class Counter {
   std::optional<CallWork> run(const std::vector<bool>& constant) {
     const Counts counts = walk(kernel_.body);
     if (!known_) return std::nullopt;
-    CallWork work{.multiply_adds = {}, .bytes = pool.index(0), .constant_bytes = pool.index(0)};
+    CallWork work{.multiply_adds = within_, .bytes = pool.index(0), .constant_bytes = pool.index(0)};
     for (const auto& [buffer, points] : counts.written) {
       auto products = per_point_.find(buffer);
       if (products == per_point_.end()) continue;
@@ -40,6 +40,9 @@ class Counter {
   };
   struct Loop {
     Expr var, trips;
+  };
+  struct Branch {
+    Expr var, extent, part;  // `part` of the variable's `extent` values lead here
   };
 
   template <class Key>
@@ -80,14 +83,13 @@ class Counter {
     return pool.index(hi);
   }
 
-  // Loop variables that an expression depends on, through the Lets.
+  // Variables that an expression depends on, also through the Lets.
   void depends(Expr e, std::vector<Expr>& out) const {
     std::vector<Expr> vars;
     pool.collect_vars(e, vars);
     for (Expr var : vars) {
-      auto let = lets_.find(var);
-      if (let == lets_.end()) out.push_back(var);
-      else out.insert(out.end(), let->second.begin(), let->second.end());
+      out.push_back(var);
+      if (auto let = lets_.find(var); let != lets_.end()) out.insert(out.end(), let->second.begin(), let->second.end());
     }
   }
 
@@ -97,9 +99,12 @@ class Counter {
     depends(offset, vars);
     std::pair<Expr, Expr> trips{pool.index(1), pool.index(1)};
     for (const Loop& loop : loops_) {
-      const bool used = std::ranges::find(vars, loop.var) != vars.end();
-      if (std::ranges::find(once_, loop.var) != once_.end()) continue;
-      (used ? trips.first : trips.second) = pool.mul(used ? trips.first : trips.second, loop.trips);
+      Expr& all = std::ranges::find(vars, loop.var) != vars.end() ? trips.first : trips.second;
+      all = pool.mul(all, loop.trips);
+    }
+    for (const Branch& branch : branches_) {
+      Expr& all = std::ranges::find(vars, branch.var) != vars.end() ? trips.first : trips.second;
+      all = pool.floordiv(pool.mul(all, branch.part), branch.extent);
     }
     return trips;
   }
@@ -159,13 +164,49 @@ class Counter {
       for (const auto& [type, number] : products) {
         const BufferId buffer = s.stores[0].buffer;
         const Expr each = pool.mul(pool.mul(steps, repeats.at(buffer)), pool.index(number));
-        if (auto [at, fresh] = per_point_[buffer].emplace(type, each); !fresh) at->second = pool.max(at->second, each);
+        if (kernel_.buffers[buffer].space != Space::Param)  // each block of the shared loops writes it anew
+          add(within_, type, pool.mul(split(s.stores[0].offset).first, each));
+        else if (auto [at, fresh] = per_point_[buffer].emplace(type, each); !fresh) at->second = pool.max(at->second, each);
       }
     loops_.resize(outer);
   }
 
+  // `if block < whole ... else ...`: the remainder is elsewhere. Of any other two branches the one that does more counts.
+  void branch(const Stmt& s, Counts& counts) {
+    const std::vector<Expr> sides(pool.operands(s.value).begin(), pool.operands(s.value).end());
+    const bool splits = pool.op(s.value) == SOp::Lt && pool.op(sides[0]) == SOp::Var && over_symbols(sides[1]) &&
+                        pool.var(sides[0]).extent.valid() && over_symbols(pool.var(sides[0]).extent);
+    if (!splits) {
+      Counts then = walk(s.body);
+      const Counts otherwise = walk(s.otherwise);
+      most(then.read, otherwise.read);
+      most(then.written, otherwise.written);
+      add(counts.read, then.read);
+      return add(counts.written, then.written);
+    }
+    const Expr extent = pool.var(sides[0]).extent, whole = pool.min(sides[1], extent);
+    for (const auto& [body, part] : {std::pair(&s.body, whole), std::pair(&s.otherwise, pool.sub(extent, whole))}) {
+      branches_.push_back({sides[0], extent, part});
+      const Counts inside = walk(*body);
+      branches_.pop_back();
+      add(counts.read, inside.read);
+      add(counts.written, inside.written);
+    }
+  }
+
+  // An index that is computed from those of loops, as of tasks, counts in their place: its extent is exact.
+  void count_by(Expr let) {
+    const Expr extent = pool.var(let).extent;
+    if (!extent.valid() || !over_symbols(extent)) return;
+    const std::vector<Expr>& from = lets_.at(let);
+    for (Loop& loop : loops_)
+      if (std::ranges::find(from, loop.var) != from.end()) loop.trips = pool.index(1);
+    loops_.push_back({let, extent});
+  }
+
   Counts walk(const std::vector<Stmt>& block) {
     Counts counts;
+    const std::vector<Loop> outside = loops_;
     for (const Stmt& s : block) {
       switch (s.kind) {
         case StmtKind::For: {
@@ -179,20 +220,9 @@ class Counter {
         case StmtKind::Let:
           depends(s.value, lets_[s.var]);
           read(s.value, counts);
+          count_by(s.var);
           break;
-        case StmtKind::If: {
-          Counts then = walk(s.body);
-          // `if block < whole ... else ...`: the other branch is the remainder's, in one trip.
-          const size_t outer = once_.size();
-          depends(s.value, once_);
-          const Counts otherwise = walk(s.otherwise);
-          once_.resize(outer);
-          most(then.read, otherwise.read);
-          most(then.written, otherwise.written);
-          add(counts.read, then.read);
-          add(counts.written, then.written);
-          break;
-        }
+        case StmtKind::If: branch(s, counts); break;
         case StmtKind::While: known_ = false; break;
         case StmtKind::Store:
           for (const TileStore& store : s.stores) {
@@ -207,6 +237,7 @@ class Counter {
           break;
       }
     }
+    loops_ = outside;
     return counts;
   }
 
@@ -217,9 +248,10 @@ class Counter {
 
  private:
   std::vector<Loop> loops_;
-  std::vector<Expr> once_;  // loop variables that have one value here
+  std::vector<Branch> branches_;
   std::map<Expr, std::vector<Expr>> lets_;
   std::map<BufferId, std::map<std::string, Expr>> per_point_;
+  std::map<std::string, Expr> within_;  // what makes temporaries of a block
   bool known_ = true;
 };
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "../../src/driver/roofline.h"
 #include "../loops/cases.h"
@@ -17,9 +18,10 @@ struct Total {
   double multiply_adds = 0, bytes = 0;
 };
 
-Total total(const Graph& graph, const std::string& target_name, int64_t n) {
+Total total(const Graph& graph, const std::string& target_name, int64_t n, const std::function<void(Plan&)>& edit = {}) {
   const auto target = load_target(target_name);
-  const auto plan = rules_policy(graph, *target);
+  auto plan = rules_policy(graph, *target);
+  if (edit) edit(*plan);
   const auto module = build_module(graph, *plan, *target, {});
   EXPECT_TRUE(module);
   ExprPool pool = module->pool;
@@ -58,6 +60,32 @@ INSTANTIATE_TEST_SUITE_P(Targets, Rows, ::testing::Values("x86-64-v2", "x86-64-v
                            std::ranges::replace(name, '-', '_');
                            return name;
                          });
+
+// Blocks of 7 rows of 50, in tiles with remainders of their own, beside temporaries of one block: each product counts once.
+TEST(Work, ProducersInBlocks) {
+  testing::GraphMaker g("attention");
+  const ValueId q = g.input("q", {"2", "50", "24"}), k = g.input("k", {"2", "24", "70"}), v = g.input("v", {"2", "70", "24"});
+  const ValueId rows = g.node(Op::softmax, {g.node(Op::dot, {q, k})}, Attrs().set<Attr::axis>(2));
+  g.output(g.node(Op::dot, {rows, v}));
+  const Total work = total(g.graph, "x86-64-v4", 1, [](Plan& plan) {
+    ASSERT_EQ(plan.regions.size(), 1U);
+    ASSERT_EQ(plan.regions[0].schedule.variants.size(), 1U);
+    plan.regions[0].schedule.variants[0].knobs.set(Knob::attach_block, 7);
+  });
+  EXPECT_EQ(work.multiply_adds, 2 * 50 * 70 * (24 + 24));
+}
+
+// Rows whose results have margins: the remainder of a line counts as what it is.
+TEST(Work, RowsBesideMargins) {
+  testing::GraphMaker g("margins");
+  const ValueId x = g.input("x", {"1", "32", "30", "30"});
+  const ValueId y = g.node(Op::conv, {x, g.constant({48, 32, 1, 1})}, g.conv({1, 1}, {0, 0}));
+  g.output(g.node(Op::conv, {y, g.constant({16, 48, 3, 3})}, g.conv({1, 1}, {1, 1})));
+  const Total work = total(g.graph, "x86-64-v4", 1, [&](Plan& plan) {
+    for (RegionPlan& region : plan.regions) region.schedule.variants[0].knobs.set(Knob::rows, 7);
+  });
+  EXPECT_EQ(work.multiply_adds, 30 * 30 * (32 * 48 + 48 * 16 * 9));
+}
 
 TEST(Work, ElementwiseMovesItsOperands) {
   testing::GraphMaker maker("sum");
