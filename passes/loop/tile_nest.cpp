@@ -256,7 +256,8 @@ class Tiler {
     int64_t total = 1;
     for (const TileReduce& r : tile.reduce) total *= pool_.as_int(r.extent).value_or(kTypical);
     const bool keeps_registers = reuses_operand(tile) && !tile.rows.empty();
-    int64_t part = keeps_registers ? std::min(shape_.part, total / 2) : static_cast<int64_t>(std::sqrt(static_cast<double>(total)));
+    const int64_t half = std::min(shape_.part, (total + 1) / 2);
+    int64_t part = keeps_registers ? (total <= shape_.part ? total : half) : static_cast<int64_t>(std::sqrt(static_cast<double>(total)));
     if (shape_.k_block > 0) part = shape_.k_block;
     else if (total <= kLeast) return;
     int64_t inside = 1;
