@@ -8,7 +8,8 @@
 Needs the packages of requirements.txt. MODEL is a name of the zoo (FOLDER holds it with its weights,
 ../shared/zoo its sidecar), a name of ../shared/models, or an ONNX file. Each runtime runs in a process of
 its own with the same inputs, pinned to the same cores; they take turns, at least --rounds times, and their
-outputs are compared. The figure is the median over rounds of (our median / their median), with a bootstrap
+outputs are compared. A canary, a product that the cache holds, runs between the turns; rounds that it finds disturbed are
+repeated, at most --rounds times three. The figure is the median over rounds of (our median / their median), with a bootstrap
 95 % interval; a limit is met when the upper end is at most the limit + 0.03.
 
 Results go to --json FILE: commit, processor, date, every round; compile seconds and the compiler's peak memory;
@@ -26,6 +27,7 @@ import sys
 import tempfile
 import time
 
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # of the canary
 import numpy as np
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -66,6 +68,33 @@ def make_inputs(name, path, binding):
         dims = [d.dim_value or binding.get(d.dim_param, 1) for d in value.type.tensor_type.shape.dim]
         made[value.name] = (rng.standard_normal(dims) if dtype.kind == "f" else rng.integers(0, 2, dims)).astype(dtype)
     return made
+
+
+class Canary:
+    """A product of matrices that the cache holds: what slows it down would slow every runtime, but not in every turn alike."""
+    TOLERANCE = 1.06
+
+    def __init__(self, cpus):
+        os.sched_setaffinity(0, cpus)
+        self.a = np.random.default_rng(0).standard_normal((96, 96), dtype=np.float32)
+        self.best = min(self.seconds() for _ in range(200))
+
+    def seconds(self):
+        start = time.perf_counter()
+        for _ in range(20):
+            self.a @ self.a
+        return time.perf_counter() - start
+
+    def quiet(self):
+        seconds = min(self.seconds() for _ in range(3))
+        self.best = min(self.best, seconds)
+        return seconds <= self.TOLERANCE * self.best
+
+    def wait(self, seconds=2.0):
+        """Until the machine is quiet, but not for ever: the rounds say what came of it."""
+        end = time.monotonic() + seconds
+        while not self.quiet() and time.monotonic() < end:
+            time.sleep(0.02)
 
 
 class Worker:
@@ -177,15 +206,25 @@ def compare(name, binding, threads, options, scratch):
     workers = {label: Worker({**config, "outputs": str(scratch / f"{stem}_{label}_out.npz")}) for label, config in contenders}
     row["peers"] = {}
     medians = {label: [] for label in workers}
-    for turn in range(options.rounds + 1):
+    disturbed, turn, most = 0, 0, options.rounds * 3  # of a machine that is never quiet every round counts in the end
+    while turn <= options.rounds:
+        times, quiet = {}, True
         for label, worker in (workers.items() if turn % 2 else reversed(workers.items())):
-            times = worker.measure(options.seconds)
-            if turn:  # the first round warms up
-                medians[label].append(float(np.median(times)))
+            options.canary.wait()
+            times[label] = float(np.median(worker.measure(options.seconds)))
+            quiet &= options.canary.quiet()
+        if not quiet and disturbed < most and turn:
+            disturbed += 1
+            continue
+        turn += 1
+        if turn > 1:  # the first round warms up
+            for label, ms in times.items():
+                medians[label].append(ms)
         if sys.stderr.isatty():
             print(f"\r{name}: round {turn}/{options.rounds}", end="", file=sys.stderr)
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
+    row["disturbed_rounds"] = disturbed
     for label, worker in workers.items():
         row["peers"][label] = {**worker.about, "round_medians_ms": medians[label]}
         if label == "tenon":
@@ -242,6 +281,7 @@ def main():
     parser.add_argument("--cpus", type=lambda s: [int(c) for c in s.split(",")], default=sorted(os.sched_getaffinity(0)))
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()
+    options.canary = Canary(options.cpus[:max(options.threads)])
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
     results = {"schema": "tenon.compare/1", "commit": commit, "machine": machine(),
                "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%MZ"), "rows": []}
