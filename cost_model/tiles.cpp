@@ -223,10 +223,10 @@ std::optional<Tile> best_tile(const Graph& graph, Region& region, size_t stateme
   work.column = k * work.element;
   work.most_rows = set_rows(target, row_distance(graph, region, s, *axes));
   // Weights that come from memory for few rows are what the tile would wait for: they are read ahead, as long as
-  // two panels fit the cache; for very few rows, always.
-  constexpr double kFewestRows = 16, kVeryFewRows = 64, kFewRows = 256, kPanelShare = 0.4, kLeastVectors = 2;
+  // two panels fit the cache; for very few rows, always. What takes a good part of the cache was replaced since it was last read.
+  constexpr double kFewestRows = 16, kVeryFewRows = 64, kFewRows = 256, kPanelShare = 0.4, kLeastVectors = 2, kStays = 0.25, kLeastPanels = 8;
   const double l2 = static_cast<double>(target.l2_bytes);
-  const bool from_memory = m > kFewestRows && m <= kFewRows && work.column * n > l2;
+  const bool from_memory = m > kFewestRows && m <= kFewRows && work.column * n > l2 * (m <= kVeryFewRows ? kStays : 1);
   if (from_memory) work.widest = std::max(kLeastVectors, std::floor(kPanelShare * l2 / (work.column * width)));
   const Block block = best_block(target, work, width);
   knobs.set(Knob::rows, block.rows);
@@ -241,7 +241,7 @@ std::optional<Tile> best_tile(const Graph& graph, Region& region, size_t stateme
   // (2 MiB) products of 49 rows gain 8 to 15 %, those of 128 lose 1 to 9 %.
   constexpr double kRoomBeside = 1 << 20;
   const bool pays = target.l1_ahead_bytes == 0 ? m <= kVeryFewRows || panel <= kPanelShare * l2
-                                               : m <= kVeryFewRows && l2 - 2 * panel >= kRoomBeside;
+                                               : m <= kVeryFewRows && l2 - 2 * panel >= kRoomBeside && n >= kLeastPanels * static_cast<double>(block.vectors * width);
   if (from_memory && pays) knobs.set(Knob::prefetch, 1);
   // A panel that the first-level cache does not hold streams from the second.
   if (target.l1_ahead_bytes > 0 && panel > static_cast<double>(target.l1d_bytes) / 2)
