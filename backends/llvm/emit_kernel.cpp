@@ -30,15 +30,28 @@ std::string phase_symbol(const Module& module, const Kernel& kernel, size_t phas
 
 namespace {
 
-// Whether the statement, or one inside of it, sums products of f32.
-bool sums_products(const ExprPool& pool, const Stmt& s) {
-  auto inside = [&](const Stmt& inner) { return sums_products(pool, inner); };
-  if (std::ranges::any_of(s.body, inside) || std::ranges::any_of(s.otherwise, inside)) return true;
-  return s.kind == StmtKind::Tile && !s.reduce.empty() && std::ranges::any_of(s.accumulators, [&](const Accumulator& a) {
-    if (pool.type(a.update) != DType::F32 || pool.op(a.update) != SOp::Add) return false;
-    return std::ranges::any_of(pool.operands(a.update), [&](Expr term) { return pool.op(term) == SOp::Mul; });
-  });
-}
+// What of a kernel meets subnormals: docs/decisions/0013.
+struct Sums {
+  bool products = false, terms = false, exponentials = false;  // of f32
+  bool flush() const { return products || (terms && exponentials); }  // the latter: softmax
+
+  void look(const ExprPool& pool, const Stmt& s) {
+    for (const auto* block : {&s.body, &s.otherwise})
+      for (const Stmt& inner : *block) look(pool, inner);
+    if (s.kind != StmtKind::Tile) return;
+    for (const TileStore& store : s.stores) exponentials |= has_exponential(pool, store.value);
+    for (const Accumulator& a : s.accumulators) {
+      exponentials |= has_exponential(pool, a.update);
+      if ((s.reduce.empty() && !s.lanes_reduce) || pool.type(a.update) != DType::F32 || pool.op(a.update) != SOp::Add) continue;
+      terms = true;
+      products |= std::ranges::any_of(pool.operands(a.update), [&](Expr term) { return pool.op(term) == SOp::Mul; });
+    }
+  }
+  static bool has_exponential(const ExprPool& pool, Expr e) {
+    return (pool.op(e) == SOp::Exp && pool.type(e) == DType::F32) ||
+           std::ranges::any_of(pool.operands(e), [&](Expr operand) { return has_exponential(pool, operand); });
+  }
+};
 
 class KernelEmitter {
  public:
@@ -81,8 +94,10 @@ class KernelEmitter {
     place_scratch(emitter, f->getArg(static_cast<unsigned>(params + symbols)));
 
     emitter_ = &emitter;
-    const bool flush = code_.isa.x86 && (std::ranges::any_of(phase.body, [&](const Stmt* s) { return sums_products(kernel_.pool, *s); }) ||
-                                         (phase.tasks && sums_products(kernel_.pool, *phase.tasks)));
+    Sums sums;
+    for (const Stmt* s : phase.body) sums.look(kernel_.pool, *s);
+    if (phase.tasks) sums.look(kernel_.pool, *phase.tasks);
+    const bool flush = code_.isa.x86 && sums.flush();
     Value* state = flush ? flush_subnormals() : nullptr;
     for (const Stmt* s : phase.body) statement(*s);
     if (phase.tasks) {
