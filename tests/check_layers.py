@@ -11,7 +11,7 @@ import sys
 LIBRARIES = {
     "support": ("src/support", "result diagnostics dtype dtypes hash ids narrow_float toml_section", ""),
     "ir": ("src/ir", "expr scalar_ops layout graph ops_list attrs tensor region loops plan knobs", "support"),
-    "ops": ("src/ops", "ops", "ir support"),
+    "ops": ("src/ops", "ops provider", "ir support"),
     "target": ("src/target", "target", "support"),
     "onnx": ("src/onnx", "frontend", "ops ir support"),
     "passes": ("passes", "passes", "ops ir target support"),
