@@ -20,10 +20,11 @@ namespace {
 // A tensor as oneDNN is told of it.
 struct Strided {
   std::vector<int64_t> dims, strides;
+  // Row-major; where an extent is 1, its stride does not matter.
   bool dense() const {
     int64_t step = 1;
     for (size_t d = dims.size(); d-- > 0; step *= dims[d])
-      if (strides[d] != step) return false;
+      if (dims[d] > 1 && strides[d] != step) return false;
     return true;
   }
 };
@@ -49,9 +50,10 @@ class Matcher {
       if (placement == Placement::Root && value != end_) return refuse("keeps " + name(value) + ", which is on the way to its result");
     }
     TENON_DO(epilogue(end_));
-    if (used_.size() != nodes_.size()) return refuse("computes more than a product and what follows it");
     if (posts_.size() > TN_MOST_POSTS) return refuse("does more than " + std::to_string(TN_MOST_POSTS) + " operations on the product");
-    return contraction().op == Op::conv ? convolution() : matmul();
+    Result<ProviderCall> call = contraction().op == Op::conv ? convolution() : matmul();
+    if (call && used_.size() != nodes_.size()) return refuse("computes more than a product and what follows it");
+    return call;
   }
 
  private:
@@ -154,7 +156,7 @@ class Matcher {
 
   // A sum that the region makes of other things is added term by term.
   Result<void> add(ValueId other) {
-    if (const Node* made = maker(other)) {
+    if (const Node* made = maker(other); made && made->op != Op::reshape) {
       if (made->op != Op::add) return refuse("computes " + name(other) + " beside its product");
       use(other);
       TENON_DO(add(made->inputs[0]));
@@ -242,8 +244,28 @@ class Matcher {
 
   // --- tensors ------------------------------------------------------------------------------------------
 
-  Result<Strided> tensor(ValueId v) const {
+  // Another shape of what lies there row-major.
+  Result<Strided> reshaped(ValueId v, const Node& reshape) {
+    TENON_TRY(const Strided source, tensor(reshape.inputs[0]));
+    if (!source.dense()) return refuse("reads " + name(v) + ", a reshape of what does not lie in its order");
+    use(v);
+    Strided t;
+    int64_t step = 1;
+    for (size_t d = g_.values[v].dims.size(); d-- > 0; step *= t.dims.front()) {
+      t.dims.insert(t.dims.begin(), *g_.pool.as_int(g_.values[v].dims[d]));
+      t.strides.insert(t.strides.begin(), step);
+    }
+    return t;
+  }
+  // What an operand is a reshape of.
+  ValueId memory_of(ValueId v) const {
+    for (const Node* made = maker(v); made && v != end_; made = maker(v)) v = made->inputs[0];
+    return v;
+  }
+
+  Result<Strided> tensor(ValueId v) {
     const Value& value = g_.values[v];
+    if (const Node* made = maker(v); made && made->op == Op::reshape) return reshaped(v, *made);
     if (maker(v) && v != end_) return refuse("computes " + name(v) + ", which its product reads");
     if (value.type != DType::F32) return refuse("uses " + name(v) + " of " + std::string(spelling(value.type)) + "; only f32 goes there");
     Strided t;
@@ -293,7 +315,7 @@ class Matcher {
       }
       if (!whole && !per_channel) return refuse("combines its product with " + name(post.operand) + ", which is neither of its shape nor one number per channel");
       tensors.push_back(std::move(t));
-      operands_.push_back(post.operand);
+      operands_.push_back(memory_of(post.operand));
       if (k == 0 && post.algorithm == TN_BINARY_ADD && per_channel && g_.constant(post.operand)) bias_ = true;
     }
     if (bias_) posts_.erase(posts_.begin());
@@ -321,7 +343,7 @@ class Matcher {
     TENON_TRY(Strided x, tensor(conv.inputs[0]));
     TENON_TRY(Strided w, tensor(conv.inputs[1]));
     TENON_TRY(Strided y, tensor(end_));
-    operands_ = {conv.inputs[0], conv.inputs[1]};
+    operands_ = {memory_of(conv.inputs[0]), conv.inputs[1]};
     const size_t spatial = x.dims.size() - 2;
     const int64_t groups = conv.attrs.get_or<Attr::groups>(1);
     std::vector<int64_t> windows;
@@ -347,7 +369,7 @@ class Matcher {
     TENON_TRY(Strided a, tensor(dot.inputs[0]));
     TENON_TRY(Strided b, tensor(dot.inputs[1]));
     TENON_TRY(Strided y, tensor(end_));
-    operands_ = {dot.inputs[0], dot.inputs[1]};
+    operands_ = {memory_of(dot.inputs[0]), memory_of(dot.inputs[1])};
     const size_t rank = y.dims.size();
     std::vector<Strided> tensors = {aligned(a, rank), aligned(b, rank)};
     TENON_DO(read_posts(y, rank - 1, tensors));

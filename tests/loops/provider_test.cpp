@@ -99,6 +99,15 @@ TEST(Provider, MatmulWithBiasAndGelu) {
   EXPECT_EQ(onednn_call(g.graph, whole(g.graph))->words[1], 2);  // one matrix of all rows
 }
 
+TEST(Provider, MatmulOfAReshape) {
+  GraphMaker g;
+  ValueId x = g.input("x", {"3", "8", "1", "1"});
+  Attrs flat;
+  flat.set<Attr::dims>(g.dims({"3", "8"}));
+  g.output(g.node(Op::add, {g.node(Op::dot, {g.node(Op::reshape, {x}, flat), g.constant({8, 5})}), g.constant({5})}));
+  expect_same(g, 8);
+}
+
 TEST(Provider, BatchedMatmulOfTwoInputs) {
   GraphMaker g;
   ValueId a = g.input("a", {"2", "3", "4", "6"}), b = g.input("b", {"3", "6", "5"});
