@@ -20,6 +20,31 @@ HERE = {**os.environ, "LD_LIBRARY_PATH": str(LIBRARY.parent), "OMP_NUM_THREADS":
 GONE = {name: value for name, value in os.environ.items() if name != "LD_LIBRARY_PATH"}
 IMPORTS = re.findall(r"^IMPORT\((\w+)\)", (ROOT / "backends/runtime/onednn/imports.def").read_text(), re.MULTILINE)
 
+CPP = r"""
+#include <cstring>
+#include <vector>
+#include "digits.hpp"
+int main() {
+  std::vector<float> images(4 * 64, 0.5f);
+  digits::Model one, other;
+  auto a = one.run(images.data()), b = other.run(images.data());
+  return std::memcmp(a.probability.data(), b.probability.data(), 4 * 10 * sizeof(float)) != 0;
+}
+"""
+PYTHON = """
+import sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+import digits
+images = np.full((4, 1, 8, 8), 0.5, np.float32)
+model = digits.Model()
+first = model(image=images)["probability"]
+del model
+assert (digits.Model()(image=images)["probability"] == first).all()
+print("right")
+"""
+NUMPY = subprocess.run([sys.executable, "-c", "import numpy"], capture_output=True).returncode == 0
+
 # Another library of that name.
 FAKE = """
 typedef struct { int major, minor, patch; const char* hash; unsigned cpu, gpu; } version_t;
@@ -91,8 +116,9 @@ class OneDnn(unittest.TestCase):
         self.assertEqual(len(self.provided(self.made)), 2)  # the Gemm is fused with a softmax
 
     def test_it_computes_the_same(self):
-        report = command(TENON, "verify", MODEL, self.made, "--dim", "N=4")
-        self.assertIn("probability", report)
+        self.assertIn("probability", command(TENON, "verify", MODEL, self.made, "--dim", "N=4"))
+        layers = command(TENON, "verify", MODEL, "--dim", "N=4", "--providers", "onednn-everywhere", "--layers")
+        self.assertIn("of its bound", layers)
 
     def test_an_edited_schedule_forces_it(self):
         text = (self.own / "digits.schedule").read_text()
@@ -161,6 +187,16 @@ class OneDnn(unittest.TestCase):
             outputs.append(command(self.root / name))
             self.assertTrue(outputs[-1].endswith("right\n"), outputs[-1])
         self.assertEqual(outputs[0], outputs[1])
+
+    def test_cpp_wrapper(self):
+        (self.root / "use.cpp").write_text(CPP)
+        command("g++", "-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{self.made}", self.root / "use.cpp", self.made / "libdigits.a",
+                LIBRARY, "-o", self.root / "use")
+        command(self.root / "use")
+
+    @unittest.skipUnless(NUMPY, "NumPy is not here")
+    def test_python_wrapper(self):
+        self.assertEqual(command(sys.executable, "-c", PYTHON, self.made), "right\n")
 
     def test_foreign_targets_link(self):
         compile_model(self.root / "arm", "--providers", "onednn-everywhere", "--target", "aarch64")

@@ -1,5 +1,6 @@
 /* What is called of oneDNN's C interface, version 3: declared here, so that neither Tenon's build nor its users need the
- * library's headers. tests/runtime/onednn_header_test compares it with them where they are. */
+ * library's headers. Names and numbers are those of dnnl.h, dnnl_common.h and dnnl_types.h of version 3.2; they are part of
+ * the library's stable interface. */
 #ifndef TENON_DNNL_H
 #define TENON_DNNL_H
 
