@@ -41,7 +41,7 @@ typedef struct tn_descriptor {
 
 /* A call into oneDNN, in the order of the host program. */
 typedef struct tn_onednn_call {
-  uint32_t words_at;    /* int64_t[]: onednn/words.h */
+  uint32_t words_at;    /* int64_t[]: include/tenon/onednn_words.h */
   uint32_t offsets_at;  /* int64_t per tensor: in the weights, or negative: given when it runs */
 } tn_onednn_call;
 

@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def work_class(words):
-    """As in src/ops/provider.cpp, read off the words of a call: backends/runtime/onednn/words.h."""
+    """As in src/ops/provider.cpp, read off the words of a call: include/tenon/onednn_words.h."""
     kind, rank, _, groups, posts = words[:5]
     shapes = 5 + (4 * (rank - 2) if kind == 0 else 0) + 3 * posts
     tensor = lambda k: words[shapes + 2 * rank * k:][:rank]

@@ -8,7 +8,7 @@ namespace tenon {
 // One primitive of oneDNN with its post-operations.
 struct ProviderCall {
   std::vector<ValueId> operands;  // what it reads, in the order of the words, then the result
-  std::vector<int64_t> words;     // backends/runtime/onednn/words.h
+  std::vector<int64_t> words;     // onednn_words.h
   std::string work_class;         // "pointwise", "spatial", "stem", "grouped", "depthwise", "matmul", "gemv": a key of [onednn]
 };
 

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "runtime/onednn/words.h"
+#include "tenon/onednn_words.h"
 
 namespace tenon {
 

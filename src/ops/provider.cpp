@@ -10,7 +10,7 @@
 #include <numeric>
 #include <set>
 
-#include "runtime/onednn/words.h"
+#include "tenon/onednn_words.h"
 #include "tenon/ops.h"
 
 namespace tenon {

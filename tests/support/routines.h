@@ -6,8 +6,8 @@
 #include <span>
 #include <string_view>
 
-#include "runtime/onednn/words.h"
 #include "tenon/loops.h"
+#include "tenon/onednn_words.h"
 #include "tenon/tensor.h"
 
 extern "C" void tn_topk(const void*, void*, int64_t*, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,

@@ -2,7 +2,7 @@
  * weights are bound; a run sets pointers and executes. */
 #include "bound.h"
 #include "dnnl.h"
-#include "words.h"
+#include "tenon/onednn_words.h"
 
 #pragma GCC visibility push(default)
 extern void* calloc(size_t count, size_t size);

@@ -1,4 +1,4 @@
-/* A call of oneDNN as integers: what the compiler writes into the plan's kernels and the artifact reads when weights are
+/* C11 and C++. A call of oneDNN as integers: what the compiler writes into the plan's kernels and the artifact reads when weights are
  * bound. In order:
  *
  *   kind rank bias groups posts
