@@ -52,6 +52,7 @@ class Halos {
   Layout choose(ValueId v, Layout layout) {
     const Value& value = graph_.values[v];
     if (!root_[static_cast<size_t>(v.index)] || !value.def.valid() || !is_float(value.type)) return layout;
+    if (of_library(value.def.index) || std::ranges::any_of(users_[static_cast<size_t>(v.index)], [&](int n) { return of_library(n); })) return layout;
     const auto& readers = users_[static_cast<size_t>(v.index)];
     auto moves = [&](int n) { return is_plain_movement(node(n).op); };
     if (moves(value.def.index) || std::ranges::any_of(readers, moves)) return layout;
@@ -75,6 +76,10 @@ class Halos {
 
  private:
   const Node& node(int n) const { return graph_.nodes[static_cast<size_t>(n)]; }
+
+  bool of_library(int n) const {
+    return regions_[static_cast<size_t>(region_of_[static_cast<size_t>(n)])].provider != Provider::Own;
+  }
 
   // Its product reads a copy that has margins, because it is of bf16.
   bool copies_anyway(int n) const {

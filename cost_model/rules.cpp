@@ -7,6 +7,7 @@
 #include "halos.h"
 #include "partition.h"
 #include "precision.h"
+#include "providers.h"
 #include "tenon/policy.h"
 #include "tiles.h"
 
@@ -104,7 +105,7 @@ Result<std::vector<Variant>> choose_variants(const Graph& graph, Region region, 
 
 }  // namespace
 
-Result<Plan> rules_policy(const Graph& source, const Target& target, Precision precision) {
+Result<Plan> rules_policy(const Graph& source, const Target& target, Precision precision, Providers providers) {
   TENON_DO(check_precision(target, precision));
   Graph graph = source;
   Plan plan;
@@ -114,11 +115,17 @@ Result<Plan> rules_policy(const Graph& source, const Target& target, Precision p
   std::vector<RegionPlan> regions = partition(graph);
   for (RegionPlan& region_plan : regions) region_plan.precision = rounded_to(precision);
   regions = join_chains(graph, std::move(regions), target);
+  choose_providers(graph, regions, target, providers);
   plan.layouts = add_halos(graph, regions, target, std::move(plan.layouts));
   for (const auto& [value, layout] : plan.layouts) graph.values[value].layout = layout;
   for (RegionPlan& region_plan : regions) {
     TENON_TRY(Region region, build_region(graph, region_plan));
     if (!rounds(region, region_plan.precision)) region_plan.precision = DType::F32;
+    if (region_plan.provider != Provider::Own) {
+      region_plan.schedule = {};
+      plan.regions.push_back(std::move(region_plan));
+      continue;
+    }
     if (auto of = view_source(graph, region)) {
       plan.views.emplace_back(region_plan.placed.back().first, *of);
       continue;

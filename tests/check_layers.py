@@ -10,8 +10,8 @@ import sys
 # Each library: its folder, the headers in include/tenon that belong to it, and the libraries it may see.
 LIBRARIES = {
     "support": ("src/support", "result diagnostics dtype dtypes hash ids narrow_float toml_section", ""),
-    "ir": ("src/ir", "expr scalar_ops layout graph ops_list attrs tensor region loops plan knobs", "support"),
-    "ops": ("src/ops", "ops", "ir support"),
+    "ir": ("src/ir", "expr scalar_ops layout graph ops_list attrs tensor region loops plan knobs onednn_words", "support"),
+    "ops": ("src/ops", "ops provider", "ir support"),
     "target": ("src/target", "target", "support"),
     "onnx": ("src/onnx", "frontend", "ops ir support"),
     "passes": ("passes", "passes", "ops ir target support"),

@@ -4,6 +4,7 @@
 #
 #   tools/deps.sh            everything
 #   tools/deps.sh --prefix   prints the folder that holds the ONNX library, installs nothing
+#   tools/deps.sh --onednn   prints the folder of oneDNN, which the tests of --providers load, installs nothing
 #   tools/deps.sh --python   prints the Python with NumPy that the tests use, installs nothing
 set -euo pipefail
 
@@ -12,6 +13,10 @@ onnx_sha256=008cb0467b2bbee41448acc7da8b6f4e704624cb0d327a2d5adafc7ce19bc5b8
 deps="${TENON_DEPS:-${XDG_CACHE_HOME:-$HOME/.cache}/tenon/deps}"
 prefix="$deps/onnx-$onnx_version"
 python="$deps/python/bin/python3"
+onednn="$deps/onednn-3.2"
+onednn_wheel=onednn_cpu_gomp-2023.2.0-py2.py3-none-manylinux1_x86_64.whl
+onednn_sha256=2f22a54d6a890ed14bfa185d42a4be65d8b5b1df85dc1f0f3a9abe31620416fb
+[ "${1:-}" = --onednn ] && { echo "$onednn"; exit 0; }
 [ "${1:-}" = --prefix ] && { echo "$prefix"; exit 0; }
 [ "${1:-}" = --python ] && { echo "$python"; exit 0; }
 
@@ -39,6 +44,18 @@ if ! "$python" -c 'import numpy' 2>/dev/null; then
   rm -rf "$deps/python"
   python3 -m venv "$deps/python"
   "$python" -m pip install -q --disable-pip-version-check numpy
+fi
+
+# Version 3, which Debian 12 lacks; there are wheels for x86-64 only. Tenon builds without it.
+if [ "$(uname -m)" = x86_64 ] && [ ! -f "$onednn/libdnnl.so.3" ]; then
+  echo "fetching oneDNN 3.2 into $onednn" >&2
+  fetched=$(mktemp -d)
+  python3 -m pip download -q --disable-pip-version-check --no-deps --only-binary :all: --dest "$fetched" onednn-cpu-gomp==2023.2.0
+  echo "$onednn_sha256  $fetched/$onednn_wheel" | sha256sum --check --quiet
+  python3 -m zipfile -e "$fetched/$onednn_wheel" "$fetched/wheel"
+  mkdir -p "$onednn"
+  mv "$fetched"/wheel/*.data/data/lib/libdnnl.so.3.2 "$onednn/libdnnl.so.3"
+  rm -rf "$fetched"
 fi
 
 if [ ! -f "$prefix/lib/libonnx.a" ]; then

@@ -77,7 +77,7 @@ class HostEmitter {
 
   void host() {
     llvm::Function* f = begin("_host", b_.getInt32Ty(), {b_.getPtrTy()});
-    Value* call = f->getArg(0);
+    Value* call = call_ = f->getArg(0);
     env_ = field(call_type_, call, Env);
     has_env_ = b_.CreateIsNotNull(env_);
     Value *inputs = field(call_type_, call, Inputs), *outputs = field(call_type_, call, Outputs);
@@ -192,9 +192,32 @@ class HostEmitter {
     for (BufferId buffer : s.buffers) arguments.push_back(emitter_->pointer(buffer));
     for (Expr symbol : s.symbols) arguments.push_back(emitter_->emit(symbol));
     event(number, false);
+    if (calls_library(kernel)) {
+      library(kernel, arguments);
+      return event(number, true);
+    }
     std::vector<Phase> parts = phases(kernel);
     for (size_t i = 0; i < parts.size(); ++i) run_phase(kernel, parts[i], phase_symbol(module_, kernel, i), arguments);
     event(number, true);
+  }
+
+  // int32_t tn_onednn_run(call, site, operands), of backends/runtime/onednn: what is not 0 ends the run.
+  void library(const Kernel& kernel, const std::vector<Value*>& arguments) {
+    auto* list = stack_slot(llvm::StructType::get(code_.context, std::vector<llvm::Type*>(kernel.body[0].buffers.size(), b_.getPtrTy())));
+    uint64_t at = 0;
+    for (BufferId buffer : kernel.body[0].buffers)
+      b_.CreateStore(arguments[static_cast<size_t>(buffer.index)], b_.CreateConstGEP1_64(b_.getPtrTy(), list, at++));
+    const char* name = "tn_onednn_run";
+    llvm::Function* run = code_.module.getFunction(name);
+    if (!run)
+      run = code_.function(llvm::FunctionType::get(b_.getInt32Ty(), {b_.getPtrTy(), b_.getInt32Ty(), b_.getPtrTy()}, false), name,
+                           llvm::GlobalValue::ExternalLinkage);
+    Value* status = b_.CreateCall(run, {call_, b_.getInt32(sites_++), list});
+    auto *failed = emitter_->block("failed"), *done = emitter_->block("ok");
+    b_.CreateCondBr(b_.CreateICmpEQ(status, b_.getInt32(0)), done, failed);
+    b_.SetInsertPoint(failed);
+    b_.CreateRet(status);
+    b_.SetInsertPoint(done);
   }
 
   void run_phase(const Kernel& kernel, const Phase& phase, const std::string& symbol, const std::vector<Value*>& arguments) {
@@ -289,9 +312,9 @@ class HostEmitter {
   llvm::StructType *call_type_, *env_type_;
   Store<BufferId, LoopBuffer> buffers_;
   Emitter* emitter_ = nullptr;
-  Value *env_ = nullptr, *has_env_ = nullptr, *scratch_ = nullptr, *scratch_bytes_ = nullptr;
+  Value *call_ = nullptr, *env_ = nullptr, *has_env_ = nullptr, *scratch_ = nullptr, *scratch_bytes_ = nullptr;
   std::unordered_map<llvm::StructType*, Value*> slots_;
-  uint32_t calls_ = 0;
+  uint32_t calls_ = 0, sites_ = 0;
 };
 
 }  // namespace

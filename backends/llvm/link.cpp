@@ -1,4 +1,6 @@
 // Linking with lld as a library, and archives.
+#include <array>
+#include <fstream>
 #include <mutex>
 
 #include <lld/Common/Driver.h>
@@ -51,10 +53,23 @@ Result<void> run_lld(std::vector<std::string> arguments, const std::filesystem::
 }  // namespace
 
 Result<void> link_shared(const std::filesystem::path& out, const std::string& soname, Paths objects,
-                         const Target& target, bool open) {
+                         const Target& target, bool open, std::span<const std::string> needed) {
+  std::vector<std::filesystem::path> all(objects.begin(), objects.end());
+  // What the linker asks of a library that is needed is its soname: an empty one in its place will do.
+  for (const std::string& library : needed) {
+    const std::filesystem::path object = objects.front().parent_path() / (library + ".o");
+    TENON_TRY(const DataObject frame, data_object("empty", 1, target));
+    std::ofstream file(object, std::ios::binary);
+    file.write(frame.head.data(), static_cast<std::streamsize>(frame.head.size())).put(0);
+    file.write(frame.tail.data(), static_cast<std::streamsize>(frame.tail.size()));
+    file.close();
+    if (!file) return fail(Code::E0505, object.string() + " cannot be written");
+    all.push_back(objects.front().parent_path() / library);
+    TENON_DO(run_lld({"-shared", "-soname", library}, all.back(), std::array{object}, target));
+  }
   return run_lld({"-shared", "-soname", soname, "-z", open ? "undefs" : "defs", "-z", "relro", "-z", "now", "-z", "noexecstack",
-                  "--gc-sections", "--hash-style=gnu"},
-                 out, objects, target);
+                  "--gc-sections", "--hash-style=gnu", "--no-as-needed"},
+                 out, all, target);
 }
 
 Result<void> link_executable(const std::filesystem::path& out, Paths objects, const Target& target) {

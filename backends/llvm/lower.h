@@ -20,6 +20,7 @@ std::string phase_symbol(const Module& module, const Kernel& kernel, size_t phas
 // Which params of each kernel may be the same memory as another, in some call.
 Store<KernelId, std::vector<bool>> aliased_params(const Module& module);
 
+// Not of one that calls a library: the host program does.
 void emit_kernel(Code& code, const Module& module, KernelId kernel, const std::vector<bool>& aliased);
 void emit_host(Code& code, const Module& module);
 // NAME_level_host and its companions, over the modules of these names.

@@ -170,6 +170,7 @@ Result<CodeResult> generate_code(const Module& module, const Target& target, con
   size_t count = module.kernels.size() + 1;  // the host program is the last
   auto name_of = [&](size_t i) { return i + 1 == count ? module.name + "_host" : module.kernels[KernelId(i)].name; };
   auto compile = [&](size_t i) -> Result<Compiled> {
+    if (i + 1 < count && calls_library(module.kernels[KernelId(i)])) return Compiled{};
     TENON_TRY(auto machine, make_machine(target, options.level));
     gen::Code code(name_of(i), target, *machine);
     if (i + 1 == count) gen::emit_host(code, module);
@@ -196,6 +197,7 @@ Result<CodeResult> generate_code(const Module& module, const Target& target, con
   CodeResult result;
   for (size_t i = 0; i < count; ++i) {
     if (!done[i]) return std::unexpected(std::move(done[i]).error());
+    if (done[i]->object.empty()) continue;
     result.objects.push_back({name_of(i) + ".o", std::move(done[i]->object)});
     result.llvm += done[i]->llvm;
     result.assembly += done[i]->assembly;

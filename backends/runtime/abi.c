@@ -45,15 +45,13 @@ tn_status tn_model_bind(tn_model* model, const void* weights, size_t bytes) {
     if (weights) return TN_E_WEIGHTS;
     header = &tn_model_weights;
   } else if (d->weights_bytes == 0 && !weights) {
-    model->weights = tn_bound((const uint8_t*)d); /* never read, but not null */
-    return TN_OK;
+    return tn_set(model, (const uint8_t*)d); /* never read, but not null */
   } else {
     if (!weights || bytes < sizeof *header + d->weights_bytes) return TN_E_WEIGHTS;
     if ((uintptr_t)weights % TN_ALIGN != 0) return TN_E_ARGUMENT;
   }
   if (header->bytes != d->weights_bytes || !same_build(header->build_id)) return TN_E_WEIGHTS;
-  model->weights = tn_bound((const uint8_t*)(header + 1));
-  return TN_OK;
+  return tn_set(model, (const uint8_t*)(header + 1));
 }
 
 static tn_status check_dims(const tn_dims* dims) {
@@ -172,6 +170,7 @@ tn_status tn_model_run(const tn_model* model, const tn_dims* dims, tn_io* io, vo
       .workspace = workspace,
       .symbols = values_of(dims),
       .env = env,
+      .onednn = tn_onednn_of(model),
   };
   return (tn_status)tn_host(model, &call);
 }

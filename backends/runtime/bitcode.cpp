@@ -18,6 +18,9 @@ TENON_BITCODE(dispatch_runner, aarch64)
 TENON_BITCODE(pool, riscv64)
 TENON_BITCODE(dispatch, riscv64)
 TENON_BITCODE(dispatch_runner, riscv64)
+TENON_BITCODE(onednn, x86_64)
+TENON_BITCODE(onednn, aarch64)
+TENON_BITCODE(onednn, riscv64)
 TENON_BITCODE(isa, x86_64)
 TENON_BITCODE(isa, aarch64)
 TENON_BITCODE(isa, riscv64)
@@ -34,6 +37,7 @@ std::string_view runtime_bitcode(RuntimePart part, std::string_view arch) {
   : part == RuntimePart::Pool           ? TENON_BITCODE(pool_##arch)            \
   : part == RuntimePart::Dispatch       ? TENON_BITCODE(dispatch_##arch)        \
   : part == RuntimePart::DispatchRunner ? TENON_BITCODE(dispatch_runner_##arch) \
+  : part == RuntimePart::Onednn         ? TENON_BITCODE(onednn_##arch)          \
                                         : TENON_BITCODE(isa_##arch)
   if (arch == "x86_64") return TENON_PARTS(x86_64);
   if (arch == "aarch64") return TENON_PARTS(aarch64);

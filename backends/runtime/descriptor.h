@@ -36,7 +36,14 @@ typedef struct tn_descriptor {
   uint32_t dims;                          /* sum of the ports' ranks */
   uint32_t ports_at, symbols_at, features_at;   /* tn_port[inputs + outputs], tn_symbol[], uint32_t[] */
   uint32_t name, build_id_text, signature;      /* strings */
+  uint32_t onednn_calls, onednn_at;       /* tn_onednn_call[] */
 } tn_descriptor;
+
+/* A call into oneDNN, in the order of the host program. */
+typedef struct tn_onednn_call {
+  uint32_t words_at;    /* int64_t[]: include/tenon/onednn_words.h */
+  uint32_t offsets_at;  /* int64_t per tensor: in the weights, or negative: given when it runs */
+} tn_onednn_call;
 
 /* The first bytes of a weights file, and of embedded weights. */
 typedef struct tn_weights {

@@ -25,6 +25,7 @@ typedef struct tn_call {
   uint8_t* workspace;        /* Module::workspace_bytes, then width * Module::scratch_bytes; 64-byte aligned */
   const int64_t* symbols;    /* Module::symbols */
   const tn_env* env;
+  struct tn_onednn* onednn;  /* of a model that calls it */
 } tn_call;
 
 /* Emitted by backends/llvm into the model's objects, hidden visibility, NAME being Module::name:

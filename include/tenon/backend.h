@@ -62,9 +62,10 @@ Result<DataObject> data_object(const std::string& symbol, uint64_t size, const T
 using Paths = std::span<const std::filesystem::path>;
 
 // lld in process; objects and archives. Nothing of the host's libraries is linked: what is undefined is an
-// error, unless `open`: then localize_hidden has seen to it. The files are mapped, not read.
+// error, unless `open`: then localize_hidden has seen to it. `needed`: libraries that the loader has to bring, by
+// their sonames (DT_NEEDED); they need not be here. The files are mapped, not read.
 Result<void> link_shared(const std::filesystem::path& out, const std::string& soname, Paths objects,
-                         const Target& target, bool open = false);
+                         const Target& target, bool open = false, std::span<const std::string> needed = {});
 // A static executable; the entry point is `_start`.
 Result<void> link_executable(const std::filesystem::path& out, Paths objects, const Target& target);
 // One relocatable object out of many.

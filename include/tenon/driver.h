@@ -37,6 +37,7 @@ std::optional<Threads> parse_threads(std::string_view word);  // "none", "callba
 std::string full_target_name(const std::string& name);        // "v3" is "x86-64-v3"
 std::optional<Precision> parse_precision(std::string_view word);  // "strict", "fast", "bf16", "fp16"
 std::string_view spelling(Precision precision);
+std::optional<Providers> parse_providers(std::string_view word);  // "none", "onednn", "onednn-everywhere"
 std::optional<DimRange> parse_range(std::string_view text);   // "8", "1..8"
 // The host's architecture, but no more of it than every such machine has: `native` must be asked for.
 std::string default_target();
@@ -56,6 +57,7 @@ struct CompileOptions {
   Threads threads = Threads::Callback;
   std::string policy = "rules";
   Precision precision = Precision::Strict;
+  Providers providers = Providers::None;
   std::string schedule;                 // a schedule file to replay; empty: the policy decides
   std::vector<std::string> states;      // "past.*=present.*": inputs that outputs grow in place
   std::string depfile;                  // Make syntax; empty: none

@@ -177,6 +177,12 @@ struct Module {
   std::vector<ModuleState> states;
 };
 
+// A kernel that is one call into a library: its only statement is the routine kOneDnn, and no code is generated for it.
+inline constexpr std::string_view kOneDnn = "onednn";
+inline bool calls_library(const Kernel& kernel) {
+  return kernel.body.size() == 1 && kernel.body[0].kind == StmtKind::Call && kernel.body[0].routine == kOneDnn;
+}
+
 std::string print(const Kernel& kernel);
 std::string print(const Module& module);
 Result<Module> parse_module(std::string_view text);

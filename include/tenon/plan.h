@@ -44,16 +44,22 @@ struct Schedule {
 
 enum class Placement : uint8_t { Root, Inline, Attached };
 
+// Whose code computes a region: Tenon's own, or a library's (provider.h).
+enum class Provider : uint8_t { Own, OneDnn };
+
 struct RegionPlan {
   std::string name;
   std::vector<int> nodes;                             // indices into graph.nodes, ascending
   std::vector<std::pair<ValueId, Placement>> placed;  // values made inside; outputs of the region are Root
   Schedule schedule;
   DType precision = DType::F32;                       // that operands of f32 products are rounded to: F32 (none) or BF16
+  Provider provider = Provider::Own;
 };
 
 // What a user allows: --precision.
 enum class Precision : uint8_t { Strict, Fast, Bf16, Fp16 };
+// ... and --providers: none, where the target file says that it pays, wherever it is legal.
+enum class Providers : uint8_t { None, OneDnn, OneDnnEverywhere };
 
 struct Plan {
   std::string target;

@@ -7,6 +7,7 @@
 namespace tenon {
 
 // E0405: the target has nothing that computes in this precision.
-Result<Plan> rules_policy(const Graph& graph, const Target& target, Precision precision = Precision::Strict);
+Result<Plan> rules_policy(const Graph& graph, const Target& target, Precision precision = Precision::Strict,
+                          Providers providers = Providers::None);
 
 }  // namespace tenon

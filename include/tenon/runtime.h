@@ -10,6 +10,7 @@ enum class RuntimePart : unsigned char {
   Runner,  // the program around them: _start, .npy files, timing
   Pool,    // NAME_pool_*, with --threads pool: needs pthread_create and pthread_join
   Dispatch, DispatchRunner,  // Model and Runner of an artifact for several processors
+  Onednn,  // Model of an artifact that calls oneDNN
   Isa,     // models of instructions, CodeOptions::modelled_on; in no artifact
 };
 

@@ -42,6 +42,7 @@ struct Target {
   double gflops_f32 = 0, gops_i8 = 0;          // per core, measured
   double l1_gb_per_s = 0, l2_gb_per_s = 0, l3_gb_per_s = 0, dram_gb_per_s = 0;
   double fork_us = 0;           // starting and joining tasks
+  std::map<std::string, double> onednn = {};  // per class of contraction (provider.h): our time / oneDNN's, measured
   std::string qemu = {};        // emulator command for `run` and `verify` on other hosts, with its flags
 
   int lanes(DType type) const { return type == DType::Bool ? vector_bytes : vector_bytes * 8 / bits(type); }

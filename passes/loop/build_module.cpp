@@ -5,6 +5,7 @@
 #include <map>
 
 #include "tenon/passes.h"
+#include "tenon/provider.h"
 
 namespace tenon {
 
@@ -141,7 +142,32 @@ class ModuleBuilder {
     return it->second;
   }
 
+  // A region that a library computes is a kernel of one call. Buffers are as the plan lays them out, constants row-major.
+  Result<void> add_library_call(const RegionPlan& plan) {
+    TENON_TRY(const ProviderCall call, onednn_call(graph_, plan));
+    Kernel kernel{.name = unique(identifier(plan.name)), .pool = {}, .buffers = {}, .symbols = {}, .body = {}, .origins = {}};
+    Stmt run{.kind = StmtKind::Call, .routine = std::string(kOneDnn)};
+    HostStmt host{.kind = HostStmt::Kind::Call};
+    for (ValueId v : call.operands) {
+      const Value& value = graph_.values[v];
+      const int64_t elements = *graph_.pool.as_int(physical_size(graph_.pool, value.layout, value.dims));
+      run.buffers.push_back(kernel.buffers.push({value.name, value.type, kernel.pool.index(elements)}));
+      host.buffers.push_back(buffer(v, {}));
+    }
+    kernel.buffers[run.buffers.back()].written = true;
+    for (int64_t word : call.words) run.scalars.push_back(kernel.pool.index(word));
+    kernel.body.push_back(std::move(run));
+    for (int n : plan.nodes) {
+      const NodeRef& origin = graph_.nodes[static_cast<size_t>(n)].origin;
+      if (std::ranges::find(kernel.origins, origin) == kernel.origins.end()) kernel.origins.push_back(origin);
+    }
+    host.kernel = m_.kernels.push(std::move(kernel));
+    m_.host.push_back(std::move(host));
+    return {};
+  }
+
   Result<void> add_region(const RegionPlan& plan) {
+    if (plan.provider == Provider::OneDnn) return add_library_call(plan);
     TENON_TRY(Region region, build_region(graph_, plan));
     std::vector<HostStmt> otherwise;
     // From the last variant, which has no predicate, to the first.

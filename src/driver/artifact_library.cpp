@@ -77,6 +77,7 @@ struct Functions {
   tn_status (*bind)(const void** model, const void* weights, size_t bytes) = nullptr;
   tn_status (*port_shapes)(const int64_t* dims, int64_t* shapes) = nullptr;
   tn_status (*workspace)(const int64_t* dims, unsigned width, size_t* bytes) = nullptr;
+  void (*unbind)(const void** model) = nullptr;  // with oneDNN
   tn_status (*run)(const void* const* model, const int64_t* dims, int64_t* io, void* workspace, size_t bytes,
                    const tn_env* env) = nullptr;
   // With several levels.
@@ -193,6 +194,9 @@ class Environment {
 class Library : public Artifact {
  public:
   explicit Library(bool huge_pages) : huge_pages_(huge_pages) {}
+  ~Library() override {
+    if (call_.unbind) call_.unbind(&model_);
+  }
 
   Result<void> open(const std::string& path, const std::string& wanted) {
     handle_ = {dlopen(fs::absolute(path).c_str(), RTLD_NOW | RTLD_LOCAL), [](void* h) { if (h) dlclose(h); }};
@@ -210,6 +214,7 @@ class Library : public Artifact {
     if (call_.abi() != TN_ABI_VERSION)
       return fail(Code::E0501, path + " has version " + std::to_string(call_.abi()) + " of the interface, not " +
                                    std::to_string(TN_ABI_VERSION));
+    find(call_.unbind, "_unbind");
     if (find(call_.pool_init, "_pool_init") &&
         (!find(call_.pool_size, "_pool_size") || !find(call_.pool_destroy, "_pool_destroy") ||
          !find(call_.pool_parallel_for, "_pool_parallel_for")))

@@ -83,6 +83,7 @@ class Reader {
     read_word(section, "weights", parse_weights, "embed or file", options.weights);
     read_word(section, "threads", parse_threads, "none, callback or pool", options.threads);
     read_word(section, "precision", parse_precision, "strict, fast, bf16 or fp16", options.precision);
+    read_word(section, "providers", parse_providers, "none, onednn or onednn-everywhere", options.providers);
     section.optional("policy", options.policy);
     int64_t level = options.level;
     if (section.optional("level", level) && level > 3)

@@ -53,7 +53,7 @@ class Model {
   explicit Model(const void* weights = nullptr, std::size_t bytes = 0) {
     check(@name@_bind(&model_, weights, bytes));
   }
-@levels@
+@levels@@unbind@
   Outputs run(@parameters@const @name@_env* env = nullptr) {
 @dims@    std::int64_t shapes[@shape_words@] = {};
     check(@name@_port_shapes(dims, shapes));
@@ -82,6 +82,11 @@ constexpr std::string_view kCppLevels = R"(  // Of a level of @name@.h, not of t
     check(@name@_bind_level(&model_, weights, bytes, level));
   }
   unsigned level() const { return @name@_level(&model_); }
+)";
+
+constexpr std::string_view kCppUnbind = R"(  ~Model() { @name@_unbind(&model_); }
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
 )";
 
 constexpr std::string_view kCppPool = R"(
@@ -182,7 +187,7 @@ class Model:
     def __del__(self):
         if getattr(self, "_pool", None):
             self._function("pool_destroy")(self._pool)
-
+@unbind@
     def _function(self, name):
         return getattr(self._lib, "@name@_" + name)
 
@@ -321,6 +326,7 @@ std::string cpp_header(const BindingInfo& info) {
                      {"align", std::to_string(TN_ALIGN)},
                      {"pool", info.pool ? fill(kCppPool, {{"name", s.name}}) : ""},
                      {"levels", info.levels.empty() ? "" : fill(kCppLevels, {{"name", s.name}})},
+                     {"unbind", info.onednn.empty() ? "" : fill(kCppUnbind, {{"name", s.name}})},
                      {"shape_words", std::to_string(std::max<size_t>(at, 1))}});
 }
 
@@ -330,6 +336,8 @@ std::string python_module(const BindingInfo& info) {
                         {"pool", info.pool ? "True" : "False"},
                         {"file", info.weights_file_bytes > 0 ? "True" : "False"},
                         {"take_array", info.signature.states.empty() ? kPythonArray : kPythonState},
+                        {"unbind", info.onednn.empty() ? "" : "        if getattr(self, \"_model\", None):\n"
+                                                              "            self._function(\"unbind\")(ctypes.byref(self._model))\n"},
                         {"level_argument", info.levels.empty() ? "" : ", level=None"},
                         {"at_level", info.levels.empty() ? "" : "_level"},
                         {"level", info.levels.empty() ? "" : ", number"},
@@ -339,10 +347,12 @@ std::string python_module(const BindingInfo& info) {
 std::string cmake_config(const BindingInfo& info) {
   const std::string& name = info.signature.name;
   std::string targets, imported;
+  const std::string libraries = std::string(info.pool ? "Threads::Threads" : "") + (info.pool && !info.onednn.empty() ? ";" : "") +
+                                (info.onednn.empty() ? "" : "dnnl");
   auto add = [&](const std::string& target, const char* kind, const std::string& file) {
     targets += (targets.empty() ? "" : " and ") + name + "::" + target;
     imported += fill(kImported, {{"name", name}, {"target", target}, {"kind", kind}, {"file", file},
-                                 {"libraries", info.pool ? "\n    INTERFACE_LINK_LIBRARIES Threads::Threads" : ""}});
+                                 {"libraries", libraries.empty() ? "" : "\n    INTERFACE_LINK_LIBRARIES \"" + libraries + '"'}});
   };
   if (info.shared) add(name, "SHARED", "lib" + name + ".so");
   if (info.archive) add(info.shared ? name + "_static" : name, "STATIC", "lib" + name + ".a");
@@ -353,7 +363,8 @@ std::string cmake_config(const BindingInfo& info) {
 std::string pkg_config(const BindingInfo& info) {
   const std::string& name = info.signature.name;
   return "prefix=${pcfiledir}\n\nName: " + name + "\nDescription: " + name + ", compiled by Tenon for " + info.target +
-         "\nVersion: " + version() + "\nCflags: -I${prefix}\nLibs: -L${prefix} -l" + name + (info.pool ? " -pthread\n" : "\n");
+         "\nVersion: " + version() + "\nCflags: -I${prefix}\nLibs: -L${prefix} -l" + name + (info.onednn.empty() ? "" : " -ldnnl") +
+         (info.pool ? " -pthread\n" : "\n");
 }
 
 }  // namespace tenon

@@ -11,6 +11,7 @@ struct BindingInfo {
   int64_t workspace_max = -1;     // bytes for one worker; -1: unbounded
   int64_t weights_file_bytes = 0; // with its header; 0: embedded, or no weights
   bool shared = false, archive = false, pool = false;
+  std::string onednn;             // the soname of the library that the artifact needs; empty: it calls none
   std::vector<LevelSummary> levels;
 };
 

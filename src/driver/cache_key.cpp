@@ -25,6 +25,7 @@ std::map<std::string, std::string> option_parts(const CompileOptions& options) {
   parts["threads"] = std::to_string(static_cast<int>(options.threads));
   parts["policy"] = options.policy;
   parts["precision"] = spelling(options.precision);
+  parts["providers"] = std::to_string(static_cast<int>(options.providers));
   parts["level"] = std::to_string(options.level);
   for (const std::string& state : options.states) parts["state"] += state + '\n';
   for (const auto& [symbol, range] : options.import.dims)
@@ -41,7 +42,7 @@ std::string target_text(const Target& target) {
   // A binding per field: a field that is added does not compile until it is here.
   const auto& [name, description, triple, cpu, features, abi, cpu_check, freestanding, vector_bytes, vector_registers,
                masked_memory, atoms, l1d_bytes, l2_bytes, l3_bytes, line_bytes, l1_ahead_bytes, gflops_f32, gops_i8, l1_gb_per_s,
-               l2_gb_per_s, l3_gb_per_s, dram_gb_per_s, fork_us, qemu] = target;
+               l2_gb_per_s, l3_gb_per_s, dram_gb_per_s, fork_us, onednn, qemu] = target;
   std::string text;
   for (const std::string* field : {&name, &description, &triple, &cpu, &features, &abi, &qemu}) text += *field + '\n';
   for (const std::string& feature : cpu_check) text += feature + ' ';
@@ -50,6 +51,7 @@ std::string target_text(const Target& target) {
         double(l2_bytes), double(l3_bytes), double(line_bytes), double(l1_ahead_bytes), gflops_f32, gops_i8, l1_gb_per_s, l2_gb_per_s,
         l3_gb_per_s, dram_gb_per_s, fork_us})
     text += '\n' + number(value);
+  for (const auto& [work, ratio] : onednn) text += '\n' + work + ' ' + number(ratio);
   for (const Atom& atom : atoms) {
     const auto& [atom_name, a, b, acc, lanes, k, intrinsic, rows, gops] = atom;
     text += '\n' + atom_name + ' ' + std::string(spelling(a)) + ' ' + std::string(spelling(b)) + ' ' +

@@ -176,7 +176,7 @@ Result<Plan> make_plan(const Graph& graph, const Target& target, const CompileOp
     for (Diag& d : fits.error()) d.file = options.schedule;
     return std::unexpected(std::move(fits).error());
   }
-  if (options.policy == "rules") return rules_policy(graph, target, options.precision);
+  if (options.policy == "rules") return rules_policy(graph, target, options.precision, options.providers);
   return fail(Code::E0601, "--policy " + options.policy + " is not known", "the policies are: rules");
 }
 
@@ -262,6 +262,10 @@ Result<std::vector<CompileOutcome>> compile(const CompileOptions& given) {
   if (dispatch) TENON_DO(check_levels(targets));
   if (dispatch && !options.schedule.empty())
     return fail(Code::E0601, "--schedule is for one target, --cpu-dispatch for several");
+  if (dispatch && options.providers != Providers::None)
+    return fail(Code::E0601, "--providers is for one target, --cpu-dispatch for several", "oneDNN picks its code by the processor itself: name one --target");
+  if (options.providers != Providers::None && std::ranges::find(options.emit, Emit::Exe) != options.emit.end())
+    return fail(Code::E0601, "--providers makes an artifact that needs oneDNN, which a static program cannot load", "--emit so,a,header");
   if (!options.states.empty() && std::ranges::find(options.emit, Emit::Exe) != options.emit.end())
     return fail(Code::E0601, "--state needs a caller that keeps the buffers, which a program does not have", "--emit so,a,header");
   // The targets of each artifact.

@@ -6,6 +6,7 @@
 #include "runtime/descriptor.h"
 #include "runtime/dispatch/level_row.h"
 #include "signature.h"
+#include "tenon/loops.h"
 
 namespace tenon {
 
@@ -62,6 +63,23 @@ Result<std::vector<uint32_t>> features_of(const Target& target) {
     features.push_back(static_cast<uint32_t>(number));
   }
   return features;
+}
+
+// The calls of a host program into oneDNN, in its order.
+void list_calls(const Module& module, const std::vector<HostStmt>& statements, Blob& blob, std::vector<tn_onednn_call>& calls) {
+  for (const HostStmt& s : statements) {
+    list_calls(module, s.body, blob, calls);
+    list_calls(module, s.otherwise, blob, calls);
+    if (s.kind != HostStmt::Kind::Call || !calls_library(module.kernels[s.kernel])) continue;
+    const Kernel& kernel = module.kernels[s.kernel];
+    std::vector<int64_t> words, offsets;
+    for (Expr word : kernel.body[0].scalars) words.push_back(*kernel.pool.as_int(word));
+    for (BufferId operand : kernel.body[0].buffers) {
+      const HostBuffer& buffer = module.buffers[s.buffers[static_cast<size_t>(operand.index)]];
+      offsets.push_back(buffer.kind == HostBufferKind::Constant ? module.constants[static_cast<size_t>(buffer.index)].offset : -1);
+    }
+    calls.push_back({.words_at = blob.append(words), .offsets_at = blob.append(offsets)});
+  }
 }
 
 }  // namespace
@@ -132,6 +150,12 @@ Result<std::vector<std::byte>> descriptor(const DescriptorInfo& info) {
                         .features_at = blob.append(features[k])});
     head.features = static_cast<uint32_t>(levels.size());
     head.features_at = blob.append(levels);
+  }
+  if (info.onednn) {
+    std::vector<tn_onednn_call> calls;
+    list_calls(*info.onednn, info.onednn->host, blob, calls);
+    head.onednn_calls = static_cast<uint32_t>(calls.size());
+    head.onednn_at = blob.append(calls);
   }
   head.name = blob.append(s.name);
   head.build_id_text = blob.append(hex(info.build_id));

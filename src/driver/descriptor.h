@@ -13,6 +13,7 @@ struct DescriptorInfo {
   int64_t weights_bytes = 0;
   bool embedded = false;
   bool serial = false;
+  const Module* onednn = nullptr;      // whose calls into it are listed; null: there are none
 };
 
 // Fails where the target asks for a processor feature that the runtime cannot check.

@@ -60,6 +60,7 @@ void add_code(const Module& module, Json& json) {
     Json nodes = Json::array();
     for (const NodeRef& node : kernel.origins) nodes.push_back(node_json(node));
     json["kernels"].push_back({{"name", kernel.name}, {"nodes", nodes}});
+    if (calls_library(kernel)) json["kernels"].back()["provider"] = "onednn";
   }
   add_calls(module, module.host, json["calls"]);
   ExprPool pool = module.pool;
@@ -94,6 +95,7 @@ std::string manifest_json(const ManifestInput& in) {
   if (one) add_code(first.module, json);
   else for (size_t k = 0; k < in.levels.size(); ++k) json["levels"].push_back(level_json(in.levels[k], s.levels[k]));
   if (in.precision != Precision::Strict) json["precision"] = spelling(in.precision);
+  if (!in.onednn.empty()) json["needs"] = {{{"library", "oneDNN"}, {"version", 3}, {"soname", in.onednn}, {"link", "-ldnnl"}}};
   json["files"] = Json::array();
   for (const OutputFile& file : s.files)
     json["files"].push_back({{"path", file.path}, {"bytes", file.bytes}, {"blake3", file.blake3}});

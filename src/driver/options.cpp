@@ -66,6 +66,13 @@ std::optional<Precision> parse_precision(std::string_view word) {
 
 std::string_view spelling(Precision precision) { return kPrecisions[static_cast<size_t>(precision)]; }
 
+std::optional<Providers> parse_providers(std::string_view word) {
+  if (word == "none") return Providers::None;
+  if (word == "onednn") return Providers::OneDnn;
+  if (word == "onednn-everywhere") return Providers::OneDnnEverywhere;
+  return std::nullopt;
+}
+
 std::optional<DimRange> parse_range(std::string_view text) {
   auto number = [](std::string_view digits) -> std::optional<int64_t> {
     int64_t value = 0;

@@ -18,6 +18,13 @@ namespace fs = std::filesystem;
 
 namespace {
 
+const std::string kOneDnnLibrary = "libdnnl.so.3";  // the soname of oneDNN's version 3
+constexpr const char* kOneDnnImports[] = {
+#define IMPORT(symbol) #symbol,
+#include "runtime/onednn/imports.def"
+#undef IMPORT
+};
+
 // The worst case over the ranges of the symbols, or -1.
 int64_t workspace_max(const Module& module) {
   const int64_t shared = module.pool.bounds(module.workspace_bytes).second;
@@ -66,6 +73,8 @@ class Packager {
     std::error_code error;
     fs::create_directory(objects_, error);
     TENON_DO(check_ports());
+    if (calls_onednn() && emits(Emit::Exe))
+      return fail(Code::E0601, "the plan has regions of oneDNN, which a static program cannot load", "--emit so,a,header, or no `provider onednn`");
     TENON_TRY(weights_, write_weights());
     TENON_DO(write_objects());
     TENON_DO(write_libraries());
@@ -80,7 +89,7 @@ class Packager {
                         manifest_json({.levels = in_.levels, .signature = signature_,
                                        .summary = summary_, .embedded = embedded_,
                                        .weights_blake3 = hex(weights_.digest),
-                                       .precision = precision()})));
+                                       .precision = precision(), .onednn = calls_onednn() ? kOneDnnLibrary : ""})));
     return summary_;
   }
 
@@ -90,7 +99,9 @@ class Packager {
   const std::string& name() const { return signature_.name; }
   std::string arch() const { return first_.target.triple.substr(0, first_.target.triple.find('-')); }
   bool dispatches() const { return in_.shared != nullptr; }
-  RuntimePart model_part() const { return dispatches() ? RuntimePart::Dispatch : RuntimePart::Model; }
+  // Some region is oneDNN's.
+  bool calls_onednn() const { return std::ranges::any_of(first_.plan.regions, [](const RegionPlan& r) { return r.provider == Provider::OneDnn; }); }
+  RuntimePart model_part() const { return dispatches() ? RuntimePart::Dispatch : calls_onednn() ? RuntimePart::Onednn : RuntimePart::Model; }
   // What the plan says, whoever wrote it.
   Precision precision() const {
     const bool rounds = std::ranges::any_of(first_.plan.regions, [](const RegionPlan& region) { return region.precision == DType::BF16; });
@@ -155,7 +166,7 @@ class Packager {
     std::string_view bitcode = runtime_bitcode(part, arch());
     if (bitcode.empty()) return fail(Code::E0404, "there is no runtime for " + arch(), "--emit graph,loops,llvm,asm works");
     TENON_TRY(const std::string own, specialize_bitcode(bitcode, name(), bytes, embedded_));
-    static constexpr const char* kObjects[] = {"runtime.o", "runner.o", "pool.o", "runtime.o", "runner.o"};
+    static constexpr const char* kObjects[] = {"runtime.o", "runner.o", "pool.o", "runtime.o", "runner.o", "runtime.o"};
     return compile_bitcode(own, kObjects[static_cast<int>(part)], first_.target, {.level = in_.options.level});
   }
 
@@ -166,7 +177,8 @@ class Packager {
     TENON_TRY(const std::vector<std::byte> bytes,
               descriptor({.signature = signature_, .targets = targets(), .build_id = id,
                           .weights_bytes = summary_.weights_bytes, .embedded = embedded_,
-                          .serial = in_.options.threads == Threads::None}));
+                          .serial = in_.options.threads == Threads::None,
+                          .onednn = calls_onednn() ? &first_.module : nullptr}));
     std::vector<std::string> modules;
     for (size_t k = 0; k < in_.levels.size(); ++k) {
       const int64_t before = summary_.code_bytes;
@@ -201,12 +213,14 @@ class Packager {
     std::vector<std::string> elsewhere;
     if (embedded_) elsewhere.push_back(name() + "_weights");
     if (pooled()) elsewhere.insert(elsewhere.end(), {"pthread_create", "pthread_join"});
+    if (calls_onednn()) elsewhere.insert(elsewhere.end(), std::begin(kOneDnnImports), std::end(kOneDnnImports));
     TENON_DO(localize_hidden(joined[0], elsewhere));
     joined.insert(joined.end(), weights_object_.begin(), weights_object_.end());
 
     if (emits(Emit::SharedLibrary)) {
       const std::string file = "lib" + name() + ".so";
-      TENON_DO(link_shared(folder_ / file, file, joined, first_.target, pooled()));
+      const std::span<const std::string> needed(&kOneDnnLibrary, calls_onednn() ? 1 : 0);
+      TENON_DO(link_shared(folder_ / file, file, joined, first_.target, pooled() || calls_onednn(), needed));
       files_.push_back(file);
     }
     if (emits(Emit::Archive) || emits(Emit::Object)) {
@@ -246,6 +260,7 @@ class Packager {
                            .shared = emits(Emit::SharedLibrary),
                            .archive = emits(Emit::Archive),
                            .pool = pooled(),
+                           .onednn = calls_onednn() ? kOneDnnLibrary : "",
                            .levels = summary_.levels};
     if (emits(Emit::Header)) {
       TENON_DO(write_text(name() + ".h", c_header(info)));

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "files.h"
+
 namespace tenon {
 
 namespace fs = std::filesystem;
@@ -16,12 +18,19 @@ ScratchFolder::~ScratchFolder() {
   if (!path_.empty()) fs::remove_all(path_, ignored);
 }
 
+// Whether some region may be a library's, which a static program cannot load.
+static bool may_call_library(const CompileOptions& options) {
+  if (options.providers != Providers::None || options.schedule.empty()) return options.providers != Providers::None;
+  const auto schedule = read_file(options.schedule);
+  return schedule && schedule->find("\n  provider onednn\n") != schedule->npos;
+}
+
 Result<std::string> artifact_or_compiled(const std::string& artifact, CompileOptions options, const ScratchFolder& scratch) {
   if (!artifact.empty()) return artifact;
   options.output = (scratch.path() / "artifact").string();
   // The library where it runs here, the program where it needs an emulator.
   options.emit = {Emit::SharedLibrary};
-  if (options.states.empty()) options.emit.push_back(Emit::Exe);
+  if (options.states.empty() && !may_call_library(options)) options.emit.push_back(Emit::Exe);
   if (options.targets.size() > 1) return fail(Code::E0601, "one --target, please: this command runs one artifact");
   TENON_TRY(std::vector<CompileOutcome> outcomes, compile(options));
   Result<ArtifactSummary>& made = outcomes.front().artifact;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "tenon/onednn_words.h"
+
 namespace tenon {
 
 namespace {
@@ -18,6 +20,7 @@ class Counter {
     const Counts counts = walk(kernel_.body);
     if (!known_) return std::nullopt;
     CallWork work{.multiply_adds = within_, .bytes = pool.index(0), .constant_bytes = pool.index(0)};
+    if (calls_library(kernel_)) work.multiply_adds["f32"] = pool.index(library_products());
     for (const auto& [buffer, points] : counts.written) {
       auto products = per_point_.find(buffer);
       if (products == per_point_.end()) continue;
@@ -34,6 +37,19 @@ class Counter {
   }
 
  private:
+  // Results of the call times the products summed into each.
+  int64_t library_products() const {
+    const std::vector<Expr>& words = kernel_.body[0].scalars;
+    auto word = [&](int64_t at) { return *kernel_.pool.as_int(words[static_cast<size_t>(at)]); };
+    const int64_t rank = word(1), results = static_cast<int64_t>(words.size()) - 2 * rank;
+    const bool convolves = word(0) == TN_CONVOLUTION;
+    int64_t products = 1;
+    for (int64_t d = 0; d < rank; ++d) products *= word(results + d);
+    const int64_t shapes = TN_WORDS_HEAD + (convolves ? 4 * (rank - 2) : 0) + TN_WORDS_POST * word(4), weights = shapes + 2 * rank;
+    if (!convolves) return products * word(shapes + rank - 1);
+    for (int64_t d = 1; d < rank; ++d) products *= word(weights + d);
+    return products;
+  }
   using Elements = std::map<BufferId, Expr>;
   struct Counts {
     Elements read, written;

@@ -138,6 +138,7 @@ class KernelChecker : Checker {
       case StmtKind::Call:
         for (BufferId b : s.buffers) found_.require(valid(b), "a call names no buffer of the kernel");
         for (Expr e : s.scalars) expect(e, DType::Index, "argument");
+        found_.require(s.routine != kOneDnn || calls_library(k_), "a kernel does more than its call into a library");
     }
   }
 

@@ -39,6 +39,7 @@ void print_region(Writer& out, const RegionPlan& region, const Graph& graph) {
   for (auto [value, placement] : placed)
     out.line("place " + name_of(graph, value) + ' ' + std::string(kPlacements[static_cast<size_t>(placement)]));
   if (region.precision != DType::F32) out.line("precision " + std::string(spelling(region.precision)));
+  if (region.provider != Provider::Own) out.line("provider onednn");
   for (const Variant& variant : region.schedule.variants) {
     std::string knobs = knobs_text(variant.knobs);
     for (const auto& [value, own] : variant.producers) knobs += " of " + name_of(graph, value) + ':' + knobs_text(own);
@@ -122,6 +123,10 @@ class PlanParser {
     }
     std::ranges::sort(r.placed);
     if (in_.accept("precision")) r.precision = in_.dtype();
+    if (in_.accept("provider")) {
+      if (in_.accept("onednn")) r.provider = Provider::OneDnn;
+      else in_.error("the only provider is onednn");
+    }
     r.schedule.variants.clear();
     while (!in_.failed() && !in_.accept("}")) r.schedule.variants.push_back(variant());
     if (!in_.failed() && (r.schedule.variants.empty() || !r.schedule.variants.back().predicate.empty()))

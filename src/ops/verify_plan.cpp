@@ -4,6 +4,7 @@
 
 #include "tenon/ops.h"
 #include "tenon/plan.h"
+#include "tenon/provider.h"
 
 namespace tenon {
 
@@ -107,6 +108,10 @@ class PlanChecker {
       if (!made.contains(v)) refuse("region " + plan.name + " places " + name(v) + ", which it does not make");
       if (placement == Placement::Root) ready(v) = true;
       else if (is_port(v)) refuse(name(v) + " is an output: it must be a root");
+    }
+    if (plan.provider == Provider::OneDnn) {
+      if (plan.schedule.variants.size() > 1) refuse("region " + plan.name + " is oneDNN's and has variants", "keep `otherwise:` alone");
+      if (auto call = onednn_call(with_layouts(), plan); !call) found_.insert(found_.end(), call.error().begin(), call.error().end());
     }
     for (const Variant& variant : plan.schedule.variants) {
       predicate(plan, variant.predicate);

@@ -76,6 +76,11 @@ void read_target(const toml::table& root, std::span<const std::string> extra, Ta
     s.required("dram_gb_per_s", target.dram_gb_per_s);
     s.required("fork_us", target.fork_us);
   });
+  if (top.find("onednn"))
+    in_table(top, "onednn", problems, [&](TomlSection& s) {
+      for (const char* work : {"pointwise", "spatial", "stem", "grouped", "depthwise", "matmul", "gemv"})
+        if (double ratio = 0; s.find(work)) s.required(work, ratio), target.onednn[work] = ratio;
+    });
 }
 
 }  // namespace

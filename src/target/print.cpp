@@ -79,6 +79,8 @@ std::string to_toml(const Target& t, const std::string& heading, const std::map<
   rate("l3_gb_per_s", t.l3_gb_per_s);
   rate("dram_gb_per_s", t.dram_gb_per_s);
   rate("fork_us", t.fork_us);
+  if (!t.onednn.empty()) out += "\n[onednn]\n";
+  for (const auto& [work, ratio] : t.onednn) key(work, number(ratio));
   return out;
 }
 

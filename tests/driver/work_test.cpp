@@ -61,6 +61,22 @@ INSTANTIATE_TEST_SUITE_P(Targets, Rows, ::testing::Values("x86-64-v2", "x86-64-v
                            return name;
                          });
 
+// Calls of oneDNN count by their words.
+TEST(Work, CallsOfALibrary) {
+  auto theirs = [](Plan& plan) {
+    for (RegionPlan& region : plan.regions) region.provider = Provider::OneDnn;
+  };
+  testing::GraphMaker conv("conv");
+  const ValueId x = conv.input("x", {"2", "6", "9", "9"});
+  conv.output(conv.node(Op::conv, {x, conv.constant({8, 3, 3, 3})}, conv.conv({2, 2}, {1, 1}, 2)));
+  const Total convolved = total(conv.graph, "x86-64-v3", 1, theirs);
+  EXPECT_EQ(convolved.multiply_adds, 2 * 8 * 5 * 5 * 3 * 3 * 3);
+  EXPECT_EQ(convolved.bytes, 4 * (2 * 6 * 81 + 8 * 27 + 2 * 8 * 25));
+  testing::GraphMaker dot("dot");
+  dot.output(dot.node(Op::dot, {dot.input("x", {"3", "5", "24"}), dot.constant({24, 10})}));
+  EXPECT_EQ(total(dot.graph, "x86-64-v3", 1, theirs).multiply_adds, 15 * 24 * 10);
+}
+
 // Blocks of 7 rows of 50, in tiles with remainders of their own, beside temporaries of one block: each product counts once.
 TEST(Work, ProducersInBlocks) {
   testing::GraphMaker g("attention");

@@ -83,6 +83,19 @@ TEST(Target, PrintedFilesReadBackTheSame) {
   }
 }
 
+TEST(Target, WhereOneDnnWasFaster) {
+  const std::string text = std::string(kSmall) + "\n[onednn]\nmatmul = 1.2\nstem = 0.75\n";
+  const auto target = parse_target(text, "small");
+  ASSERT_TRUE(target) << target.error()[0].message;
+  EXPECT_EQ(target->onednn, (std::map<std::string, double>{{"matmul", 1.2}, {"stem", 0.75}}));
+  const auto again = parse_target(to_toml(*target, "", {}), "small");
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->onednn, target->onednn);
+  const auto wrong = parse_target(std::string(kSmall) + "\n[onednn]\nlarge = 1.2\n", "small");
+  ASSERT_FALSE(wrong);
+  EXPECT_NE(wrong.error()[0].message.find("`onednn.large` is not a key"), std::string::npos);
+}
+
 TEST(Target, AtomsThatNeedAFeatureAreLeftOutWithoutIt) {
   auto target = parse_target(kSmall, "small");
   ASSERT_TRUE(target);

@@ -55,6 +55,7 @@ std::vector<Option> code_rows(ModelArguments& a) {
       {"-O", "LEVEL", "Optimisation level", &a.level, {"0", "1", "2", "3"}},
       {"--policy", "POLICY", "Who decides what to fuse and how to schedule it", &a.policy, {"rules"}},
       {"--precision", "PRECISION", "What products of f32 may lose: strict: nothing; bf16: operands are rounded to bf16, sums stay f32; fast: allows cheaper algorithms, of which there are none yet; fp16: is refused", &a.precision, {"strict", "fast", "bf16", "fp16"}},
+      {"--providers", "LIST", "Whose code may compute a region besides Tenon's own: onednn: where the target file says that it is faster; onednn-everywhere: wherever it can. The artifact then needs the library", &a.providers, {"none", "onednn", "onednn-everywhere"}},
       {"--schedule", "FILE", "Replay a schedule that --emit schedule wrote", &a.schedule},
       {"--state", "PAST=PRESENT", "Grow an output in its input's buffer, as 'past.*=present.*'; repeatable", &a.states},
       {"--threads", "MODE", "How the artifact uses threads", &a.threads, {"none", "callback", "pool"}},
@@ -126,6 +127,7 @@ Result<CompileOptions> to_options(const ModelArguments& a, Console& console) {
   options.threads = parse_threads(a.threads).value_or(options.threads);
   if (!a.policy.empty()) options.policy = a.policy;
   options.precision = parse_precision(a.precision).value_or(options.precision);
+  options.providers = parse_providers(a.providers).value_or(options.providers);
   options.schedule = a.schedule;
   options.states = a.states;
   options.depfile = a.depfile;

@@ -27,10 +27,35 @@ static inline const uint8_t* tn_weights_of(const tn_model* model) { return model
 static inline int32_t tn_host(const tn_model* model, const tn_call* call) {
   return tn_model_level_host(tn_level_of(model), call);
 }
+static inline tn_status tn_set(tn_model* model, const uint8_t* weights) {
+  model->weights = tn_bound(weights);
+  return TN_OK;
+}
+#define tn_onednn_of(model) NULL
+#elif defined(TN_ONEDNN)
+#include "../onednn/bound.h"
+#define tn_weights_of(model) tn_onednn_weights(tn_onednn_of(model))
+static inline tn_status tn_set(tn_model* model, const uint8_t* weights) {
+  tn_onednn* made = NULL;
+  tn_status status = tn_onednn_bind(&made, weights);
+  model->weights = (const uint8_t*)made;
+  return status;
+}
+static inline int32_t tn_host(const tn_model* model, const tn_call* call) {
+  tn_status status = tn_onednn_enter(tn_onednn_of(model));
+  if (status != TN_OK) return (int32_t)status;
+  int32_t result = tn_model_host(call);
+  tn_onednn_leave(tn_onednn_of(model));
+  return result;
+}
 #else
-#define tn_bound(weights) (weights)
+static inline tn_status tn_set(tn_model* model, const uint8_t* weights) {
+  model->weights = weights;
+  return TN_OK;
+}
 #define tn_weights_of(model) ((model)->weights)
 #define tn_host(model, call) tn_model_host(call)
+#define tn_onednn_of(model) NULL
 #endif
 
 #endif
