@@ -64,9 +64,9 @@ class RegionLowering {
       const BufferId source = pool.buffer(s.value);
       const ValueId from = region_.buffers[source].value, to = region_.buffers[s.out].value;
       if (!from.valid() || !to.valid() || from == to || memory_(from) != memory_(to)) return false;
-      const auto indices = pool.operands(s.value);
-      return physical_offset(pool, graph_.values[from].layout, region_.buffers[source].dims, {indices.begin(), indices.end()}) ==
-             physical_offset(pool, graph_.values[to].layout, region_.buffers[s.out].dims, s.indices);
+      const std::vector<Expr> indices(pool.operands(s.value).begin(), pool.operands(s.value).end());
+      const Expr read = physical_offset(pool, graph_.values[from].layout, region_.buffers[source].dims, indices);
+      return read == physical_offset(pool, graph_.values[to].layout, region_.buffers[s.out].dims, s.indices);
     });
   }
 

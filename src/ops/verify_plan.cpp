@@ -26,6 +26,7 @@ class PlanChecker {
       }
     for (const auto& [value, layout] : plan_.layouts) {
       if (is_port(value)) refuse(name(value) + " is an input or output: its layout is the caller's");
+      if (!layout.within.empty()) refuse("the layout of " + name(value) + " is within another value's", "write `part` instead");
       if (!fits(layout, g_.values[value].dims.size())) refuse("the layout of " + name(value) + " does not fit its rank");
     }
     Diags::size_type before = found_.size();
