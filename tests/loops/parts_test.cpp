@@ -153,7 +153,7 @@ std::string differs(const Net& net, const std::function<void(Plan&)>& edit) {
 
 TEST(Parts, AnyThatAreLegal) {
   size_t parts = 0;
-  for (unsigned seed = 0; seed < 60; ++seed) {
+  for (unsigned seed = 0; seed < 36; ++seed) {
     Net net(seed);
     std::string text;
     auto edit = [&](Plan& plan) {
@@ -167,13 +167,13 @@ TEST(Parts, AnyThatAreLegal) {
     };
     EXPECT_EQ(differs(net, edit), "") << "seed " << seed << "\n" << print(net.g.graph) << text;
   }
-  EXPECT_GT(parts, 120u);
+  EXPECT_GT(parts, 70u);
 }
 
 // The same with margins around whatever can have them: a part's margins are its share of the whole's.
 TEST(Parts, WithMargins) {
   size_t margins = 0;
-  for (unsigned seed = 100; seed < 130; ++seed) {
+  for (unsigned seed = 100; seed < 118; ++seed) {
     Net net(seed);
     std::string text;
     auto edit = [&](Plan& plan) {
@@ -188,7 +188,7 @@ TEST(Parts, WithMargins) {
     };
     EXPECT_EQ(differs(net, edit), "") << "seed " << seed << "\n" << print(net.g.graph) << text;
   }
-  EXPECT_GT(margins, 60u);
+  EXPECT_GT(margins, 36u);
 }
 
 // What a schedule file may ask for and may not.
@@ -245,7 +245,7 @@ TEST(Parts, RefusesWhatIsNotInMemory) {
     output %c
     %a: f32[2,6] = neg(%x)
     %b: f32[2,6] = exp(%a)
-    %v: f32[2,3], %i: i64[2,3] = topk(%b) {axis=1, k=3, largest=1, sorted=1}
+    %v: f32[2,3], %i: i64[2,3] = top_k(%b) {axis=1, dims=[3], largest=1}
     %c: f32[2,9] = concat(%b, %v) {axis=1}
   })");
   if (!graph) GTEST_FAIL() << graph.error()[0].message;
