@@ -28,10 +28,10 @@ class Chooser {
   std::vector<Part> run() {
     std::vector<int> slices, concats;
     for (size_t r = 0; r < regions_.size(); ++r) {
-      if (!inspect(static_cast<int>(r)) || regions_[r].nodes.size() != 1) continue;
-      const int n = regions_[r].nodes[0];
-      if (node(n).op == Op::slice) slices.push_back(n);
-      if (node(n).op == Op::concat) concats.push_back(n);
+      if (!inspect(static_cast<int>(r))) continue;
+      const int last = regions_[r].nodes.back();
+      if (node(last).op == Op::slice) slices.push_back(last);
+      if (node(last).op == Op::concat) concats.push_back(last);
     }
     for (int n : slices) consider(node(n).outputs[0], node(n).inputs[0]);
     for (int n : concats)
@@ -74,16 +74,14 @@ class Chooser {
     const std::vector<Halo> halos = joined(layout(root).halos, layout(v).halos);
     const bool wider = halos != layout(root).halos;
     std::vector<ValueId> family = members(v);
-    if (wider || !halos.empty()) {
+    if (wider) {
       const std::vector<ValueId> others = members(root);
       family.insert(family.end(), others.begin(), others.end());
-      auto cannot = [&](ValueId m) { return fixed_[at(m)] || viewed_[at(m)]; };
-      if (wider && std::ranges::any_of(family, cannot)) return;
-      for (const Within& within : layout(whole).within)
-        if (std::ranges::count(halos, within.dim, &Halo::dim)) return;
-      if (std::ranges::count(halos, part->dim, &Halo::dim)) return;
+      if (std::ranges::any_of(family, [&](ValueId m) { return fixed_[at(m)] || viewed_[at(m)]; })) return;
     }
-    // What changes: the parts's layout, and the whole's where margins are added.
+    auto across = [&](int dim) { return std::ranges::count(halos, dim, &Halo::dim) > 0; };
+    if (across(part->dim) || std::ranges::any_of(layout(whole).within, across, &Within::dim)) return;
+    // What changes: the part's layout, and the whole's where margins are added.
     std::vector<std::pair<ValueId, Layout>> before;
     for (ValueId m : family) before.emplace_back(m, layout(m));
     std::set<int> around;
