@@ -31,12 +31,6 @@ bool widen(const ExprPool& pool, std::vector<Halo>& halos, const Node& reader, V
   return wants;
 }
 
-// Seconds to read and to write so much.
-double copy_seconds(const Target& target, double bytes) {
-  const double rate = 2 * bytes <= static_cast<double>(target.l2_bytes) ? target.l2_gb_per_s : target.l3_gb_per_s > 0 ? target.l3_gb_per_s : target.dram_gb_per_s;
-  return 2 * bytes / (rate * 1e9);
-}
-
 class Halos {
  public:
   Halos(Graph graph, const std::vector<RegionPlan>& regions, const Target& target)
@@ -65,11 +59,11 @@ class Halos {
     std::ranges::sort(halos, {}, &Halo::dim);
     std::set<int> around = {region_of_[static_cast<size_t>(value.def.index)]};
     for (int n : readers) around.insert(region_of_[static_cast<size_t>(n)]);
-    const double before = product_seconds(around);
+    const double before = product_seconds(graph_, regions_, around, target_);
     Layout wider = layout;
     wider.halos = std::move(halos);
     graph_.values[v].layout = wider;
-    if (product_seconds(around) - before < copies) return wider;
+    if (product_seconds(graph_, regions_, around, target_) - before < copies) return wider;
     graph_.values[v].layout = layout;
     return layout;
   }
@@ -91,16 +85,6 @@ class Halos {
     return false;
   }
 
-  double product_seconds(const std::set<int>& regions) const {
-    double seconds = 0;
-    for (int r : regions) {
-      auto region = build_region(graph_, regions_[static_cast<size_t>(r)]);
-      for (size_t i = 0; region && i < region->statements.size(); ++i)
-        if (auto tile = best_tile(graph_, *region, i, target_)) seconds += tile->seconds;
-    }
-    return seconds;
-  }
-
   Graph graph_;
   const std::vector<RegionPlan>& regions_;
   const Target& target_;
@@ -110,6 +94,23 @@ class Halos {
 };
 
 }  // namespace
+
+double copy_rate(const Target& target, double bytes) {
+  const double rate = 2 * bytes <= static_cast<double>(target.l2_bytes) ? target.l2_gb_per_s : target.l3_gb_per_s > 0 ? target.l3_gb_per_s : target.dram_gb_per_s;
+  return rate * 1e9;
+}
+
+double copy_seconds(const Target& target, double bytes) { return 2 * bytes / copy_rate(target, bytes); }
+
+double product_seconds(const Graph& graph, const std::vector<RegionPlan>& regions, const std::set<int>& which, const Target& target) {
+  double seconds = 0;
+  for (int r : which) {
+    auto region = build_region(graph, regions[static_cast<size_t>(r)]);
+    for (size_t i = 0; region && i < region->statements.size(); ++i)
+      if (auto tile = best_tile(graph, *region, i, target)) seconds += tile->seconds;
+  }
+  return seconds;
+}
 
 std::vector<std::pair<ValueId, Layout>> add_halos(Graph graph, const std::vector<RegionPlan>& regions, const Target& target,
                                                   std::vector<std::pair<ValueId, Layout>> layouts) {

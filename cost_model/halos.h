@@ -1,6 +1,8 @@
 // Which tensors keep a margin of zeros for the convolutions that read them.
 #pragma once
 
+#include <set>
+
 #include "tenon/plan.h"
 #include "tenon/target.h"
 
@@ -11,5 +13,11 @@ namespace tenon {
 // takes them from one line. Not for what is read or made by moving elements, as it may then be a view.
 std::vector<std::pair<ValueId, Layout>> add_halos(Graph graph, const std::vector<RegionPlan>& regions, const Target& target,
                                                   std::vector<std::pair<ValueId, Layout>> layouts);
+
+// Bytes per second in which so much is copied, and seconds to read and to write it.
+double copy_rate(const Target& target, double bytes);
+double copy_seconds(const Target& target, double bytes);
+// What the products of these regions take in their best tiles.
+double product_seconds(const Graph& graph, const std::vector<RegionPlan>& regions, const std::set<int>& which, const Target& target);
 
 }  // namespace tenon

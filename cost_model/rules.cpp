@@ -1,11 +1,12 @@
 // The `rules` policy: no data, no measuring, always the same answer. Layouts, then the partition, then chains that
-// share loops, then margins, then the tiles of every region.
+// share loops, then margins, then parts of larger values, then the tiles of every region.
 #include <algorithm>
 
 #include "chains.h"
 #include "few_rows.h"
 #include "halos.h"
 #include "partition.h"
+#include "parts.h"
 #include "precision.h"
 #include "providers.h"
 #include "tenon/policy.h"
@@ -118,6 +119,8 @@ Result<Plan> rules_policy(const Graph& source, const Target& target, Precision p
   choose_providers(graph, regions, target, providers);
   plan.layouts = add_halos(graph, regions, target, std::move(plan.layouts));
   for (const auto& [value, layout] : plan.layouts) graph.values[value].layout = layout;
+  choose_parts(graph, regions, target, plan);
+  graph = laid_out(std::move(graph), plan);
   for (RegionPlan& region_plan : regions) {
     TENON_TRY(Region region, build_region(graph, region_plan));
     if (!rounds(region, region_plan.precision)) region_plan.precision = DType::F32;

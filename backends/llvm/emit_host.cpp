@@ -95,6 +95,7 @@ class HostEmitter {
         case HostBufferKind::Constant:
           emitter.add_pointer(inside(weights, code_.index(module_.constants[static_cast<size_t>(buffer.index)].offset)));
           break;
+        case HostBufferKind::Part: emitter.add_pointer(inside(emitter.pointer(buffer.whole), emitter.emit(buffer.offset))); break;
         case HostBufferKind::Workspace:
           emitter.add_pointer(inside(workspace, buffer.offset.valid() ? emitter.emit(buffer.offset) : code_.index(0)));
           break;

@@ -136,6 +136,7 @@ class Emitter {
   Value* lane_address(const Place& place, unsigned lane);
   Value* load(Expr e, Expr guard);
   Value* look_up(Expr e);
+  Value* load_runs(Expr e, const Lanes& lanes);
   std::pair<Expr, Expr> split_guard(Expr guard);
   Value* load_lanes(const Place& place, llvm::Type* element, const Lanes& lanes, Value* condition);
   Value* load_packed(BufferId buffer, DType type, Expr offset, Expr guard);  // less than a byte

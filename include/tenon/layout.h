@@ -2,7 +2,8 @@
 // a whole logical dim, the blocks of one, or the inside of a block. NCHW is {0}{1}{2}{3}, NHWC
 // {0}{2}{3}{1}, NCHW16c {0}{1/16}{2}{3}{1%16}; packed weights are of the same form. A blocked dim is
 // padded with zeros to a multiple of its block. A halo is a margin of zeros around a logical dim that
-// producers leave alone and consumers may read. A capacity is memory that the tensor may grow into.
+// producers leave alone and consumers may read. A capacity is memory that the tensor may grow into. Of a tensor
+// that lies within a larger one, the memory meant is the larger one's.
 #pragma once
 
 #include <cstdint>
@@ -39,11 +40,20 @@ struct Capacity {
   bool operator==(const Capacity&) const = default;
 };
 
+// The dim lies within a longer one, from element `begin` on: the tensor is part of a larger one.
+struct Within {
+  int dim = 0;
+  int64_t begin = 0;
+  int64_t extent = 0;   // of the larger one's dim
+  bool operator==(const Within&) const = default;
+};
+
 struct Layout {
   std::vector<LayoutPart> parts;  // empty: row-major
   std::vector<Halo> halos;
   std::vector<Capacity> capacities = {};  // of dims that are one part, without a halo
-  bool row_major() const { return parts.empty() && halos.empty() && capacities.empty(); }
+  std::vector<Within> within = {};        // of such dims as well
+  bool row_major() const { return parts.empty() && halos.empty() && capacities.empty() && within.empty(); }
   bool operator==(const Layout&) const = default;
 };
 
@@ -52,7 +62,7 @@ Layout permuted(std::vector<int> order);
 // Whether the parts cover each of `rank` dims exactly once and the halos name dims that there are.
 bool fits(const Layout& layout, size_t rank);
 
-// "0.2.3.1", "0.1/16.2.3.1%16", "0.2.3.1+h2:1,1+h3:1,1", "+c2:P_capacity"; "" for row-major.
+// "0.2.3.1", "0.1/16.2.3.1%16", "0.2.3.1+h2:1,1+h3:1,1", "+c2:P_capacity", "+w1:64,128"; "" for row-major.
 std::string print(const Layout& layout);
 Result<Layout> parse_layout(std::string_view text);
 
@@ -64,6 +74,12 @@ Expr physical_size(ExprPool& pool, const Layout& layout, const std::vector<Expr>
 // Offset in elements of the element at logical `indices`.
 Expr physical_offset(ExprPool& pool, const Layout& layout, const std::vector<Expr>& dims,
                      const std::vector<Expr>& indices);
+// The layout as it is seen from where the tensor begins: every `within` at element 0.
+Layout from_its_begin(Layout layout);
+// Elements of the larger tensor's memory before that.
+Expr elements_before(ExprPool& pool, const Layout& layout, const std::vector<Expr>& dims);
+// Which elements of the memory are the tensor's own, margins and padding included.
+std::vector<bool> own_elements(const Layout& layout, const std::vector<int64_t>& dims);
 // The tensor as it lies in memory: one dim, padding and halos zero. Not for layouts with a capacity.
 Tensor pack(const Tensor& tensor, const Layout& layout);
 // The same, its elements rounded to a type. Or, of f32 to bf16, as three parts, whole parts one after the other: x = x0 + x1 +

@@ -110,7 +110,8 @@ struct Kernel {
   std::vector<NodeRef> origins;
 };
 
-enum class HostBufferKind : uint8_t { Input, Output, Constant, Workspace };
+// Part: memory of another buffer, from an offset on.
+enum class HostBufferKind : uint8_t { Input, Output, Constant, Workspace, Part };
 
 struct HostBuffer {
   std::string name;
@@ -118,7 +119,8 @@ struct HostBuffer {
   DType type{};
   Expr bytes;              // size in memory
   int index = -1;          // Input, Output: position in the signature; Constant: into Module::constants
-  Expr offset = {};        // Workspace: set by plan_memory
+  Expr offset = {};        // bytes. Workspace: set by plan_memory; Part: from the start of `whole`
+  BufferId whole = {};     // Part: a buffer before it that is none
 };
 
 struct HostStmt {
@@ -194,8 +196,9 @@ using RoutineModel =
 
 // Runs one kernel on widened flat buffers (params; scratch is made inside), every access bounds checked.
 // Floats are rounded to the type of each operation's result, sums in the order written.
+// `first`: the element at which each param begins; empty: 0.
 Result<void> evaluate(const Kernel& kernel, std::span<Tensor* const> params, std::span<const int64_t> symbols,
-                      const RoutineModel& routines = {});
+                      const RoutineModel& routines = {}, std::span<const int64_t> first = {});
 
 // Runs the host program; symbols in the order of Module::symbols. Every workspace buffer is memory of its
 // own, filled with what no kernel should read; constants are packed from the graph's.

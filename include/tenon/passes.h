@@ -61,8 +61,10 @@ struct BuiltKernel {
   Kernel kernel;
   std::vector<KernelParam> params;   // of the kernel's Param buffers, in order
 };
+// `memory`: the value in whose memory a value lies; empty: each in its own. Copies of what is there already are left out.
+using MemoryOf = std::function<ValueId(ValueId)>;
 Result<std::vector<BuiltKernel>> lower_region(const Region& region, const Graph& graph, const Variant& variant,
-                                              const Target& target);
+                                              const Target& target, const MemoryOf& memory = {});
 
 // All regions and variants as kernels, plus the host program; no loop pass has run.
 Result<Module> lower_graph(const Graph& graph, const Plan& plan, const Target& target);

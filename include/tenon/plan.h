@@ -2,6 +2,7 @@
 // precision, and a Schedule per region. Plain data; prints, parses, diffs and hashes. docs/plan.md.
 #pragma once
 
+#include <functional>
 #include <map>
 
 #include "tenon/graph.h"
@@ -56,6 +57,16 @@ struct RegionPlan {
   Provider provider = Provider::Own;
 };
 
+// A value that lies in another's memory: its elements are elements [begin, begin + extent) of the whole's along a dim.
+// The value is an operand of the concatenation that makes the whole, or a slice of it: what copies one into the other
+// has nothing to do. docs/decisions/0018.
+struct Part {
+  ValueId value, whole;
+  int dim = 0;
+  int64_t begin = 0;
+  bool operator==(const Part&) const = default;
+};
+
 // What a user allows: --precision.
 enum class Precision : uint8_t { Strict, Fast, Bf16, Fp16 };
 // ... and --providers: none, where the target file says that it pays, wherever it is legal.
@@ -68,6 +79,7 @@ struct Plan {
   std::vector<std::pair<ValueId, Layout>> layouts;    // values that are not row-major
   // Values that are another's memory under another shape: value, of. No region makes them.
   std::vector<std::pair<ValueId, ValueId>> views;
+  std::vector<Part> parts = {};                       // their layouts are those of the wholes
 };
 
 // The region's statements as index expressions, inlined values substituted (src/ops/build_region.cpp).
@@ -105,6 +117,15 @@ std::optional<ContractionAxes> classify(const Region& region, const Statement& s
 // A value computed only by moving elements, in the order in which they already lie: the value whose memory
 // it is. `layouts` are those of the plan.
 std::optional<ValueId> view_source(const Graph& graph, const Region& region);
+
+// How the value is part of the whole: by a concatenation that reads it, or as a slice. Nothing: it is not.
+std::optional<Part> part_of(const Graph& graph, ValueId value, ValueId whole);
+// The layout of a part, by that of its whole.
+Layout within(const Graph& graph, const Part& part);
+// The graph with the plan's layouts; those of parts are within the wholes'.
+Graph laid_out(Graph graph, const Plan& plan);
+// A value that a routine takes and that is a part: routines know buffers as a whole. "": there is none.
+std::string needs_whole_buffer(const Region& region, const std::function<bool(ValueId)>& is_part);
 
 std::string print(const Plan& plan, const Graph& graph);
 Result<Plan> parse_plan(std::string_view text, const Graph& graph);

@@ -1,5 +1,5 @@
 // Plan -> Module: the kernels of every region and variant, and the host program that calls them. Values
-// become host buffers; a view shares its source's buffer; constants are listed in the layout in which the
+// become host buffers; a view shares its source's buffer, a part has one in its whole's; constants are listed in the layout in which the
 // kernels read them, each (constant, layout) once.
 #include <algorithm>
 #include <map>
@@ -29,8 +29,9 @@ class ModuleBuilder {
 
   Result<Module> build() {
     m_.name = identifier(graph_.name);
-    for (const auto& [value, layout] : plan_.layouts) graph_.values[value].layout = layout;
+    graph_ = laid_out(std::move(graph_), plan_);
     for (const auto& [value, of] : plan_.views) view_of_[value] = of;
+    for (const Part& part : plan_.parts) whole_of_[part.value] = part.whole;
     add_ports();
     for (const DataSymbol& d : graph_.data_symbols) add_data_symbol(d);
     for (auto [a, b] : graph_.assumed_equal)
@@ -119,10 +120,29 @@ class ModuleBuilder {
   BufferId buffer(ValueId v, const Layout& packed, std::optional<DType> rounded = {}, int64_t parts = 1) {
     ValueId source = root(v);
     if (graph_.constant(source)) return constant(source, packed, rounded, parts);
+    if (auto whole = whole_of_.find(source); whole != whole_of_.end() && !buffers_.contains(source)) add_part(source, whole->second);
     auto [it, fresh] = buffers_.try_emplace(source);
     if (fresh)
       it->second = m_.buffers.push({graph_.values[source].name, HostBufferKind::Workspace, graph_.values[source].type, bytes(source)});
     return it->second;
+  }
+
+  void add_part(ValueId v, ValueId whole) {
+    BufferId in = buffer(whole, {});
+    if (m_.buffers[in].whole.valid()) in = m_.buffers[in].whole;
+    const Value& value = graph_.values[v];
+    const Expr before = storage_bytes(host(elements_before(graph_.pool, value.layout, value.dims)), value.type);
+    buffers_[v] = m_.buffers.push({.name = value.name, .kind = HostBufferKind::Part, .type = value.type,
+                                   .bytes = m_.pool.sub(m_.buffers[in].bytes, before), .offset = before, .whole = in});
+  }
+
+  // The value in whose memory it lies.
+  ValueId memory(ValueId v) const {
+    v = root(v);
+    if (auto it = whole_of_.find(v); it != whole_of_.end()) return memory(it->second);
+    for (const State& s : graph_.states)
+      if (graph_.outputs[static_cast<size_t>(s.output)] == v) return graph_.inputs[static_cast<size_t>(s.input)];
+    return v;
   }
 
   BufferId constant(ValueId v, const Layout& layout, std::optional<DType> rounded, int64_t parts) {
@@ -190,7 +210,8 @@ class ModuleBuilder {
   }
 
   Result<std::vector<HostStmt>> add_variant(const Region& region, const Variant& variant) {
-    TENON_TRY(std::vector<BuiltKernel> built, lower_region(region, graph_, variant, target_));
+    const MemoryOf memory_of = [this](ValueId v) { return memory(v); };
+    TENON_TRY(std::vector<BuiltKernel> built, lower_region(region, graph_, variant, target_, memory_of));
     std::map<int, BufferId> temporaries;
     std::vector<HostStmt> calls;
     for (BuiltKernel& b : built) {
@@ -237,7 +258,7 @@ class ModuleBuilder {
   const Target& target_;
   ExprPool::Importer importer_;
   Module m_;
-  std::map<ValueId, ValueId> view_of_;
+  std::map<ValueId, ValueId> view_of_, whole_of_;
   std::map<ValueId, BufferId> buffers_;
   std::map<std::pair<ConstantId, std::string>, BufferId> constants_;
   std::vector<BufferId> outputs_;

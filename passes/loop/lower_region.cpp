@@ -12,12 +12,12 @@ namespace {
 
 class RegionLowering {
  public:
-  RegionLowering(const Region& region, const Graph& graph, const Variant& variant, const Target& target)
-      : region_(region), graph_(graph), variant_(variant), target_(target) {}
+  RegionLowering(const Region& region, const Graph& graph, const Variant& variant, const Target& target, const MemoryOf& memory)
+      : region_(region), graph_(graph), variant_(variant), target_(target), memory_(memory) {}
 
   Result<std::vector<BuiltKernel>> lower() {
     for (const RegionBuffer& b : region_.buffers)
-      places_.push({b.value.valid() ? graph_.values[b.value].layout : Layout{}});
+      places_.push({b.value.valid() ? from_its_begin(graph_.values[b.value].layout) : Layout{}});
     const auto attach = static_cast<size_t>(variant_.knobs[Knob::attach]);
     std::vector<Expr> shared = leading_axes(graph_, region_, region_.statements.size() - 1, attach);
     if (shared.size() < attach)
@@ -44,7 +44,7 @@ class RegionLowering {
     folded_.resize(region_.buffers.size());
     if (attach == 0) {
       for (size_t i = 0; i < region_.statements.size(); ++i) add_kernel(i);
-      add_margins();
+      if (!built_.empty()) add_margins();
       return std::move(built_);
     }
     TENON_TRY(SharedLoops loops, share_loops(region_, graph_, std::move(shared), variant_.knobs[Knob::attach_block], places_));
@@ -55,16 +55,18 @@ class RegionLowering {
   }
 
  private:
-  // What a state holds already is where it belongs.
+  // What a state holds already, or a part has written, is where it belongs.
   void drop_copies_in_place() {
+    if (!memory_) return;
+    ExprPool& pool = region_.pool;
     std::erase_if(region_.statements, [&](const Statement& s) {
-      if (!s.routine.empty() || region_.pool.op(s.value) != SOp::Load || s.condition.valid() || !s.reduce_axes.empty()) return false;
-      const auto indices = region_.pool.operands(s.value);
-      const ValueId from = region_.buffers[region_.pool.buffer(s.value)].value, to = region_.buffers[s.out].value;
-      return from.valid() && to.valid() && std::ranges::equal(indices, s.indices) &&
-             std::ranges::any_of(graph_.states, [&](const State& state) {
-               return graph_.inputs[static_cast<size_t>(state.input)] == from && graph_.outputs[static_cast<size_t>(state.output)] == to;
-             });
+      if (!s.routine.empty() || pool.op(s.value) != SOp::Load || s.condition.valid() || !s.reduce_axes.empty()) return false;
+      const BufferId source = pool.buffer(s.value);
+      const ValueId from = region_.buffers[source].value, to = region_.buffers[s.out].value;
+      if (!from.valid() || !to.valid() || from == to || memory_(from) != memory_(to)) return false;
+      const std::vector<Expr> indices(pool.operands(s.value).begin(), pool.operands(s.value).end());
+      const Expr read = physical_offset(pool, graph_.values[from].layout, region_.buffers[source].dims, indices);
+      return read == physical_offset(pool, graph_.values[to].layout, region_.buffers[s.out].dims, s.indices);
     });
   }
 
@@ -298,6 +300,7 @@ class RegionLowering {
         if (!(read[i] || written[i]) || param != (pass == 0)) continue;
         const RegionBuffer& source = region_.buffers[b];
         Expr size = physical_size(k.pool, places_[b].layout, places_[b].extents.empty() ? source.dims : places_[b].extents);
+        if (!places_[b].layout.within.empty()) size = k.pool.sub(size, elements_before(k.pool, graph_.values[source.value].layout, source.dims));
         BufferId made = k.buffers.push({source.name, source.type, size, param ? Space::Param : Space::Scratch, written[i], 0});
         renumber[static_cast<int64_t>(i)] = made.index;
         if (!param) continue;
@@ -388,6 +391,7 @@ class RegionLowering {
   const Graph& graph_;
   const Variant& variant_;
   const Target& target_;
+  const MemoryOf& memory_;
   Store<BufferId, BufferPlace> places_;
   std::vector<const Knobs*> knobs_;              // per statement
   std::vector<std::vector<PaddedTaps>> padded_;  // the same
@@ -398,8 +402,8 @@ class RegionLowering {
 }  // namespace
 
 Result<std::vector<BuiltKernel>> lower_region(const Region& region, const Graph& graph, const Variant& variant,
-                                              const Target& target) {
-  return RegionLowering(region, graph, variant, target).lower();
+                                              const Target& target, const MemoryOf& memory) {
+  return RegionLowering(region, graph, variant, target, memory).lower();
 }
 
 }  // namespace tenon

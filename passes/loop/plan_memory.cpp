@@ -2,7 +2,8 @@
 // alive at the same time covers (arXiv 2001.03288). Sizes over symbols: buffers share slots as large as the
 // largest that ever lies in them, in the order in which they start to live, so that the offsets hold for
 // every binding. Requires: calls in their final order. Guarantees: offsets are multiples of 64; buffers
-// that live at the same time do not overlap; 64 bytes of slack behind each, which vector loads may touch.
+// that live at the same time do not overlap; 64 bytes of slack behind each, which vector loads may touch. A buffer lives as
+// long as something uses it or a part of it.
 #include <algorithm>
 
 #include "tenon/passes.h"
@@ -19,6 +20,8 @@ struct Life {
   std::vector<BufferId> joined = {};  // later buffers in the same memory
 };
 
+BufferId memory_of(const Module& m, BufferId b) { return m.buffers[b].whole.valid() ? m.buffers[b].whole : b; }
+
 void touch(std::vector<Life>& lives, BufferId b, int time) {
   Life& life = lives[static_cast<size_t>(b.index)];
   if (life.first < 0) life.first = time;
@@ -26,12 +29,12 @@ void touch(std::vector<Life>& lives, BufferId b, int time) {
 }
 
 // Program order; what a branch or loop body touches lives through the whole statement.
-void measure(const std::vector<HostStmt>& body, std::vector<Life>& lives, int& time, bool nested) {
+void measure(const Module& m, const std::vector<HostStmt>& body, std::vector<Life>& lives, int& time, bool nested) {
   for (const HostStmt& s : body) {
     if (!nested) ++time;
-    for (BufferId b : s.buffers) touch(lives, b, time);
-    measure(s.body, lives, time, true);
-    measure(s.otherwise, lives, time, true);
+    for (BufferId b : s.buffers) touch(lives, memory_of(m, b), time);
+    measure(m, s.body, lives, time, true);
+    measure(m, s.otherwise, lives, time, true);
   }
 }
 
@@ -73,7 +76,7 @@ void join_in_place(const Module& m, std::vector<Life>& lives) {
       for (size_t i = 0; i < s.buffers.size(); ++i) {
         BufferId in = s.buffers[i], out = s.buffers[o];
         if (i == o || !workspace(in) || !workspace(out) || m.buffers[in].bytes != m.buffers[out].bytes) continue;
-        if (std::ranges::count(s.buffers, in) > 1 || life_of(in).last != time || life_of(out).first != time) continue;
+        if (std::ranges::count(s.buffers, in, [&](BufferId b) { return memory_of(m, b); }) > 1 || life_of(in).last != time || life_of(out).first != time) continue;
         if (!works_in_place(m.kernels[s.kernel], BufferId(i), BufferId(o))) continue;
         Life joined = life_of(in);
         joined.last = life_of(out).last;
@@ -157,7 +160,7 @@ Result<Module> plan_memory(Module module, const Target&) {
   std::vector<Life> lives;
   for (size_t b = 0; b < module.buffers.size(); ++b) lives.push_back({BufferId(b)});
   int time = 0;
-  measure(module.host, lives, time, false);
+  measure(module, module.host, lives, time, false);
   join_in_place(module, lives);
   std::erase_if(lives, [&](const Life& l) {
     return module.buffers[l.buffer].kind != HostBufferKind::Workspace || l.first < 0;

@@ -53,13 +53,14 @@ class Preparer {
   Statement& statement() { return region_.statements[index_]; }
   size_t inserted() const { return index_ - first_; }
 
-  void materialise_padding(Expr factor) {
+  // `packed`: whether a load is copied in another order anyway, without the margins of what it reads.
+  void materialise_padding(Expr factor, const std::function<bool(Expr)>& packed) {
     Expr select = strip_casts(pool_, factor);
     if (pool_.op(select) != SOp::Select) return;
     Expr load = strip_casts(pool_, pool_.operands(select)[1]), fill = pool_.operands(select)[2];
     Expr condition = pool_.operands(select)[0];
     if (pool_.op(load) != SOp::Load) return;
-    if (reads_margins(load, fill)) {
+    if (!packed(load) && reads_margins(load, fill)) {
       replace(select, pool_.operands(select)[1]);
       return;
     }
@@ -273,12 +274,19 @@ size_t prepare_operands(Region& region, size_t index, Store<BufferId, BufferPlac
   auto product = [&] { return match_product(pool, prepare.statement().accumulators); };
   auto factor = [](const Product& p, int i) { return i == 0 ? p.a : p.b; };
   if (!product() || prepare.statement().scan) return 0;
-  for (int i = 0; i < 2; ++i)
-    if (auto p = product()) prepare.materialise_padding(factor(*p, i));
-
   // The lane axis is where the store has unit stride; a factor that varies with it must have it too.
+  const Nest before = flatten(region, pool, prepare.statement(), places);
+  const Expr lane = unit_stride_axis(pool, before.offset, before.axes);
+  auto packed = [&](Expr load) {
+    if (pack_b == kNever || !lane.valid() || is_constant(pool.buffer(load)) || !pool.depends_on(load, lane)) return false;
+    const std::vector<Expr> indices(pool.operands(load).begin(), pool.operands(load).end());
+    const auto step = coefficient(pool, physical_offset(pool, places[pool.buffer(load)].layout, region.buffers[pool.buffer(load)].dims, indices), lane);
+    return pack_b == kAlways || !step || !pool.is_index(*step, 1);
+  };
+  for (int i = 0; i < 2; ++i)
+    if (auto p = product()) prepare.materialise_padding(factor(*p, i), packed);
+
   Nest nest = flatten(region, pool, prepare.statement(), places);
-  Expr lane = unit_stride_axis(pool, nest.offset, nest.axes);
   for (int i = 0; lane.valid() && pack_b != kNever && i < 2; ++i) {
     auto flat = match_product(pool, flatten(region, pool, prepare.statement(), places).accumulators);
     auto logical = product();

@@ -21,7 +21,7 @@ Tensor as_tensor(std::vector<double> elements, const std::vector<int64_t>& dims)
 class Watch {
  public:
   Watch(const Lowered& model, const Reference& reference, const Dims& dims)
-      : model_(model), module_(model.module), reference_(reference) {
+      : model_(model), module_(model.module), reference_(reference), graph_(laid_out(model.graph, model.plan)) {
     for (Expr symbol : module_.symbols) bindings_[symbol] = dims.at(module_.pool.var(symbol).name);
     std::map<std::string, ValueId> by_name;
     for (size_t v = 0; v < model.graph.values.size(); ++v) by_name[model.graph.values[ValueId(v)].name] = ValueId(v);
@@ -46,6 +46,7 @@ class Watch {
       if (!value.valid()) continue;
       const bool written = kernel.buffers[BufferId(k)].written;
       if (!end && !written && region_of(value) != regions_[number]) feed(memory, buffer, value);
+      if (!end && written) feed_parts(memory, value);
       if (end && written) judge(memory, buffer, value);
     }
   }
@@ -93,38 +94,67 @@ class Watch {
     switch (buffer.kind) {
       case HostBufferKind::Output: return memory.outputs[static_cast<size_t>(buffer.index)];
       case HostBufferKind::Workspace: return memory.workspace + *module_.pool.evaluate(buffer.offset, bindings_);
+      case HostBufferKind::Part: {
+        std::byte* whole = address(memory, buffer.whole);
+        return whole ? whole + *module_.pool.evaluate(buffer.offset, bindings_) : nullptr;
+      }
       default: return nullptr;
     }
   }
 
-  const Layout& layout(ValueId value) const {
-    for (const auto& [laid_out, layout] : model_.plan.layouts)
-      if (laid_out == value) return layout;
-    return model_.graph.values[value].layout;
+  // As it is seen from where the value begins.
+  Layout layout(ValueId value) const { return from_its_begin(graph_.values[value].layout); }
+
+  // What a call does not write of a value has been written as parts of it.
+  void feed_parts(const CallMemory& memory, ValueId whole) {
+    for (const Part& part : model_.plan.parts)
+      if (part.whole == whole)
+        for (size_t b = 0; b < values_.size(); ++b)
+          if (values_[b] == part.value) feed(memory, BufferId(b), part.value);
   }
 
   void feed(const CallMemory& memory, BufferId buffer, ValueId value) {
     std::byte* to = address(memory, buffer);
     if (!to) return;
-    const std::vector<std::byte> bytes = encode(packed(reference_.at(value).fed, layout(value)));
-    if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
+    const Layout order = layout(value);
+    const Tensor& fed = reference_.at(value).fed;
+    const std::vector<std::byte> bytes = encode(packed(fed, order));
+    if (order.within.empty()) {
+      if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
+      return;
+    }
+    const std::vector<bool> own = own_elements(order, fed.dims);
+    const size_t each = bytes.size() / std::max<size_t>(1, own.size());
+    for (size_t k = 0; k < own.size(); ++k)
+      if (own[k]) std::memcpy(to + k * each, bytes.data() + k * each, each);
   }
 
   void judge(const CallMemory& memory, BufferId buffer, ValueId value) {
     const std::byte* from = address(memory, buffer);
     if (!from) return;
     const Judged& judged = reference_.at(value);
-    const Layout& order = layout(value);
-    const Tensor want = packed(as_tensor(numbers(judged.exact), judged.exact.dims), order);
+    const Layout order = layout(value);
+    Tensor want = packed(as_tensor(numbers(judged.exact), judged.exact.dims), order);
     const Tensor allowed = packed(as_tensor(judged.bound, judged.exact.dims), order);
     const Value& made = model_.graph.values[value];
-    const Tensor got = decode(made.type, {want.count()}, from, static_cast<size_t>(byte_size(made.type, want.count())));
-    OutputError error = compare(made.name, made.type, numbers(got), want.f, allowed.f);
+    std::vector<double> got = made_by(made.type, from, judged.exact.dims, order, want.f);
+    OutputError error = compare(made.name, made.type, std::move(got), want.f, allowed.f);
     error.op = judged.op;
     error.c = judged.c;
     error.terms = judged.terms;
     if (!error.within && !order.row_major()) error.worst = logical(error.worst, judged.exact.dims, order);
     errors_[value] = std::move(error);
+  }
+
+  // The memory of a value; between what is a part's own lies what belongs to others, and may be `want`.
+  static std::vector<double> made_by(DType type, const std::byte* from, const std::vector<int64_t>& dims, const Layout& order, const std::vector<double>& want) {
+    if (order.within.empty()) return numbers(decode(type, {static_cast<int64_t>(want.size())}, from, static_cast<size_t>(byte_size(type, static_cast<int64_t>(want.size())))));
+    const std::vector<bool> own = own_elements(order, dims);
+    std::vector<double> got = want;
+    const auto each = static_cast<size_t>(byte_size(type, 1));
+    for (size_t k = 0; k < own.size(); ++k)
+      if (own[k]) got[k] = numbers(decode(type, {1}, from + k * each, each))[0];
+    return got;
   }
 
   // The row-major index of the element that lies at `physical`.
@@ -137,6 +167,7 @@ class Watch {
   const Lowered& model_;
   const Module& module_;
   const Reference& reference_;
+  const Graph graph_;
   ExprPool::Bindings bindings_;
   std::vector<ValueId> values_;         // per host buffer; invalid: not a value that a region makes
   std::vector<const HostStmt*> calls_;

@@ -19,13 +19,13 @@ class HostRun : Interpreter {
       return fail(Code::E0502, "the dims do not satisfy " + m_.pool.text(m_.requirement));
     storage_.reserve(m_.buffers.size());
     for (const HostBuffer& b : m_.buffers) {
-      int64_t elements = value(b.bytes).i * 8 / bits(b.type);
+      int64_t elements = b.whole.valid() ? 0 : value(b.bytes).i * 8 / bits(b.type);
       auto index = static_cast<size_t>(b.index);
       Tensor made = b.kind == HostBufferKind::Input      ? flat(inputs[index])
                     : b.kind == HostBufferKind::Constant ? packed(m_.constants[index], constant)
                                                          : poisoned(b.type, elements);
       // Sub-byte elements: the last byte may be partly used.
-      if (made.type != b.type || byte_size(b.type, made.count()) < value(b.bytes).i)
+      if (made.type != b.type || (!b.whole.valid() && byte_size(b.type, made.count()) < value(b.bytes).i))
         return fail(Code::E0502, "buffer " + b.name + " is given " + std::to_string(made.count()) + " elements of " +
                                      std::to_string(elements));
       storage_.push_back(std::move(made));
@@ -72,9 +72,14 @@ class HostRun : Interpreter {
   Result<void> call(const HostStmt& s) {
     std::vector<Tensor*> params;
     std::vector<int64_t> symbols;
-    for (BufferId b : s.buffers) params.push_back(memory_[static_cast<size_t>(b.index)].tensor);
+    std::vector<int64_t> first;
+    for (BufferId b : s.buffers) {
+      const HostBuffer& buffer = m_.buffers[b];
+      params.push_back(memory_[static_cast<size_t>((buffer.whole.valid() ? buffer.whole : b).index)].tensor);
+      first.push_back(buffer.whole.valid() ? value(buffer.offset).i * 8 / bits(buffer.type) : 0);
+    }
     for (Expr e : s.symbols) symbols.push_back(value(e).i);
-    return evaluate(m_.kernels[s.kernel], params, symbols, routines_);
+    return evaluate(m_.kernels[s.kernel], params, symbols, routines_, first);
   }
 
   Result<void> copy(BufferId to, BufferId from) {

@@ -29,6 +29,11 @@ bool fits(const Layout& layout, size_t rank) {
     if (!in_range(capacity.dim) || padded[static_cast<size_t>(capacity.dim)] || capacity.extent.empty() || !whole) return false;
     padded[static_cast<size_t>(capacity.dim)] = true;
   }
+  for (const Within& within : layout.within) {
+    const bool whole = layout.parts.empty() || std::ranges::find(layout.parts, LayoutPart{.dim = within.dim}) != layout.parts.end();
+    if (!in_range(within.dim) || padded[static_cast<size_t>(within.dim)] || within.begin < 0 || within.extent < within.begin || !whole) return false;
+    padded[static_cast<size_t>(within.dim)] = true;
+  }
   if (layout.parts.empty()) return true;
   if (!std::ranges::all_of(layout.parts, [&](const LayoutPart& p) { return in_range(p.dim) && p.divide > 0; }))
     return false;
@@ -55,6 +60,11 @@ const Halo* halo_of(const Layout& layout, int dim) {
   return it == layout.halos.end() ? nullptr : &*it;
 }
 
+const Within* within_of(const Layout& layout, int dim) {
+  auto it = std::ranges::find(layout.within, dim, &Within::dim);
+  return it == layout.within.end() ? nullptr : &*it;
+}
+
 // The parts, also of a row-major layout.
 std::vector<LayoutPart> all_parts(const Layout& layout, size_t rank) {
   if (!layout.parts.empty()) return layout.parts;
@@ -67,6 +77,7 @@ Expr part_extent(ExprPool& pool, const Layout& layout, const LayoutPart& part, c
   if (part.modulo) return pool.index(part.modulo);
   if (auto room = std::ranges::find(layout.capacities, part.dim, &Capacity::dim); room != layout.capacities.end())
     return capacity_extent(pool, *room);
+  if (const Within* within = within_of(layout, part.dim)) return pool.index(within->extent);
   Expr extent = dims[static_cast<size_t>(part.dim)];
   if (const Halo* halo = halo_of(layout, part.dim)) extent = pool.add(extent, pool.index(halo->before + halo->after));
   return pool.ceildiv(extent, pool.index(part.divide));
@@ -102,6 +113,7 @@ Expr physical_offset(ExprPool& pool, const Layout& layout, const std::vector<Exp
   for (const LayoutPart& part : all_parts(layout, dims.size())) {
     Expr index = indices[static_cast<size_t>(part.dim)];
     if (const Halo* halo = halo_of(layout, part.dim)) index = pool.add(index, pool.index(halo->before));
+    if (const Within* within = within_of(layout, part.dim)) index = pool.add(index, pool.index(within->begin));
     index = pool.floordiv(index, pool.index(part.divide));
     if (part.modulo) index = pool.mod(index, pool.index(part.modulo));
     offset = pool.add(pool.mul(offset, part_extent(pool, layout, part, dims)), index);
@@ -109,22 +121,63 @@ Expr physical_offset(ExprPool& pool, const Layout& layout, const std::vector<Exp
   return offset;
 }
 
-Tensor pack(const Tensor& tensor, const Layout& layout) {
-  TENON_CHECK(fits(layout, tensor.dims.size()) && layout.capacities.empty(), "layout does not fit the rank");
-  struct Place {
-    size_t dim;
-    int64_t shift, divide, modulo, extent;
-  };
+Layout from_its_begin(Layout layout) {
+  for (Within& within : layout.within) within.begin = 0;
+  return layout;
+}
+
+Expr elements_before(ExprPool& pool, const Layout& layout, const std::vector<Expr>& dims) {
+  const std::vector<Expr> first(dims.size(), pool.index(0));
+  return pool.sub(physical_offset(pool, layout, dims, first), physical_offset(pool, from_its_begin(layout), dims, first));
+}
+
+namespace {
+
+// Where an index of a part of the layout lies: (index + shift) / divide % modulo of `extent`.
+struct Place {
+  size_t dim;
+  int64_t shift, divide, modulo, extent;
+};
+
+std::vector<Place> places_of(const Layout& layout, const std::vector<int64_t>& dims) {
+  TENON_CHECK(fits(layout, dims.size()) && layout.capacities.empty(), "layout does not fit the rank");
   std::vector<Place> places;
-  int64_t size = 1;
-  for (const LayoutPart& part : all_parts(layout, tensor.dims.size())) {
+  for (const LayoutPart& part : all_parts(layout, dims.size())) {
     auto dim = static_cast<size_t>(part.dim);
     const Halo* halo = halo_of(layout, part.dim);
-    int64_t span = tensor.dims[dim] + (halo ? halo->before + halo->after : 0);
+    const Within* within = within_of(layout, part.dim);
+    int64_t span = within ? within->extent : dims[dim] + (halo ? halo->before + halo->after : 0);
     int64_t extent = part.modulo ? part.modulo : (span + part.divide - 1) / part.divide;
-    places.push_back({dim, halo ? halo->before : 0, part.divide, part.modulo, extent});
-    size *= extent;
+    places.push_back({dim, halo ? halo->before : within ? within->begin : 0, part.divide, part.modulo, extent});
   }
+  return places;
+}
+
+int64_t size_of(const std::vector<Place>& places) {
+  int64_t size = 1;
+  for (const Place& p : places) size *= p.extent;
+  return size;
+}
+
+}  // namespace
+
+std::vector<bool> own_elements(const Layout& layout, const std::vector<int64_t>& dims) {
+  const std::vector<Place> places = places_of(layout, dims);
+  std::vector<bool> own(static_cast<size_t>(size_of(places)), true);
+  for (size_t at = 0; at < own.size(); ++at) {
+    auto rest = static_cast<int64_t>(at);
+    for (size_t p = places.size(); p-- > 0; rest /= places[p].extent)
+      if (const Within* within = within_of(layout, static_cast<int>(places[p].dim))) {
+        const int64_t index = rest % places[p].extent - within->begin;
+        own[at] = own[at] && index >= 0 && index < dims[places[p].dim];
+      }
+  }
+  return own;
+}
+
+Tensor pack(const Tensor& tensor, const Layout& layout) {
+  const std::vector<Place> places = places_of(layout, tensor.dims);
+  const int64_t size = size_of(places);
   Tensor packed = Tensor::zeros(tensor.type, {size});
   std::vector<int64_t> at(tensor.dims.size(), 0);
   for (int64_t from = 0; from < tensor.count(); ++from) {
@@ -181,6 +234,8 @@ std::string print(const Layout& layout) {
   for (const Halo& halo : layout.halos)
     text += "+h" + std::to_string(halo.dim) + ':' + std::to_string(halo.before) + ',' + std::to_string(halo.after);
   for (const Capacity& capacity : layout.capacities) text += "+c" + std::to_string(capacity.dim) + ':' + capacity.extent;
+  for (const Within& within : layout.within)
+    text += "+w" + std::to_string(within.dim) + ':' + std::to_string(within.begin) + ',' + std::to_string(within.extent);
   return text;
 }
 
@@ -219,6 +274,13 @@ Result<Layout> parse_layout(std::string_view text) {
       capacity.extent.assign(name, at);
       if (layout.parts.empty()) rank = std::max(rank, capacity.dim + 1);
       layout.capacities.push_back(std::move(capacity));
+      continue;
+    }
+    if (accept('w')) {
+      Within within;
+      if (!number(within.dim) || !accept(':') || !number(within.begin) || !accept(',') || !number(within.extent)) return malformed();
+      if (layout.parts.empty()) rank = std::max(rank, within.dim + 1);
+      layout.within.push_back(within);
       continue;
     }
     Halo halo;

@@ -38,7 +38,7 @@ class KernelRun : Interpreter {
   KernelRun(const Kernel& kernel, const RoutineModel& routines)
       : Interpreter(kernel.pool), k_(kernel), routines_(routines) {}
 
-  Result<void> run(std::span<Tensor* const> params, std::span<const int64_t> symbols) {
+  Result<void> run(std::span<Tensor* const> params, std::span<const int64_t> symbols, std::span<const int64_t> first) {
     if (symbols.size() != k_.symbols.size()) return failure("wrong number of symbols");
     for (size_t i = 0; i < symbols.size(); ++i) set(k_.symbols[i], {.i = symbols[i]});
     scratch_.reserve(k_.buffers.size());
@@ -49,9 +49,10 @@ class KernelRun : Interpreter {
         memory_.push_back({&scratch_.emplace_back(poisoned(buffer.type, size)), size, buffer.name});
         continue;
       }
-      if (b >= params.size() || params[b]->type != buffer.type || params[b]->count() < size)
+      const int64_t begin = b < first.size() ? first[b] : 0;
+      if (b >= params.size() || params[b]->type != buffer.type || params[b]->count() < begin + size)
         return failure("param " + buffer.name + " is not given " + std::to_string(size) + " elements of its type");
-      memory_.push_back({params[b], size, buffer.name});
+      memory_.push_back({params[b], size, buffer.name, begin});
     }
     block(k_.body);
     return failed() ? failure(error_) : Result<void>{};
@@ -107,7 +108,7 @@ class KernelRun : Interpreter {
     Memory& memory = memory_[static_cast<size_t>(s.buffer.index)];
     if (offset < 0 || offset >= memory.size) return error("a store", s.buffer, offset);
     if (failed()) return;
-    auto i = static_cast<size_t>(offset);
+    auto i = static_cast<size_t>(memory.first + offset);
     if (is_float(memory.tensor->type)) memory.tensor->f[i] = result.f;
     else memory.tensor->i[i] = result.i;
   }
@@ -176,7 +177,10 @@ class KernelRun : Interpreter {
   void call(const Stmt& s) {
     std::vector<Tensor*> buffers;
     std::vector<int64_t> scalars;
-    for (BufferId b : s.buffers) buffers.push_back(memory_[static_cast<size_t>(b.index)].tensor);
+    for (BufferId b : s.buffers) {
+      buffers.push_back(memory_[static_cast<size_t>(b.index)].tensor);
+      if (memory_[static_cast<size_t>(b.index)].first != 0) error_ = "routine " + s.routine + " is given part of a buffer";
+    }
     for (Expr e : s.scalars) scalars.push_back(value(e).i);
     if (!failed() && !(routines_ && routines_(s.routine, buffers, scalars))) error_ = "routine " + s.routine + " has no model";
   }
@@ -189,8 +193,8 @@ class KernelRun : Interpreter {
 }  // namespace
 
 Result<void> evaluate(const Kernel& kernel, std::span<Tensor* const> params, std::span<const int64_t> symbols,
-                      const RoutineModel& routines) {
-  return KernelRun(kernel, routines).run(params, symbols);
+                      const RoutineModel& routines, std::span<const int64_t> first) {
+  return KernelRun(kernel, routines).run(params, symbols, first);
 }
 
 }  // namespace tenon

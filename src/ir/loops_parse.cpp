@@ -362,7 +362,11 @@ class ModuleParser : Body {
     if (in_.accept("input")) b.kind = HostBufferKind::Input;
     else if (in_.accept("output")) b.kind = HostBufferKind::Output;
     else if (in_.accept("constant")) b.kind = HostBufferKind::Constant;
-    else in_.expect("workspace"), b.kind = HostBufferKind::Workspace;
+    else if (in_.accept("part")) {
+      b.kind = HostBufferKind::Part;
+      in_.expect("of");
+      b.whole = buffer();
+    } else in_.expect("workspace"), b.kind = HostBufferKind::Workspace;
     if (in_.at(Lexer::Kind::Number)) b.index = in_.integer<int>();
     in_.expect("bytes");
     b.bytes = expr();

@@ -174,12 +174,13 @@ class ModulePrinter {
   }
 
   void buffer(BufferId b) {
-    constexpr std::string_view kKinds[] = {"input", "output", "constant", "workspace"};
+    constexpr std::string_view kKinds[] = {"input", "output", "constant", "workspace", "part"};
     const HostBuffer& buffer = m_.buffers[b];
     names_.add_buffer(b, buffer.name);
     out_.line("buffer " + names_.buffer(b) + ": " + std::string(spelling(buffer.type)) + ' ' +
               std::string(kKinds[static_cast<size_t>(buffer.kind)]) +
-              (buffer.index >= 0 ? ' ' + std::to_string(buffer.index) : "") + " bytes " + names_.expr(buffer.bytes) +
+              (buffer.index >= 0 ? ' ' + std::to_string(buffer.index) : "") +
+              (buffer.whole.valid() ? " of " + names_.buffer(buffer.whole) : "") + " bytes " + names_.expr(buffer.bytes) +
               (buffer.offset.valid() ? " offset " + names_.expr(buffer.offset) : ""));
   }
 

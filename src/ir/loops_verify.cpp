@@ -236,7 +236,10 @@ class HostChecker : Checker {
                    : b.kind == HostBufferKind::Output ? m_.outputs.size()
                                                       : m_.constants.size();
     bool indexed = b.index >= 0 && static_cast<size_t>(b.index) < known;
-    found_.require(b.kind == HostBufferKind::Workspace ? b.index == -1 : indexed,
+    const bool part = b.kind == HostBufferKind::Part;
+    found_.require(part == b.whole.valid() && (!part || (valid(b.whole) && &m_.buffers[b.whole] < &b && !m_.buffers[b.whole].whole.valid() && b.offset.valid())),
+                   [&] { return "buffer " + b.name + " is part of none before it, or of another part"; });
+    found_.require(part || b.kind == HostBufferKind::Workspace ? b.index == -1 : indexed,
                    [&] { return "buffer " + b.name + " is number " + std::to_string(b.index) + " of its kind, which is not there"; });
     expect(b.bytes, DType::Index, "size");
     if (b.offset.valid()) expect(b.offset, DType::Index, "offset");
@@ -269,6 +272,7 @@ class HostChecker : Checker {
   }
 
   void writes(BufferId b) {
+    if (valid(m_.buffers[b].whole)) b = m_.buffers[b].whole;
     HostBufferKind kind = m_.buffers[b].kind;
     const bool state = kind == HostBufferKind::Input && std::ranges::count(m_.states, m_.buffers[b].index, &ModuleState::input) > 0;
     found_.require(kind == HostBufferKind::Workspace || kind == HostBufferKind::Output || state,

@@ -74,6 +74,7 @@ class PlanParser {
       in_.expect("of");
       plan.views.emplace_back(v, value());
     }
+    while (in_.accept("part")) plan.parts.push_back(part());
     while (in_.accept("region")) plan.regions.push_back(region());
     return plan;
   }
@@ -97,6 +98,16 @@ class PlanParser {
     if (it != values_.end()) return it->second;
     misfit("the graph has no value %" + name);
     return ValueId(0);
+  }
+
+  Part part() {
+    Part p{.value = value(), .whole = {}};
+    in_.expect("of");
+    p.whole = value();
+    p.dim = in_.integer<int>();
+    in_.expect(":");
+    p.begin = in_.integer<int64_t>();
+    return p;
   }
 
   int node() {
@@ -196,6 +207,10 @@ std::string print(const Plan& plan, const Graph& graph) {
   auto views = lines.size();
   for (auto [value, of] : plan.views) lines.push_back("view " + name_of(graph, value) + " of " + name_of(graph, of));
   std::sort(lines.begin() + static_cast<std::ptrdiff_t>(views), lines.end());
+  auto parts = lines.size();
+  for (const Part& p : plan.parts)
+    lines.push_back("part " + name_of(graph, p.value) + " of " + name_of(graph, p.whole) + ' ' + std::to_string(p.dim) + ':' + std::to_string(p.begin));
+  std::sort(lines.begin() + static_cast<std::ptrdiff_t>(parts), lines.end());
   for (const std::string& line : lines) out.line(line);
   for (const RegionPlan& region : plan.regions) print_region(out, region, graph);
   return out.take();

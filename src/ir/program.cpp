@@ -101,7 +101,7 @@ std::optional<ScalarConst> Program::run(std::span<const ScalarConst> vars, std::
           fault = {buffer, offset};
           return std::nullopt;
         }
-        auto i = static_cast<size_t>(offset);
+        auto i = static_cast<size_t>(memory.first + offset);
         r[s.to] = is_float(s.type) ? ScalarConst{.f = memory.tensor->f[i]} : ScalarConst{.i = memory.tensor->i[i]};
         break;
       }

@@ -15,6 +15,7 @@ struct Memory {
   Tensor* tensor = nullptr;
   int64_t size = 0;  // elements that may be touched
   std::string_view name = {};
+  int64_t first = 0;  // which of the tensor's elements is number 0
 };
 
 class Program {

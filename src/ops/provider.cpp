@@ -278,10 +278,10 @@ class Matcher {
     std::vector<LayoutPart> parts = value.layout.parts;
     if (parts.empty())
       for (size_t d = 0; d < t.dims.size(); ++d) parts.push_back({static_cast<int>(d), 1, 0});
-    const bool plain = value.layout.halos.empty() && value.layout.capacities.empty() &&
+    const bool plain = value.layout.halos.empty() && value.layout.capacities.empty() && value.layout.within.empty() &&
                        std::ranges::all_of(parts, [](const LayoutPart& p) { return p.divide == 1 && p.modulo == 0; });
     if (!plain)
-      return refuse("uses " + name(v) + " in the layout \"" + print(value.layout) + "\"; without margins, blocks and room to grow it could");
+      return refuse("uses " + name(v) + " in the layout \"" + print(value.layout) + "\"; without margins, blocks, room to grow and being part of another value it could");
     t.strides.resize(t.dims.size());
     int64_t step = 1;
     for (size_t k = parts.size(); k-- > 0;) {

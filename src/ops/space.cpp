@@ -37,7 +37,7 @@ std::optional<ValueId> view_source(const Graph& graph, const Region& source) {
   if (!from.value.valid() || !to.value.valid() || from.type != to.type) return std::nullopt;
   const Layout& from_layout = graph.values[from.value].layout;
   const Layout& to_layout = graph.values[to.value].layout;
-  if (!from_layout.halos.empty() || !to_layout.halos.empty()) return std::nullopt;
+  if (!from_layout.halos.empty() || !to_layout.halos.empty() || !from_layout.within.empty() || !to_layout.within.empty()) return std::nullopt;
   if (physical_size(pool, from_layout, from.dims) != physical_size(pool, to_layout, to.dims)) return std::nullopt;
   auto indices = pool.operands(s.value);
   Expr read = physical_offset(pool, from_layout, from.dims, {indices.begin(), indices.end()});

@@ -27,8 +27,13 @@ class PlanChecker {
       }
     for (const auto& [value, layout] : plan_.layouts) {
       if (is_port(value)) refuse(name(value) + " is an input or output: its layout is the caller's");
+      if (!layout.within.empty()) refuse("the layout of " + name(value) + " is within another value's", "write `part` instead");
       if (!fits(layout, g_.values[value].dims.size())) refuse("the layout of " + name(value) + " does not fit its rank");
     }
+    Diags::size_type before = found_.size();
+    for (const Part& p : plan_.parts) part(p);
+    if (found_.size() > before) return std::move(found_);  // layouts below are those of parts
+    laid_out_ = laid_out(g_, plan_);
     ready_.assign(g_.values.size(), false);
     for (ValueId v : g_.inputs) ready(v) = true;
     for (size_t v = 0; v < g_.values.size(); ++v)
@@ -80,17 +85,60 @@ class PlanChecker {
         if (input.valid()) open.push_back(input);
     }
     std::ranges::sort(between.nodes);
-    auto region = build_region(with_layouts(), between);
-    return region && view_source(with_layouts(), *region) == of;
+    auto region = build_region(laid_out_, between);
+    return region && view_source(laid_out_, *region) == of;
   }
-  Graph with_layouts() const {
-    Graph copy = g_;
-    for (const auto& [value, layout] : plan_.layouts) copy.values[value].layout = layout;
-    return copy;
+
+  bool is_part(ValueId v) const { return std::ranges::count(plan_.parts, v, &Part::value) > 0; }
+
+  // The two hold the same elements at the same place, and both are in memory.
+  void part(const Part& p) {
+    const std::string here = name(p.value) + " cannot be part of " + name(p.whole) + ": ";
+    auto wrong = [&](std::string why) { refuse(here + std::move(why)); };
+    const Value &value = g_.values[p.value], &whole = g_.values[p.whole];
+    if (std::ranges::count(plan_.parts, p.value, &Part::value) > 1) return wrong("it is part of another value");
+    if (is_port(p.value)) return wrong("it is an input or output, which has memory of its own");
+    if (g_.constant(p.value) || g_.constant(p.whole)) return wrong("constants lie in the weights");
+    if (!is_slice_or_operand(p)) return wrong("it is no slice of it, and no operand of its concatenation, at " + std::to_string(p.dim) + ':' + std::to_string(p.begin));
+    if (bits(value.type) < 8) return wrong("elements share bytes");
+    if (std::ranges::count(plan_.layouts, p.value, &std::pair<ValueId, Layout>::first)) return wrong("it has a layout of its own");
+    const auto row = std::ranges::find(plan_.layouts, p.whole, &std::pair<ValueId, Layout>::first);
+    const Layout layout = row == plan_.layouts.end() ? whole.layout : row->second;
+    if (!layout.capacities.empty()) return wrong("that is a state");
+    const bool blocked = !layout.parts.empty() && std::ranges::find(layout.parts, LayoutPart{.dim = p.dim}) == layout.parts.end();
+    if (blocked || std::ranges::count(layout.halos, p.dim, &Halo::dim)) return wrong("dim " + std::to_string(p.dim) + " lies in blocks or has margins");
+    for (auto [view, of] : plan_.views)
+      if (view == p.value || of == p.value) return wrong("views have memory in one piece");
+    for (const RegionPlan& region : plan_.regions)
+      for (auto [v, placement] : region.placed)
+        if ((v == p.value || v == p.whole) && placement != Placement::Root) return wrong(name(v) + " is not stored");
+    size_t steps = 0;
+    for (ValueId v = p.whole; is_part(v); v = std::ranges::find(plan_.parts, v, &Part::value)->whole)
+      if (++steps > plan_.parts.size()) return wrong("it is part of itself");
+  }
+
+  bool is_slice_or_operand(const Part& p) const {
+    const NodeId def = g_.values[p.whole].def;
+    if (def.valid() && g_.nodes[static_cast<size_t>(def.index)].op == Op::concat) {
+      // Every occurrence among the operands is a place to be in.
+      const Node& concat = g_.nodes[static_cast<size_t>(def.index)];
+      int64_t begin = 0;
+      for (ValueId v : concat.inputs) {
+        const auto extent = g_.pool.as_int(g_.values[v].dims[static_cast<size_t>(concat.attrs.get<Attr::axis>())]);
+        if (!extent) break;
+        if (v == p.value && begin == p.begin && p.dim == concat.attrs.get<Attr::axis>()) return true;
+        begin += *extent;
+      }
+    }
+    return part_of(g_, p.value, p.whole) == p;
   }
 
   void region(int r) {
     const RegionPlan& plan = plan_.regions[static_cast<size_t>(r)];
+    if (!plan_.parts.empty())
+      if (auto built = build_region(g_, plan); built)
+        if (const std::string taken = needs_whole_buffer(*built, [&](ValueId v) { return is_part(v); }); !taken.empty())
+          refuse('%' + taken + " cannot be part of another value: region " + plan.name + " calls a routine with it");
     mark_views();
     std::map<ValueId, Placement> placed(plan.placed.begin(), plan.placed.end());
     std::map<ValueId, bool> made;
@@ -111,7 +159,7 @@ class PlanChecker {
     }
     if (plan.provider == Provider::OneDnn) {
       if (plan.schedule.variants.size() > 1) refuse("region " + plan.name + " is oneDNN's and has variants", "keep `otherwise:` alone");
-      if (auto call = onednn_call(with_layouts(), plan); !call) found_.insert(found_.end(), call.error().begin(), call.error().end());
+      if (auto call = onednn_call(laid_out_, plan); !call) found_.insert(found_.end(), call.error().begin(), call.error().end());
     }
     for (const Variant& variant : plan.schedule.variants) {
       predicate(plan, variant.predicate);
@@ -135,6 +183,7 @@ class PlanChecker {
 
   const Graph& g_;
   const Plan& plan_;
+  Graph laid_out_;
   std::vector<int> region_of_;
   std::vector<bool> ready_;
   Diags found_;

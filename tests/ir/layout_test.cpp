@@ -74,7 +74,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"0.1/4.1%4+h1:1,2", {2, 5}, 2 * 8},
                     // Two levels of blocks, as int8 weights are packed: [N/16][K/4][N%16][K%4].
                     Case{"1/16.0/4.1%16.0%4", {6, 20}, 2 * 2 * 64}, Case{"0/8.0/2%4.0%2", {13}, 16},
-                    Case{"+c1:7", {2, 3, 4}, 2 * 7 * 4}, Case{"0.2.1+c2:9", {2, 3, 4}, 2 * 9 * 3}));
+                    Case{"+c1:7", {2, 3, 4}, 2 * 7 * 4}, Case{"0.2.1+c2:9", {2, 3, 4}, 2 * 9 * 3},
+                    Case{"+w1:2,7", {2, 3, 4}, 2 * 7 * 4}, Case{"0.2.3.1+h2:1,1+w1:4,9", {2, 5, 3, 4}, 2 * 5 * 4 * 9}));
 
 TEST(Layout, OffsetsOfPermutations) {
   ExprPool p;
@@ -82,6 +83,18 @@ TEST(Layout, OffsetsOfPermutations) {
   Expr n = p.axis("n", dims[0]), c = p.axis("c", dims[1]), h = p.axis("h", dims[2]), w = p.axis("w", dims[3]);
   Expr expected = p.add(p.mul(p.add(p.mul(p.add(p.mul(n, dims[2]), h), dims[3]), w), p.index(3)), c);
   EXPECT_EQ(physical_offset(p, permuted({0, 2, 3, 1}), dims, {n, c, h, w}), expected);
+}
+
+// Elements 2 to 4 of 9 along the innermost dim, in two rows with margins before and after them.
+TEST(Layout, PartsOfLargerTensors) {
+  ExprPool p;
+  const Layout layout = *parse_layout("0.1+h0:1,0+w1:2,9");
+  const std::vector<Expr> dims = {p.index(2), p.index(3)};
+  EXPECT_TRUE(p.is_index(elements_before(p, layout, dims), 2));
+  EXPECT_EQ(print(from_its_begin(layout)), "0.1+h0:1,0+w1:0,9");
+  const std::vector<bool> own = own_elements(layout, {2, 3});
+  ASSERT_EQ(own.size(), 27u);
+  for (size_t k = 0; k < own.size(); ++k) EXPECT_EQ(own[k], k % 9 >= 2 && k % 9 < 5) << k;
 }
 
 TEST(Layout, CapacitiesAreNumbersOrSymbols) {
@@ -97,7 +110,7 @@ TEST(Layout, CapacitiesAreNumbersOrSymbols) {
 
 TEST(Layout, MalformedTextIsRefused) {
   for (const char* text : {"0.0", "0.2", "1", "0/16", "0%16", "0.1/16.1%8", "0.1+h2:0,0", "0.1+h1:-1,0", "0..1", "0.1x",
-                           "+h0", "99999999999", "0/-2.0%-2", "0+h0:1,1+h0:1,1", "+c", "+c0:", "0/4.0%4+c0:8", "0+h0:1,1+c0:4", "0+c0:4+c0:5"})
+                           "+h0", "99999999999", "0/-2.0%-2", "0+h0:1,1+h0:1,1", "+c", "+c0:", "0/4.0%4+c0:8", "0/4.0%4+w0:0,8", "0+w0:2,1", "0+w0:1", "0+h0:1,1+w0:0,4", "0+h0:1,1+c0:4", "0+c0:4+c0:5"})
     EXPECT_FALSE(parse_layout(text)) << text;
 }
 

@@ -281,6 +281,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Broken{"kernel dense", "kernel \"a b\"", "no kernel is named `dense`"},
                     Broken{"kernel sum_all", "kernel \"1st\"", "no kernel is named `sum_all`"},
                     Broken{" written align 64", "", "stored to, but not declared as written"},
+                    Broken{"  workspace 24*N", "  buffer p: f32 part of t bytes 4\n  workspace 24*N", "buffer p is part of none before it"},
+                    Broken{"  workspace 24*N", "  buffer p: f32 part of t bytes 4 offset 0\n  buffer q: f32 part of p bytes 4 offset 0\n  workspace 24*N", "buffer q is part of none before it, or of another part"},
                     Broken{"param t: f32[6*N] w", "param t: f64[6*N] w", "of another type"},
                     Broken{"x[6*i_block + 3*i + k]", "x[6*i_block + 3*i + m]", "variable m is not in scope"},
                     Broken{"= max(acc, 0:f32)", "= 0:i32", "is of type i32, not f32"},

@@ -22,6 +22,7 @@ graph "c0ffee"
 layout %a "1.0"
 layout %w "1/4.0.1%4"
 view %r of %b
+part %a of %b 1:0
 region dot_a {
   nodes %a, %b
   place %a inline

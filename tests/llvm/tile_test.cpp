@@ -31,6 +31,32 @@ TEST_P(Tiles, ElementwiseWithTail) {
   }
 }
 
+// Channels of `groups` operands in turns, as ShuffleNet shuffles them: lanes read a run of each.
+TEST_P(Tiles, ShuffledLanes) {
+  for (int64_t groups : {2, 3, 5}) {
+    KernelBuilder b("shuffle");
+    constexpr int64_t kEach = 37, kLanes = 64;
+    Expr pixels = b.symbol("pixels"), all = b.i(groups * kEach), size = b.mul(pixels, all);
+    BufferId x = b.param("x", DType::F32, size), y = b.param("y", DType::F32, size, true);
+    Expr pixel = b.var("pixel", pixels), block = b.var("block", b.k.pool.ceildiv(all, b.i(kLanes))), lane = b.var("lane", b.i(kLanes));
+    Expr channel = b.add(b.mul(block, b.i(kLanes)), lane), base = b.mul(pixel, all);
+    Expr from = b.add(b.mul(b.i(kEach), b.k.pool.mod(channel, b.i(groups))), b.k.pool.floordiv(channel, b.i(groups)));
+    Stmt tile{.kind = StmtKind::Tile};
+    tile.stores = {{y, b.add(base, channel), b.load(x, b.add(base, from))}};
+    tile.lanes = {lane, kLanes};
+    tile.lane_limit = b.k.pool.sub(all, b.mul(block, b.i(kLanes)));
+    b.k.body = {b.loop(pixel, {b.loop(block, {tile})})};
+    Native native(module_of(std::move(b.k)), target(GetParam()));
+    auto u = random_values<float>(static_cast<size_t>(3 * groups * kEach));
+    std::vector<float> w(u.size() + 1, 7);
+    native({u.data(), w.data()}, {3});
+    for (int64_t p = 0; p < 3; ++p)
+      for (int64_t c = 0; c < groups * kEach; ++c)
+        ASSERT_EQ(w[static_cast<size_t>(p * groups * kEach + c)], u[static_cast<size_t>(p * groups * kEach + kEach * (c % groups) + c / groups)]) << groups << " groups, channel " << c;
+    ASSERT_EQ(w.back(), 7);
+  }
+}
+
 Kernel matmul(int64_t rows, int64_t lanes, bool known) {
   KernelBuilder b("matmul");
   Expr K = known ? b.i(256) : b.symbol("K"), N = known ? b.i(192) : b.symbol("N");
