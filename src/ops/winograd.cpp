@@ -69,7 +69,8 @@ class Matcher {
     found_.c = at[1];
     taps_[0] = at[kRow];
     taps_[1] = at[kColumn];
-    // As many channels as there are weights: one group.
+    // As many channels as there are weights: one group. An axis of one step is none when the region is lowered.
+    if (pool_.is_index(w.dims[0], 1) || pool_.is_index(w.dims[1], 1)) return false;
     return pool_.var(found_.c).extent == w.dims[1] && pool_.var(found_.o).extent == w.dims[0] && found_.c != taps_[0] &&
            found_.c != taps_[1] && taps_[0] != taps_[1];
   }
@@ -105,7 +106,7 @@ class Matcher {
     for (Expr axis : {found_.row, found_.column, found_.o, found_.c, taps_[0], taps_[1]})
       if (pool_.depends_on(at[0], axis)) return false;
     const auto height = pool_.as_int(pool_.var(found_.row).extent), width = pool_.as_int(pool_.var(found_.column).extent);
-    if (!height || !width || *height < 1 || *width < 1) return false;
+    if (!height || !width || *height < 2 || *width < 2) return false;
     found_.height = *height;
     found_.width = *width;
     found_.at = {at[0], at[1], pool_.sub(at[kRow], taps_[0]), pool_.sub(at[kColumn], taps_[1])};
