@@ -157,81 +157,108 @@ Matrix absolute(std::span<const double> m) {
   return result;
 }
 
-struct Filter {
-  int64_t m;
-  Matrix input, weights, output;  // of the transforms, or their magnitudes
+// A convolution on tensors, one row of tiles at a time: [N, C, H, W] by [O, C, 3, 3].
+class Filter {
+ public:
+  Filter(const EvalInput& in, int64_t m)
+      : t_(winograd_transform(m)), m_(static_cast<size_t>(m)), points_(static_cast<size_t>(t_.points)), area_(points_ * points_),
+        in_(in.inputs[0]->dims), out_(in.output_dims[0]), tiles_(static_cast<size_t>((out_[3] + m - 1) / m)),
+        channels_(static_cast<size_t>(in_[1])), outputs_(static_cast<size_t>(out_[1])),
+        pads_(in.node.attrs.has(Attr::pads_begin) ? in.dims(Attr::pads_begin) : std::vector<int64_t>(2, 0)) {}
+
+  const WinogradTransform& transform() const { return t_; }
+
+  // Calls body(image, first row of the result) for each row of tiles.
+  template <class Body>
+  void each_row(Body body) const {
+    for (int64_t n = 0; n < out_[0]; ++n)
+      for (int64_t top = 0; top < out_[2]; top += t_.m) body(n, top);
+  }
+
+  // G w G^T as [point, c, o].
+  template <double (*Round)(double)>
+  Matrix weights(const Tensor& w) const {
+    constexpr size_t kWindow = kWinogradTaps * kWinogradTaps;
+    Matrix made(area_ * channels_ * outputs_);
+    double one[36], half[36];
+    for (size_t o = 0; o < outputs_; ++o)
+      for (size_t c = 0; c < channels_; ++c) {
+        sandwich<as_is>(t_.weights, points_, kWinogradTaps, &w.f[(o * channels_ + c) * kWindow], one, half);
+        for (size_t i = 0; i < area_; ++i) made[(i * channels_ + c) * outputs_ + o] = Round(one[i]);
+      }
+    return made;
+  }
+
+  // B^T x B as [point, tile, c]; `by` is B^T or its magnitudes.
+  template <double (*Round)(double)>
+  Matrix operands(std::span<const double> by, const Tensor& x, int64_t n, int64_t top) const {
+    Matrix made(area_ * tiles_ * channels_);
+    double tile[36], one[36], half[36];
+    for (size_t t = 0; t < tiles_; ++t)
+      for (size_t c = 0; c < channels_; ++c) {
+        for (size_t i = 0; i < area_; ++i) {
+          const int64_t row = top + static_cast<int64_t>(i / points_) - pads_[0];
+          const int64_t column = static_cast<int64_t>(t * m_ + i % points_) - pads_[1];
+          const bool there = row >= 0 && row < in_[2] && column >= 0 && column < in_[3];
+          const int64_t at = ((n * in_[1] + static_cast<int64_t>(c)) * in_[2] + row) * in_[3] + column;
+          tile[i] = there ? x.f[static_cast<size_t>(at)] : 0;
+        }
+        sandwich<Round>(by, points_, points_, tile, one, half);
+        for (size_t i = 0; i < area_; ++i) made[(i * tiles_ + t) * channels_ + c] = one[i];
+      }
+    return made;
+  }
+
+  // [point, tile, o], in parts of as many terms as kernels take.
+  template <double (*Round)(double)>
+  Matrix sums(const Matrix& operands, const Matrix& weights) const {
+    constexpr size_t kPart = 32;
+    Matrix made(area_ * tiles_ * outputs_), part(outputs_);
+    for (size_t at = 0; at < area_ * tiles_; ++at)
+      for (size_t first = 0; first < channels_; first += kPart) {
+        std::ranges::fill(part, 0);
+        for (size_t c = first; c < std::min(channels_, first + kPart); ++c) {
+          const double v = operands[at * channels_ + c];
+          const double* u = &weights[(at / tiles_ * channels_ + c) * outputs_];
+          for (size_t o = 0; o < outputs_; ++o) part[o] = Round(part[o] + v * u[o]);
+        }
+        double* sum = &made[at * outputs_];
+        for (size_t o = 0; o < outputs_; ++o) sum[o] = Round(sum[o] + part[o]);
+      }
+    return made;
+  }
+
+  // A^T sums A into a row of tiles of the result; `by` is A^T or its magnitudes.
+  template <double (*Round)(double)>
+  void store(std::span<const double> by, const Matrix& sums, int64_t n, int64_t top, Tensor& result) const {
+    double tile[36], one[36], half[36];
+    for (size_t t = 0; t < tiles_; ++t)
+      for (size_t o = 0; o < outputs_; ++o) {
+        for (size_t i = 0; i < area_; ++i) tile[i] = sums[(i * tiles_ + t) * outputs_ + o];
+        sandwich<Round>(by, m_, points_, tile, one, half);
+        for (size_t i = 0; i < m_ * m_; ++i) {
+          const int64_t row = top + static_cast<int64_t>(i / m_), column = static_cast<int64_t>(t * m_ + i % m_);
+          if (row >= out_[2] || column >= out_[3]) continue;
+          const int64_t at = ((n * out_[1] + static_cast<int64_t>(o)) * out_[2] + row) * out_[3] + column;
+          result.f[static_cast<size_t>(at)] = one[i];
+        }
+      }
+  }
+
+ private:
+  const WinogradTransform& t_;
+  size_t m_, points_, area_;
+  const std::vector<int64_t>&in_, &out_;
+  size_t tiles_, channels_, outputs_;
+  std::vector<int64_t> pads_;
 };
 
-// x [N, C, H, W] by w [O, C, 3, 3], row by row of tiles.
-template <double (*Round)(double)>
-Tensor filtered(const Filter& f, const EvalInput& in, const Tensor& x, const Tensor& w) {
-  const std::vector<int64_t>& dims = in.output_dims[0];
-  const std::vector<int64_t> pads = in.node.attrs.has(Attr::pads_begin) ? in.dims(Attr::pads_begin) : std::vector<int64_t>(2, 0);
-  const auto points = static_cast<size_t>(f.m + kWinogradTaps - 1), area = points * points, m = static_cast<size_t>(f.m);
-  const auto channels = static_cast<size_t>(x.dims[1]), outputs = static_cast<size_t>(dims[1]);
-  const int64_t height = x.dims[2], width = x.dims[3], across = (dims[3] + f.m - 1) / f.m;
-  const auto tiles = static_cast<size_t>(across);
-  double half[36], tile[36], made[36];
-  Matrix weights(area * channels * outputs), operands(area * tiles * channels), sums(area * tiles * outputs), part(outputs);
-  for (size_t o = 0; o < outputs; ++o)
-    for (size_t c = 0; c < channels; ++c) {
-      // G w G^T; G is [points, 3].
-      constexpr size_t kTaps = kWinogradTaps;
-      const double* from = &w.f[(o * channels + c) * kTaps * kTaps];
-      for (size_t i = 0; i < points; ++i)
-        for (size_t k = 0; k < kTaps; ++k) {
-          half[i * kTaps + k] = 0;
-          for (size_t j = 0; j < kTaps; ++j) half[i * kTaps + k] += f.weights[i * kTaps + j] * from[j * kTaps + k];
-        }
-      for (size_t i = 0; i < points; ++i)
-        for (size_t j = 0; j < points; ++j) {
-          double sum = 0;
-          for (size_t k = 0; k < kTaps; ++k) sum += half[i * kTaps + k] * f.weights[j * kTaps + k];
-          weights[((i * points + j) * channels + c) * outputs + o] = Round(sum);
-        }
-    }
-  Tensor result = Tensor::zeros(in.output_types[0].type, dims);
-  for (int64_t n = 0; n < dims[0]; ++n)
-    for (int64_t top = 0; top < dims[2]; top += f.m) {
-      for (size_t t = 0; t < tiles; ++t)
-        for (size_t c = 0; c < channels; ++c) {
-          for (size_t i = 0; i < area; ++i) {
-            const int64_t row = top + static_cast<int64_t>(i / points) - pads[0];
-            const int64_t column = static_cast<int64_t>(t) * f.m + static_cast<int64_t>(i % points) - pads[1];
-            const bool there = row >= 0 && row < height && column >= 0 && column < width;
-            const int64_t at = ((n * static_cast<int64_t>(channels) + static_cast<int64_t>(c)) * height + row) * width + column;
-            tile[i] = there ? x.f[static_cast<size_t>(at)] : 0;
-          }
-          sandwich<Round>(f.input, points, points, tile, made, half);
-          for (size_t i = 0; i < area; ++i) operands[(i * tiles + t) * channels + c] = made[i];
-        }
-      std::ranges::fill(sums, 0);
-      constexpr size_t kPart = 32;  // terms, as kernels sum them
-      for (size_t i = 0; i < area; ++i)
-        for (size_t t = 0; t < tiles; ++t)
-          for (size_t first = 0; first < channels; first += kPart) {
-            std::ranges::fill(part, 0);
-            for (size_t c = first; c < std::min(channels, first + kPart); ++c) {
-              const double v = operands[(i * tiles + t) * channels + c];
-              const double* u = &weights[(i * channels + c) * outputs];
-              for (size_t o = 0; o < outputs; ++o) part[o] = Round(part[o] + v * u[o]);
-            }
-            double* sum = &sums[(i * tiles + t) * outputs];
-            for (size_t o = 0; o < outputs; ++o) sum[o] = Round(sum[o] + part[o]);
-          }
-      for (size_t t = 0; t < tiles; ++t)
-        for (size_t o = 0; o < outputs; ++o) {
-          for (size_t i = 0; i < area; ++i) tile[i] = sums[(i * tiles + t) * outputs + o];
-          sandwich<Round>(f.output, m, points, tile, made, half);
-          for (size_t i = 0; i < m * m; ++i) {
-            const int64_t row = top + static_cast<int64_t>(i / m), column = static_cast<int64_t>(t * m + i % m);
-            if (row >= dims[2] || column >= dims[3]) continue;
-            const int64_t at = ((n * dims[1] + static_cast<int64_t>(o)) * dims[2] + row) * dims[3] + column;
-            result.f[static_cast<size_t>(at)] = made[i];
-          }
-        }
-    }
-  return result;
+// The most terms of a row of a transform.
+double most_terms(std::span<const double> matrix, int64_t columns) {
+  int64_t most = 0;
+  for (size_t at = 0; at < matrix.size(); at += static_cast<size_t>(columns))
+    most = std::max<int64_t>(most, columns - std::ranges::count(matrix.subspan(at, static_cast<size_t>(columns)), 0.0));
+  return static_cast<double>(most);
 }
 
 }  // namespace
@@ -251,36 +278,49 @@ bool winograd_fits(const EvalInput& in) {
 }
 
 Tensor winograd_filtered(const EvalInput& in, int64_t m) {
-  const WinogradTransform& t = winograd_transform(m);
-  const Filter f{m, {t.input.begin(), t.input.end()}, {t.weights.begin(), t.weights.end()}, {t.output.begin(), t.output.end()}};
-  return filtered<rounded>(f, in, *in.inputs[0], *in.inputs[1]);
+  const Filter filter(in, m);
+  const Matrix weights = filter.weights<rounded>(*in.inputs[1]);
+  Tensor result = Tensor::zeros(in.output_types[0].type, in.output_dims[0]);
+  filter.each_row([&](int64_t n, int64_t top) {
+    const Matrix operands = filter.operands<rounded>(filter.transform().input, *in.inputs[0], n, top);
+    filter.store<rounded>(filter.transform().output, filter.sums<rounded>(operands, weights), n, top, result);
+  });
+  return result;
 }
 
-// Each term of y = A^T [sum over c of (G w G^T) . (B^T x B)] A is rounded in the transform of the operand (once for each of
-// the terms of a row of B^T, twice over), in that of the weights (once), in the sum over c, and in that of the sums (once for
-// each of the terms of a row of A^T, twice over): so many roundings of the sum of all terms' magnitudes. That they are far
-// larger than the result's is what Winograd costs.
+// y = A^T M A, M = sum over c of U . V, U = G w G^T, V = B^T x B. Roundings, to first order: of V at most two for each term of
+// a row of B^T, of |B^T||x||B|; of U one; of the sum over c as of any sum; of y two for each term of a row of A^T, of |A^T||M||A|.
+// What V and M err by reaches y through |A^T| . |A|. U, V and M are the reference's own.
 std::vector<Tensor> winograd_bounds(const BoundInput& in) {
-  const WinogradTransform& t = winograd_transform(in.winograd);
-  auto most_terms = [&](std::span<const double> matrix) {
-    int64_t most = 0;
-    for (size_t at = 0; at < matrix.size(); at += static_cast<size_t>(t.points)) {
-      const auto row = matrix.subspan(at, static_cast<size_t>(t.points));
-      most = std::max<int64_t>(most, t.points - std::ranges::count(row, 0.0));
-    }
-    return static_cast<double>(most);
-  };
-  const double channels = static_cast<double>(in.eval.inputs[0]->dims[1]);
-  const double roundings = 2 * most_terms(t.input) + 1 + sum_roundings(channels) + 2 * most_terms(t.output);
+  const Filter filter(in.eval, in.winograd);
+  const WinogradTransform& t = filter.transform();
+  const double transformed = 2 * most_terms(t.input, t.points), back = 2 * most_terms(t.output, t.points);
+  const double summed = 1 + sum_roundings(static_cast<double>(in.eval.inputs[0]->dims[1]));
   const double u = unit_roundoff(DType::F32);
+  // Operands, and what they are transformed to, may count as zero below the least normal number: as in sum_bounds.
   constexpr double kFlushed = 0x1p-126;
-  // Operands and what they are transformed to count as zero below the least normal number: sum_bounds.
-  Tensor x = magnitude(in, 0), w = magnitude(in, 1);
-  for (Tensor* operand : {&x, &w})
-    for (double& v : operand->f) v += kFlushed / u;
-  const Tensor terms = filtered<as_is>({in.winograd, absolute(t.input), absolute(t.weights), absolute(t.output)}, in.eval, x, w);
+  const double subnormal = kFlushed / u;
+  Tensor sizes = magnitude(in, 0), uncertain = no_error(*in.eval.inputs[0]);
+  for (double& x : sizes.f) x += subnormal;
+  for (size_t e = 0; e < uncertain.f.size(); ++e) uncertain.f[e] = error_at(in, 0, e);
+  const Matrix weights = filter.weights<as_is>(*in.eval.inputs[1]), input = absolute(t.input), output = absolute(t.output);
+  Matrix weight_sizes = absolute(weights);
+  for (double& w : weight_sizes) w += subnormal;
+
+  const bool exact = exact_operands(in);
   std::vector<Tensor> bounds = sum_bounds(in, 0);
-  for (size_t e = 0; e < bounds[0].f.size(); ++e) bounds[0].f[e] += std::isfinite(terms.f[e]) ? roundings * u * terms.f[e] + kFlushed : 0;
+  Tensor errors = no_error(in.results[0]);
+  filter.each_row([&](int64_t n, int64_t top) {
+    const Matrix operands = filter.operands<as_is>(t.input, *in.eval.inputs[0], n, top);
+    Matrix sources = filter.operands<as_is>(input, sizes, n, top);
+    const Matrix moved = exact ? Matrix(operands.size()) : filter.operands<as_is>(input, uncertain, n, top);
+    for (size_t k = 0; k < sources.size(); ++k) sources[k] = transformed * sources[k] + summed * (std::abs(operands[k]) + moved[k]);
+    Matrix sums = filter.sums<as_is>(sources, weight_sizes);
+    const Matrix values = filter.sums<as_is>(operands, weights), spread = exact ? Matrix(values.size()) : filter.sums<as_is>(moved, weight_sizes);
+    for (size_t k = 0; k < sums.size(); ++k) sums[k] += back * (std::abs(values[k]) + spread[k]);
+    filter.store<as_is>(output, sums, n, top, errors);
+  });
+  for (size_t e = 0; e < errors.f.size(); ++e) bounds[0].f[e] += std::isfinite(errors.f[e]) ? u * errors.f[e] + kFlushed : 0;
   return bounds;
 }
 
