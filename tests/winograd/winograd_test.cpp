@@ -153,7 +153,7 @@ TEST(Winograd, Tails) {
                          Shape{.c = 5, .height = 9, .width = 10, .o = 7}, Shape{.c = 17, .height = 6, .width = 5, .o = 33}}) {
     SCOPED_TRACE(::testing::PrintToString(s));
     for (int64_t m : {2, 4})
-      for (int64_t block : {0, 1, 2}) check(one(s), {m, block});
+      for (int64_t block : {0, 2}) check(one(s), {m, block});
   }
 }
 
@@ -195,7 +195,7 @@ TEST(Winograd, TwoInARow) {
 TEST(Winograd, RandomShapes) {
   std::mt19937 rng(7);
   auto pick = [&](int64_t lo, int64_t hi) { return std::uniform_int_distribution<int64_t>(lo, hi)(rng); };
-  for (unsigned k = 0; k < 24; ++k) {
+  for (unsigned k = 0; k < 10; ++k) {
     const Shape s{.n = pick(1, 2), .c = pick(2, 20), .height = pick(4, 19), .width = pick(4, 19), .o = pick(2, 40), .pad = pick(0, 2)};
     SCOPED_TRACE(::testing::PrintToString(s));
     check(one(s, k), {pick(0, 1) ? 2 : 4, pick(0, 3)}, pick(0, 1) ? "native" : "x86-64-v3");
