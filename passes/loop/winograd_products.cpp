@@ -285,6 +285,13 @@ class WinogradBuilder {
     return made;
   }
 
+  // The value as an accumulator of one step: an epilogue that chooses between expressions would else guard the loads in each.
+  Expr step(Statement& s, Expr value) {
+    const Expr var = pool_.new_var({.name = "y" + std::to_string(s.accumulators.size()), .type = DType::F32, .lo = -kIndexMax});
+    s.accumulators.push_back({.var = var, .init = number(0), .update = value, .monoid = Monoid::Custom});
+    return var;
+  }
+
   // The epilogue over A^T sums A, for the first `rows` x `columns` results of each tile.
   Statement transform_back(Expr first, Axes axes, int64_t rows, int64_t columns) {
     const Expr o = fresh(axes, conv_.o);
@@ -306,7 +313,7 @@ class WinogradBuilder {
         ExprPool::Substitution map = axes.map;
         map[conv_.row] = pool_.add(pool_.mul(pool_.add(first, axes.row), m), pool_.index(i));
         map[conv_.column] = pool_.add(pool_.mul(axes.column, m), pool_.index(j));
-        map[s_.accumulators[0].var] = values[static_cast<size_t>(j)];
+        map[s_.accumulators[0].var] = step(made, values[static_cast<size_t>(j)]);
         std::vector<Expr> indices;
         for (Expr index : s_.indices) indices.push_back(pool_.substitute(index, map));
         store(made, std::move(indices), pool_.substitute(s_.value, map));

@@ -181,6 +181,23 @@ TEST(Winograd, Epilogues) {
     }
 }
 
+// An epilogue that chooses by the result reads the sums once, not under a guard for each choice.
+TEST(Winograd, EpilogueThatChooses) {
+  for (int64_t m : {2, 4}) {
+    const Shape s{.c = 6, .height = 10, .width = 9, .o = 20};
+    Net net(8);
+    const ValueId y = net.conv(s, net.images({s.n, s.height, s.width, s.c}));
+    const ValueId zero = net.constant(Tensor::zeros(DType::F32, {}));
+    const ValueId slope = net.node(Op::mul, {y, net.constant(net.random({1, s.o, 1, 1}))});
+    net.channels_last(net.node(Op::select, {net.node(Op::less, {y, zero}), slope, y}));
+    check(net, {m, 1});
+    const TestTarget on = target("x86-64-v3");
+    auto module = build_module(net.graph, planned(net, on, {m, 1}), on, {});
+    ASSERT_TRUE(module) << module.error()[0].message;
+    EXPECT_NE(print(*module).find("custom y0 = 0:f32"), std::string::npos) << print(*module);
+  }
+}
+
 // One region after the other, with what lies between them in the layout of inner values.
 TEST(Winograd, TwoInARow) {
   for (int64_t m : {2, 4}) {
