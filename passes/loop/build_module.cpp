@@ -169,7 +169,7 @@ class ModuleBuilder {
       const Value& value = graph_.values[v];
       const int64_t elements = *graph_.pool.as_int(physical_size(graph_.pool, value.layout, value.dims));
       run.buffers.push_back(kernel.buffers.push({value.name, value.type, kernel.pool.index(elements)}));
-      host.buffers.push_back(buffer(v, {}));
+      host.buffers.push_back(buffer(v));
     }
     kernel.buffers[run.buffers.back()].written = true;
     for (int64_t word : call.words) run.scalars.push_back(kernel.pool.index(word));

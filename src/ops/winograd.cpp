@@ -212,7 +212,7 @@ class Filter {
   // [point, tile, o], in parts of as many terms as kernels take.
   template <double (*Round)(double)>
   Matrix sums(const Matrix& operands, const Matrix& weights) const {
-    constexpr size_t kPart = 32;
+    constexpr size_t kPart = 128;
     Matrix made(area_ * tiles_ * outputs_), part(outputs_);
     for (size_t at = 0; at < area_ * tiles_; ++at)
       for (size_t first = 0; first < channels_; first += kPart) {
