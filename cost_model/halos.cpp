@@ -7,6 +7,7 @@
 #include "precision.h"
 #include "tenon/ops.h"
 #include "tiles.h"
+#include "winograd.h"
 
 namespace tenon {
 
@@ -33,8 +34,8 @@ bool widen(const ExprPool& pool, std::vector<Halo>& halos, const Node& reader, V
 
 class Halos {
  public:
-  Halos(Graph graph, const std::vector<RegionPlan>& regions, const Target& target)
-      : graph_(std::move(graph)), regions_(regions), target_(target), users_(graph_.users()), region_of_(graph_.nodes.size(), -1), root_(graph_.values.size()) {
+  Halos(Graph graph, const std::vector<RegionPlan>& regions, const Target& target, Precision precision)
+      : graph_(std::move(graph)), regions_(regions), target_(target), precision_(precision), users_(graph_.users()), region_of_(graph_.nodes.size(), -1), root_(graph_.values.size()) {
     for (size_t r = 0; r < regions.size(); ++r) {
       for (int n : regions[r].nodes) region_of_[static_cast<size_t>(n)] = static_cast<int>(r);
       for (const auto& [value, placement] : regions[r].placed) root_[static_cast<size_t>(value.index)] = placement == Placement::Root;
@@ -75,19 +76,24 @@ class Halos {
     return regions_[static_cast<size_t>(region_of_[static_cast<size_t>(n)])].provider != Provider::Own;
   }
 
-  // Its product reads a copy that has margins, because it is of bf16.
+  // Its product reads a copy that has margins, because it is of bf16, or needs none, because it goes through Winograd's
+  // transforms.
   bool copies_anyway(int n) const {
     const RegionPlan& plan = regions_[static_cast<size_t>(region_of_[static_cast<size_t>(n)])];
     auto region = build_region(graph_, plan);
     if (!region || rounds(*region, plan.precision)) return true;
     for (size_t i = 0; i < region->statements.size(); ++i)
-      if (auto tile = best_tile(graph_, *region, i, target_); tile && tile->knobs[Knob::parts] > 1) return true;
+      if (auto tile = best_tile(graph_, *region, i, target_)) {
+        if (tile->knobs[Knob::parts] > 1) return true;
+        if (precision_ == Precision::Fast && winograd_tile(graph_, *region, i, target_, *tile)) return true;
+      }
     return false;
   }
 
   Graph graph_;
   const std::vector<RegionPlan>& regions_;
   const Target& target_;
+  Precision precision_;
   std::vector<std::vector<int>> users_;
   std::vector<int> region_of_;
   std::vector<bool> root_;
@@ -113,8 +119,8 @@ double product_seconds(const Graph& graph, const std::vector<RegionPlan>& region
 }
 
 std::vector<std::pair<ValueId, Layout>> add_halos(Graph graph, const std::vector<RegionPlan>& regions, const Target& target,
-                                                  std::vector<std::pair<ValueId, Layout>> layouts) {
-  Halos halos(std::move(graph), regions, target);
+                                                  Precision precision, std::vector<std::pair<ValueId, Layout>> layouts) {
+  Halos halos(std::move(graph), regions, target, precision);
   for (auto& [value, layout] : layouts) layout = halos.choose(value, std::move(layout));
   return layouts;
 }

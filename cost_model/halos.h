@@ -12,7 +12,7 @@ namespace tenon {
 // and where that copy takes longer than what the margins cost: rows of different lines lie apart, so that a tile
 // takes them from one line. Not for what is read or made by moving elements, as it may then be a view.
 std::vector<std::pair<ValueId, Layout>> add_halos(Graph graph, const std::vector<RegionPlan>& regions, const Target& target,
-                                                  std::vector<std::pair<ValueId, Layout>> layouts);
+                                                  Precision precision, std::vector<std::pair<ValueId, Layout>> layouts);
 
 // Bytes per second in which so much is copied, and seconds to read and to write it.
 double copy_rate(const Target& target, double bytes);

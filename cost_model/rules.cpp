@@ -11,6 +11,7 @@
 #include "providers.h"
 #include "tenon/policy.h"
 #include "tiles.h"
+#include "winograd.h"
 
 namespace tenon {
 
@@ -48,13 +49,16 @@ bool fills_vectors(const Region& region, int64_t attach, const Target& target) {
 }
 
 // `most_rows`: of any product.
-Knobs choose_knobs(const Graph& graph, Region& region, const Target& target, double most_rows = INFINITY) {
+Knobs choose_knobs(const Graph& graph, Region& region, const Target& target, Precision precision, double most_rows = INFINITY) {
   Knobs knobs;
   if (int64_t attach = max_attach(graph, region); attach && fills_vectors(region, attach, target)) knobs.set(Knob::attach, attach);
   if (target.masked_memory && makes_words(graph, region)) knobs.set(Knob::lanes, 2);
   for (size_t i = 0; i < region.statements.size(); ++i)
-    if (auto tile = best_tile(graph, region, i, target, most_rows))
+    if (auto tile = best_tile(graph, region, i, target, most_rows)) {
+      if (precision == Precision::Fast && knobs[Knob::attach] == 0)
+        if (auto faster = winograd_tile(graph, region, i, target, *tile)) tile = std::move(faster);
       for (auto [knob, value] : tile->knobs.values) knobs.set(knob, value);
+    }
   return knobs;
 }
 
@@ -85,11 +89,11 @@ Result<Variant> chain_variant(const Graph& graph, Region region, const Target& t
 }
 
 // All variants of a region: one for few rows where there may be few.
-Result<std::vector<Variant>> choose_variants(const Graph& graph, Region region, const Target& target, const Knobs& chosen) {
+Result<std::vector<Variant>> choose_variants(const Graph& graph, Region region, const Target& target, Precision precision, const Knobs& chosen) {
   const bool chain = chosen[Knob::attach_block] > 0;
   auto choose = [&](double most_rows) -> Result<Variant> {
     if (chain) return chain_variant(graph, region, target, chosen, most_rows);
-    return Variant{.predicate = {}, .knobs = choose_knobs(graph, region, target, most_rows)};
+    return Variant{.predicate = {}, .knobs = choose_knobs(graph, region, target, precision, most_rows)};
   };
   std::vector<Variant> variants;
   if (std::string condition = few_rows(graph, region); !condition.empty()) {
@@ -117,7 +121,7 @@ Result<Plan> rules_policy(const Graph& source, const Target& target, Precision p
   for (RegionPlan& region_plan : regions) region_plan.precision = rounded_to(precision);
   regions = join_chains(graph, std::move(regions), target);
   choose_providers(graph, regions, target, providers);
-  plan.layouts = add_halos(graph, regions, target, std::move(plan.layouts));
+  plan.layouts = add_halos(graph, regions, target, precision, std::move(plan.layouts));
   for (const auto& [value, layout] : plan.layouts) graph.values[value].layout = layout;
   choose_parts(graph, regions, target, plan);
   graph = laid_out(std::move(graph), plan);
@@ -134,7 +138,7 @@ Result<Plan> rules_policy(const Graph& source, const Target& target, Precision p
       continue;
     }
     const Knobs chosen = region_plan.schedule.variants[0].knobs;
-    TENON_TRY(region_plan.schedule.variants, choose_variants(graph, std::move(region), target, chosen));
+    TENON_TRY(region_plan.schedule.variants, choose_variants(graph, std::move(region), target, precision, chosen));
     plan.regions.push_back(std::move(region_plan));
   }
   return plan;

@@ -142,7 +142,11 @@ struct PackedConstant {
   int64_t bytes = 0;                    // as packed
   std::optional<DType> rounded = {};    // to this type; else its own
   int64_t parts = 1;                    // above 1: so many numbers of that type whose sum it is, whole parts one after the other
+  int64_t winograd = 0;                 // m: weights [O, C, 3, 3] transformed to `dims` [O, C, (m+2)^2] (winograd.h)
 };
+
+// The constant, which comes with the dims of its source, as it lies in memory.
+Tensor pack(const PackedConstant& packed, Tensor constant);
 
 // An input or output of the model.
 struct Port {

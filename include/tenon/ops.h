@@ -51,6 +51,7 @@ struct BoundInput {
   std::span<const Tensor* const> errors;   // of the operands, in Tensor::f; null: exact
   std::span<const Tensor> results;         // the reference's
   DType rounded = DType::F32;  // what f32 operands of the product are rounded to; F32: they are not
+  int64_t winograd = 0;        // Knob::winograd of the region; convolutions that it does not fit are not touched by it
 };
 using BoundFn = std::vector<Tensor> (*)(const BoundInput& in);
 
@@ -127,6 +128,10 @@ std::optional<std::vector<Expr>> propagate_content(Graph& graph, const Node& nod
 
 // One output each, in Tensor::f; infinite where nothing can be said.
 std::vector<Tensor> error_bounds(const BoundInput& in);
+// A convolution of f32 that Winograd's F(m,3) can compute, as far as its node says: match_winograd of plan.h.
+bool winograd_fits(const EvalInput& in);
+// What F(m,3) makes of it, every step rounded to f32: one draw of its errors.
+Tensor winograd_filtered(const EvalInput& in, int64_t m);
 // Half the distance from 1 to the next number of the type; 0 for integers.
 double unit_roundoff(DType type);
 // c*K of a sum of K products, in units of roundoff of sum |a||b|: K in the worst case; more than 8 sqrt(K) does

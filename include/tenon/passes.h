@@ -55,6 +55,7 @@ struct KernelParam {
   Layout packed = {};      // a constant in a layout of the kernel's choice; else the value's own layout holds
   std::optional<DType> rounded = {};  // a constant that is rounded to this type ...
   int64_t parts = 1;                  // ... or split into so many numbers of it; `packed` is the layout of each part
+  int64_t winograd = 0;               // weights that are transformed for F(m,3): PackedConstant
   bool operator==(const KernelParam&) const = default;
 };
 struct BuiltKernel {

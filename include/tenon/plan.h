@@ -114,6 +114,16 @@ ValueId owner_of(const Region& region, BufferId buffer);
 int64_t max_attach(const Graph& graph, const Region& region);
 // The statement's sum of products, its vector axis being the innermost dim of `out`'s layout.
 std::optional<ContractionAxes> classify(const Region& region, const Statement& statement, const Layout& out);
+// A sum that Winograd's F(m,3) can compute: 3x3 taps of stride and dilation 1, one group, constant weights, f32, more than one
+// channel, known width and height of more than 1. The output axes are those of Statement::axes; y and x may be at any place among them.
+struct WinogradConv {
+  BufferId x, w;
+  std::vector<Expr> others;                     // axes of the result but o, row and column: the images
+  Expr o, row, column, c;                       // axes; c: the reduction's over channels
+  std::vector<Expr> at;                         // where x is read, with the window's axes 0: [n, c, row - top, column - left]
+  int64_t height = 0, width = 0;                // of the result
+};
+std::optional<WinogradConv> match_winograd(const Graph& graph, Region& region, const Statement& statement);
 // A value computed only by moving elements, in the order in which they already lie: the value whose memory
 // it is. `layouts` are those of the plan.
 std::optional<ValueId> view_source(const Graph& graph, const Region& region);

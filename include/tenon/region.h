@@ -28,6 +28,11 @@ struct Accumulator {
 };
 
 struct Statement {
+  // One more element of `out` that each step stores.
+  struct Also {
+    std::vector<Expr> indices;
+    Expr value;
+  };
   BufferId out;
   std::vector<Expr> axes;            // loop variables, outermost first; extents are their Vars' extents
   std::vector<Expr> indices;         // where out is written, over axes; by default the axes themselves
@@ -36,6 +41,7 @@ struct Statement {
   Expr value;                        // over axes, loads, accumulator vars
   Expr condition = {};               // store only where it holds; invalid: always
   bool scan = false;                 // store at every step of the (single) reduce axis, not only at the end
+  std::vector<Also> also = {};       // results that share what they are computed from; without a condition
   // Not of this form: a routine of backends/runtime over whole row-major buffers, called with the
   // operands (read), `out`, `more_outs` (written), then `scalars` (int64_t).
   std::string routine = {};
@@ -49,6 +55,10 @@ struct Statement {
     if (value.valid()) f(value);
     if (condition.valid()) f(condition);
     for (Expr& e : indices) f(e);
+    for (Also& more : also) {
+      for (Expr& e : more.indices) f(e);
+      f(more.value);
+    }
     for (Accumulator& a : accumulators) {
       f(a.init);
       f(a.update);

@@ -6,6 +6,7 @@
 
 #include "tenon/passes.h"
 #include "tenon/provider.h"
+#include "tenon/winograd.h"
 
 namespace tenon {
 
@@ -117,9 +118,14 @@ class ModuleBuilder {
     return v;
   }
 
-  BufferId buffer(ValueId v, const Layout& packed, std::optional<DType> rounded = {}, int64_t parts = 1) {
+  BufferId buffer(const KernelParam& p) {
+    if (graph_.constant(root(p.value))) return constant(root(p.value), p);
+    return buffer(p.value);
+  }
+
+  BufferId buffer(ValueId v) {
     ValueId source = root(v);
-    if (graph_.constant(source)) return constant(source, packed, rounded, parts);
+    if (graph_.constant(source)) return constant(source, {});
     if (auto whole = whole_of_.find(source); whole != whole_of_.end() && !buffers_.contains(source)) add_part(source, whole->second);
     auto [it, fresh] = buffers_.try_emplace(source);
     if (fresh)
@@ -128,7 +134,7 @@ class ModuleBuilder {
   }
 
   void add_part(ValueId v, ValueId whole) {
-    BufferId in = buffer(whole, {});
+    BufferId in = buffer(whole);
     if (m_.buffers[in].whole.valid()) in = m_.buffers[in].whole;
     const Value& value = graph_.values[v];
     const Expr before = storage_bytes(host(elements_before(graph_.pool, value.layout, value.dims)), value.type);
@@ -145,19 +151,30 @@ class ModuleBuilder {
     return v;
   }
 
-  BufferId constant(ValueId v, const Layout& layout, std::optional<DType> rounded, int64_t parts) {
+  // As a parameter says that it is read.
+  BufferId constant(ValueId v, const KernelParam& as) {
     const Value& value = graph_.values[v];
-    auto [it, fresh] = constants_.try_emplace({value.constant, print(layout) + (rounded ? ' ' + std::string(spelling(*rounded)) + std::to_string(parts) : "")});
+    std::string form = print(as.packed);
+    if (as.rounded) form += ' ' + std::string(spelling(*as.rounded)) + std::to_string(as.parts);
+    if (as.winograd > 0) form += " winograd " + std::to_string(as.winograd);
+    auto [it, fresh] = constants_.try_emplace({value.constant, form});
     if (!fresh) return it->second;
     const Constant& c = graph_.constants[value.constant];
-    PackedConstant packed{value.name, value.constant, c.dims, layout};
-    Expr elements = physical_size(graph_.pool, layout, value.dims);
-    packed.rounded = rounded;
-    packed.parts = parts;
-    packed.bytes = byte_size(rounded.value_or(c.type), parts * *graph_.pool.as_int(elements));
+    PackedConstant packed{value.name, value.constant, c.dims, as.packed};
+    std::vector<Expr> dims = value.dims;
+    if (as.winograd > 0) {
+      const int64_t points = winograd_transform(as.winograd).points;
+      packed.dims = {c.dims[0], c.dims[1], points * points};
+      dims = {dims[0], dims[1], graph_.pool.index(points * points)};
+    }
+    Expr elements = physical_size(graph_.pool, as.packed, dims);
+    packed.rounded = as.rounded;
+    packed.parts = as.parts;
+    packed.winograd = as.winograd;
+    packed.bytes = byte_size(as.rounded.value_or(c.type), as.parts * *graph_.pool.as_int(elements));
     packed.offset = weights_;
     weights_ += (packed.bytes + 2 * kAlign - 1) / kAlign * kAlign;  // slack that vector loads may touch
-    it->second = m_.buffers.push({value.name, HostBufferKind::Constant, rounded.value_or(c.type), m_.pool.index(packed.bytes), static_cast<int>(m_.constants.size())});
+    it->second = m_.buffers.push({value.name, HostBufferKind::Constant, as.rounded.value_or(c.type), m_.pool.index(packed.bytes), static_cast<int>(m_.constants.size())});
     m_.constants.push_back(std::move(packed));
     return it->second;
   }
@@ -172,7 +189,7 @@ class ModuleBuilder {
       const Value& value = graph_.values[v];
       const int64_t elements = *graph_.pool.as_int(physical_size(graph_.pool, value.layout, value.dims));
       run.buffers.push_back(kernel.buffers.push({value.name, value.type, kernel.pool.index(elements)}));
-      host.buffers.push_back(buffer(v, {}));
+      host.buffers.push_back(buffer(v));
     }
     kernel.buffers[run.buffers.back()].written = true;
     for (int64_t word : call.words) run.scalars.push_back(kernel.pool.index(word));
@@ -219,7 +236,7 @@ class ModuleBuilder {
       for (size_t i = 0; i < b.params.size(); ++i) {
         const KernelParam& p = b.params[i];
         if (p.temporary < 0) {
-          call.buffers.push_back(buffer(p.value, p.packed, p.rounded, p.parts));
+          call.buffers.push_back(buffer(p));
           continue;
         }
         auto [it, fresh] = temporaries.try_emplace(p.temporary);
@@ -248,7 +265,7 @@ class ModuleBuilder {
   // An output that is an input, a constant, another output, or a view of one.
   void copy_aliased_outputs() {
     for (size_t i = 0; i < graph_.outputs.size(); ++i) {
-      BufferId from = buffer(graph_.outputs[i], {});
+      BufferId from = buffer(graph_.outputs[i]);
       if (from != outputs_[i]) m_.host.push_back({.kind = HostStmt::Kind::Copy, .buffers = {outputs_[i], from}});
     }
   }

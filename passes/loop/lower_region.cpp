@@ -2,8 +2,10 @@
 // merged, operands packed, then tiled. With `attach` leading axes shared, all statements stand in one
 // kernel under the shared loops and the temporaries between them are folded into scratch (share_loops.cpp).
 #include <algorithm>
+#include <map>
 
 #include "nest.h"
+#include "tenon/winograd.h"
 
 namespace tenon {
 
@@ -18,7 +20,10 @@ class RegionLowering {
   Result<std::vector<BuiltKernel>> lower() {
     for (const RegionBuffer& b : region_.buffers)
       places_.push({b.value.valid() ? from_its_begin(graph_.values[b.value].layout) : Layout{}});
-    const auto attach = static_cast<size_t>(variant_.knobs[Knob::attach]);
+    const int64_t winograd = variant_.knobs[Knob::winograd];
+    if (winograd != 0 && winograd != 2 && winograd != 4)
+      return fail(Code::E0403, "region " + region_.name + ": there is no Winograd transform for " + std::to_string(winograd), "winograd=2 or winograd=4");
+    const auto attach = winograd ? 0 : static_cast<size_t>(variant_.knobs[Knob::attach]);
     std::vector<Expr> shared = leading_axes(graph_, region_, region_.statements.size() - 1, attach);
     if (shared.size() < attach)
       return fail(Code::E0403, "region " + region_.name + " has fewer axes than attach asks for", "choose a smaller `attach` for it");
@@ -31,6 +36,10 @@ class RegionLowering {
     for (Statement& s : region_.statements) drop_unit_axes(region_.pool, s);
     for (size_t i = 0; i < region_.statements.size(); ++i) {
       const Knobs& knobs = knobs_of(region_.statements[i]);
+      if (const auto conv = winograd ? match_winograd(graph_, region_, region_.statements[i]) : std::nullopt) {
+        i += filter_by_winograd(i, *conv, knobs);
+        continue;
+      }
       auto taps = padded_taps(region_, region_.pool, region_.statements[i]);
       const std::function<bool(BufferId)> constant = [&](BufferId b) { return is_constant(b); };
       const bool splits = attach == 0 && knobs[Knob::matrix] == 1 && target_.has("tdpbf16ps");
@@ -41,6 +50,9 @@ class RegionLowering {
       padded_.resize(i);
       padded_.push_back(std::move(taps));
     }
+    if (winograd && filtered_ == 0)
+      return fail(Code::E0403, "region " + region_.name + " has no convolution that Winograd's transforms fit",
+                  "they take f32, 3x3 taps of stride and dilation 1, one group, constant weights, known width and height: leave `winograd` out");
     folded_.resize(region_.buffers.size());
     if (attach == 0) {
       for (size_t i = 0; i < region_.statements.size(); ++i) add_kernel(i);
@@ -82,7 +94,44 @@ class RegionLowering {
     return own == variant_.producers.end() ? variant_.knobs : own->second;
   }
 
+  // Knob winograd: the statements in place of statement i, or what stands for them until they become one kernel. How many
+  // were added.
+  size_t filter_by_winograd(size_t i, const WinogradConv& conv, const Knobs& knobs) {
+    constexpr int64_t kAttached = 2;  // images, rows of tiles
+    const int64_t block = knobs[Knob::attach] == kAttached ? std::max<int64_t>(1, knobs[Knob::attach_block]) : 0;
+    WinogradProducts products = winograd_products(region_, region_.statements[i], conv, knobs[Knob::winograd], block, places_);
+    ++filtered_;
+    auto knobs_at = [&](size_t k) { return k == products.product ? &knobs : &transforms_; };
+    knobs_.resize(i);
+    padded_.resize(i);
+    if (!products.loops.empty()) {
+      knobs_.push_back(&knobs);
+      padded_.emplace_back();
+      under_loops_.emplace(i, std::move(products));
+      return 0;
+    }
+    for (size_t k = 0; k < products.body.size(); ++k) knobs_.push_back(knobs_at(k));
+    padded_.resize(knobs_.size());
+    const auto at = region_.statements.begin() + static_cast<ptrdiff_t>(i);
+    *at = std::move(products.body.back());
+    products.body.pop_back();
+    region_.statements.insert(region_.statements.begin() + static_cast<ptrdiff_t>(i), std::make_move_iterator(products.body.begin()),
+                              std::make_move_iterator(products.body.end()));
+    return products.body.size();
+  }
+
+  // Operands, sums and results of a block of tiles one after the other, under the loops over blocks.
+  void add_winograd(const WinogradProducts& products, const Knobs& knobs) {
+    for (BufferId b : products.scratch) folded_[static_cast<size_t>(b.index)] = true;
+    begin_kernel(built_.size());
+    add_blocks(products.loops, products.full, products.body, products.tail,
+               [&](size_t k) -> const Knobs& { return k == products.product ? knobs : transforms_; });
+    make_tasks(kernel().pool, kernel().body, variant_.knobs);
+    finish_kernel();
+  }
+
   void add_kernel(size_t i) {
+    if (auto it = under_loops_.find(i); it != under_loops_.end()) return add_winograd(it->second, *knobs_[i]);
     begin_kernel(built_.size());
     const Statement& s = region_.statements[i];
     add_statement(s, *knobs_[i], kernel().body, padded_[i]);
@@ -110,30 +159,36 @@ class RegionLowering {
       folded_[static_cast<size_t>(s.out.index)] = !out.is_output;
     }
     begin_kernel(built_.size());
+    add_blocks(loops.loops, loops.full, loops.body, loops.tail, [&](size_t k) -> const Knobs& { return *knobs_[loops.inside[k]]; });
+    if (std::ranges::none_of(loops.body, [&](const Statement& s) { return writes_packed(s); }))
+      make_tasks(kernel().pool, kernel().body, variant_.knobs);
+    finish_kernel();
+  }
+
+  // `body` under the loops; `tail` from iteration `full` of the last of them on, if that is valid.
+  void add_blocks(const std::vector<Expr>& loops, Expr full, const std::vector<Statement>& body, const std::vector<Statement>& tail,
+                  const std::function<const Knobs&(size_t)>& knobs_of) {
     auto nests = [&](const std::vector<Statement>& statements) {
       std::vector<Stmt> inside;
-      for (size_t i = 0; i < statements.size(); ++i) add_statement(statements[i], *knobs_[loops.inside[i]], inside);
+      for (size_t i = 0; i < statements.size(); ++i) add_statement(statements[i], knobs_of(i), inside);
       return inside;
     };
     ExprPool& pool = kernel().pool;
-    std::vector<Stmt> inside = nests(loops.body);
-    if (loops.full.valid()) {
-      Stmt choose{.kind = StmtKind::If, .value = pool.binary(SOp::Lt, loops.loops.back(), loops.full)};
+    std::vector<Stmt> inside = nests(body);
+    if (full.valid()) {
+      Stmt choose{.kind = StmtKind::If, .value = pool.binary(SOp::Lt, loops.back(), full)};
       choose.body = std::move(inside);
-      choose.otherwise = nests(loops.tail);
+      choose.otherwise = nests(tail);
       inside.clear();
       inside.push_back(std::move(choose));
     }
-    for (size_t k = loops.loops.size(); k-- > 0;) {
-      Stmt loop{.kind = StmtKind::For, .var = loops.loops[k], .extent = pool.var(loops.loops[k]).extent};
+    for (size_t k = loops.size(); k-- > 0;) {
+      Stmt loop{.kind = StmtKind::For, .var = loops[k], .extent = pool.var(loops[k]).extent};
       loop.body = std::move(inside);
       inside.clear();
       inside.push_back(std::move(loop));
     }
     kernel().body = std::move(inside);
-    if (std::ranges::none_of(loops.body, [&](const Statement& s) { return writes_packed(s); }))
-      make_tasks(pool, kernel().body, variant_.knobs);
-    finish_kernel();
   }
 
   // Elements that share a byte are written by one task.
@@ -307,6 +362,8 @@ class RegionLowering {
         KernelParam p{source.value, source.value.valid() ? -1 : static_cast<int>(i), {}};
         if (is_constant(b)) p.packed = places_[b].layout;
         if (is_constant(b) && source.type != graph_.values[source.value].type) p.rounded = source.type;
+        if (const size_t rank = source.dims.size(); is_constant(b) && rank < graph_.values[source.value].dims.size())
+          p.winograd = winograd_of(*k.pool.as_int(source.dims[rank - 1]));
         if (is_constant(b) && source.dims.size() > graph_.values[source.value].dims.size()) take_parts(p, *k.pool.as_int(source.dims[0]));
         built_.back().params.push_back(std::move(p));
       }
@@ -315,6 +372,9 @@ class RegionLowering {
     rename(k, k.body, renumber);
     collect_symbols(k);
   }
+
+  // The buffer's last dim is a tile's points.
+  static int64_t winograd_of(int64_t points) { return points == winograd_transform(4).points * winograd_transform(4).points ? 4 : 2; }
 
   // The buffer's first dim is the part.
   static void take_parts(KernelParam& p, int64_t parts) {
@@ -395,6 +455,9 @@ class RegionLowering {
   Store<BufferId, BufferPlace> places_;
   std::vector<const Knobs*> knobs_;              // per statement
   std::vector<std::vector<PaddedTaps>> padded_;  // the same
+  std::map<size_t, WinogradProducts> under_loops_;  // by statement
+  size_t filtered_ = 0;                             // convolutions that Knob::winograd has changed
+  const Knobs transforms_{{{Knob::vectors, 1}}};    // a tile has a vector of channels
   std::vector<bool> folded_;                     // per buffer: scratch of the kernel under the shared loops
   std::vector<BuiltKernel> built_;
 };

@@ -54,6 +54,11 @@ Nest flatten(const Region& region, ExprPool& pool, const Statement& s, const Sto
   std::vector<Expr> indices = s.indices;
   for (Expr& e : indices) e = flat(e);
   nest.offset = flat_offset(region, pool, places, s.out, std::move(indices));
+  for (const Statement::Also& more : s.also) {
+    std::vector<Expr> at = more.indices;
+    for (Expr& e : at) e = flat(e);
+    nest.also.push_back({flat_offset(region, pool, places, s.out, std::move(at)), flat(more.value)});
+  }
   return nest;
 }
 

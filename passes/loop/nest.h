@@ -22,6 +22,11 @@ struct PaddedTaps {
   Expr extent;
 };
 
+// One more element that each step of a nest stores.
+struct NestStore {
+  Expr offset, value;
+};
+
 struct Nest {
   std::vector<Expr> axes;         // of the output, logical order
   std::vector<Expr> reduce_axes;
@@ -31,6 +36,7 @@ struct Nest {
   Expr value;
   Expr condition = {};
   bool scan = false;
+  std::vector<NestStore> also = {};
   // Knob::prefetch: where the next panel of the constant lies, and which part of it a block of rows asks for.
   Expr ahead = {}, ahead_part = {};
   std::vector<PaddedTaps> padded = {};
@@ -40,6 +46,10 @@ struct Nest {
   void each_expr(F&& f) {
     f(offset);
     f(value);
+    for (NestStore& more : also) {
+      f(more.offset);
+      f(more.value);
+    }
     if (condition.valid()) f(condition);
     if (ahead.valid()) f(ahead);
     for (PaddedTaps& taps : padded) f(taps.rest);
@@ -172,6 +182,20 @@ struct SharedLoops {
 // Requires: operands prepared. Folds the temporaries: see BufferPlace. E0403 where the knobs do not fit the region.
 Result<SharedLoops> share_loops(Region& region, const Graph& graph, std::vector<Expr> shared, int64_t block,
                                 Store<BufferId, BufferPlace>& places);
+
+// A convolution by Winograd's F(m,3): statements in order, each of which stands for itself, or all under the loops.
+struct WinogradProducts {
+  std::vector<Expr> loops;               // over images and blocks of rows of tiles, outermost first; empty: there are none
+  std::vector<Statement> body;           // for all tiles, or for those of a block
+  std::vector<BufferId> scratch;         // temporaries of one block, where there are loops
+  // Iterations of the last loop below `full` take `body`, the others `tail`. Invalid: all take `body`.
+  Expr full = {};
+  std::vector<Statement> tail = {};
+  size_t product = 0;                    // which of `body` and of `tail` sums over channels
+};
+// `block`: rows of tiles at a time; 0: no loops. Adds buffers to the region.
+WinogradProducts winograd_products(Region& region, const Statement& statement, const WinogradConv& conv, int64_t m, int64_t block,
+                                   Store<BufferId, BufferPlace>& places);
 
 // Marks the outermost loop as tasks, joined with the loop inside it where that gives more of them. Knobs:
 // parallel, grain.

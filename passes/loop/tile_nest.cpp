@@ -241,6 +241,7 @@ class Tiler {
     read_ahead(nest, tile);
     stream_panel(nest, tile);
     tile.stores.push_back({nest.out, nest.offset, nest.value, nest.condition});
+    for (const NestStore& more : nest.also) tile.stores.push_back({nest.out, more.offset, more.value});
     return tile;
   }
 

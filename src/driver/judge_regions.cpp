@@ -24,7 +24,7 @@ class Judge {
       auto it = errors_.find(v);
       errors.push_back(it == errors_.end() ? nullptr : &it->second);
     }
-    std::vector<Tensor> bounds = error_bounds({in, errors, values, precision_of(in)});
+    std::vector<Tensor> bounds = error_bounds({in, errors, values, precision_of(in), winograd_of(in)});
     const RegionPlan* done = nullptr;
     for (size_t k = 0; k < values.size(); ++k) {
       const ValueId v = in.node.outputs[k];
@@ -53,6 +53,16 @@ class Judge {
     for (const auto* regions : {&roots_, &inner_})
       if (auto it = regions->find(in.node.outputs[0]); it != regions->end()) return it->second->precision;
     return DType::F32;
+  }
+
+  // F(m,3) that some variant of the region computes the node by; 0: none.
+  int64_t winograd_of(const EvalInput& in) const {
+    if (in.node.op != Op::conv || !model_.graph.constant(in.node.inputs[1])) return 0;
+    int64_t m = 0;
+    for (const auto* regions : {&roots_, &inner_})
+      if (auto it = regions->find(in.node.outputs[0]); it != regions->end())
+        for (const Variant& variant : it->second->schedule.variants) m = std::max(m, variant.knobs[Knob::winograd]);
+    return m;
   }
 
   // The longest sum of the region so far.

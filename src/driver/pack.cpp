@@ -8,6 +8,8 @@
 #include <ranges>
 #include <thread>
 
+#include "tenon/winograd.h"
+
 namespace tenon {
 
 namespace {
@@ -193,8 +195,56 @@ void pack_as(Packer& packer, const Constant& constant, std::span<std::byte> out)
 
 }  // namespace
 
+namespace {
+
+// Offsets in elements of the packed constant, per logical dim and index: the layout's parts do not mix dims.
+std::vector<std::vector<int64_t>> offsets_of(const PackedConstant& packed) {
+  std::vector<std::vector<int64_t>> offsets;
+  for (int64_t extent : packed.dims) offsets.emplace_back(static_cast<size_t>(extent));
+  int64_t stride = 1;
+  for (const LayoutPart& part : packed.layout.parts | std::views::reverse) {
+    const int64_t dim = packed.dims[static_cast<size_t>(part.dim)];
+    for (int64_t i = 0; i < dim; ++i) {
+      const int64_t index = i / part.divide;
+      offsets[static_cast<size_t>(part.dim)][static_cast<size_t>(i)] += stride * (part.modulo ? index % part.modulo : index);
+    }
+    stride *= part.modulo ? part.modulo : (dim + part.divide - 1) / part.divide;
+  }
+  return offsets;
+}
+
+// Weights [O, C, 3, 3] transformed to [O, C, points]: the lanes of a vector one after the other, which lie together.
+void pack_winograd(const PackedConstant& packed, const Constant& constant, std::span<std::byte> out) {
+  constexpr size_t kWindow = kWinogradTaps * kWinogradTaps, kRows = 16;
+  TENON_CHECK(constant.type == DType::F32 && packed.layout.halos.empty(), "transformed weights are f32");
+  const WinogradTransform& t = winograd_transform(packed.winograd);
+  PackedConstant place = packed;
+  if (place.layout.parts.empty()) place.layout = permuted({0, 1, 2});
+  const auto offsets = offsets_of(place);
+  const auto rows = static_cast<size_t>(packed.dims[0]), columns = static_cast<size_t>(packed.dims[1]), points = offsets[2].size();
+  std::vector<double> made(points);
+  double w[kWindow];
+  for (size_t first = 0; first < rows; first += kRows)
+    for (size_t c = 0; c < columns; ++c)
+      for (size_t o = first; o < std::min(rows, first + kRows); ++o) {
+        for (size_t k = 0; k < kWindow; ++k) {
+          float x = 0;
+          std::memcpy(&x, constant.bytes.data + (constant.splat ? 0 : (o * columns + c) * kWindow + k) * sizeof x, sizeof x);
+          w[k] = x;
+        }
+        transform_weights(t, w, made);
+        for (size_t p = 0; p < points; ++p) {
+          const auto x = static_cast<float>(made[p]);
+          std::memcpy(out.data() + static_cast<size_t>(offsets[0][o] + offsets[1][c] + offsets[2][p]) * sizeof x, &x, sizeof x);
+        }
+      }
+}
+
+}  // namespace
+
 void pack_constant(const PackedConstant& packed, const Constant& constant, std::span<std::byte> out) {
   TENON_CHECK(static_cast<int64_t>(out.size()) == packed.bytes, "packed size");
+  if (packed.winograd > 0) return pack_winograd(packed, constant, out);
   TENON_CHECK(constant.splat || count(packed.dims) == constant.count(), "packed dims of " + packed.name);
   if (std::ranges::find(packed.dims, 0) != packed.dims.end()) return;
   Packer packer(packed, constant.splat);

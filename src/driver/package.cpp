@@ -105,7 +105,13 @@ class Packager {
   // What the plan says, whoever wrote it.
   Precision precision() const {
     const bool rounds = std::ranges::any_of(first_.plan.regions, [](const RegionPlan& region) { return region.precision == DType::BF16; });
-    return rounds ? Precision::Bf16 : Precision::Strict;
+    if (rounds) return Precision::Bf16;
+    const bool filters = std::ranges::any_of(in_.levels, [](const PackageLevel& level) {
+      return std::ranges::any_of(level.plan.regions, [](const RegionPlan& region) {
+        return std::ranges::any_of(region.schedule.variants, [](const Variant& variant) { return variant.knobs[Knob::winograd] > 0; });
+      });
+    });
+    return filters ? Precision::Fast : Precision::Strict;
   }
 
   Result<void> check_ports() const {

@@ -22,8 +22,9 @@ namespace tenon {
 namespace {
 
 constexpr double kRoundings = 64, kUnits = 8;
-// Of what rounding the operands of products once makes of an output, where the artifact may do so: it makes the same
-// roundings of operands that differ slightly, so that its error is another draw of the same size.
+// Of what rounding the operands of products once makes of an output, where the artifact may do so, or of what Winograd's
+// transforms do: it makes the same roundings of operands that differ slightly, so that its error is another draw of the same
+// size.
 constexpr double kDraws = 8;
 
 double largest_difference(const Tensor& a, const Tensor& b) {
@@ -71,6 +72,16 @@ Result<void> check_same_model(const Graph& graph, const Signature& signature, co
 void remember_quantised(const Graph& graph, const EvalInput& in, std::span<const Tensor> values, ExactValues& exact) {
   for (size_t k = 0; k < values.size(); ++k)
     if (is_integer(values[k].type) && bits(values[k].type) <= 8) exact[graph.values[in.node.outputs[k]].name] = values[k];
+}
+
+// What the artifact may compute by Winograd's transforms is computed by the larger of them, all in f32.
+EvalOptions filtering(const Graph& graph, EvalOptions options) {
+  options.observe = [&graph](const EvalInput& in, std::span<Tensor> values) {
+    constexpr int64_t kLargest = 4;
+    if (winograd_fits(in) && graph.constant(in.node.inputs[1])) values[0].f = winograd_filtered(in, kLargest).f;
+    for (Tensor& value : values) round_elements(value);
+  };
+  return options;
 }
 
 // As `run` writes outputs, floats in f64.
@@ -133,10 +144,13 @@ Result<VerifyReport> verify(const VerifyOptions& options) {
   TENON_TRY(const std::vector<Tensor> want, evaluate(graph, fed, exact));
   TENON_TRY(const std::vector<Tensor> rounded, evaluate(graph, fed, rounding));
   std::vector<Tensor> narrow;
-  if (artifact->precision.value_or(options.compile.precision) == Precision::Bf16) {
+  const Precision precision = artifact->precision.value_or(options.compile.precision);
+  if (precision == Precision::Bf16) {
     EvalOptions narrowing = rounding;
     narrowing.rounded = DType::BF16;
     TENON_TRY(narrow, evaluate(graph, fed, narrowing));
+  } else if (precision == Precision::Fast) {
+    TENON_TRY(narrow, evaluate(graph, fed, filtering(graph, rounding)));
   }
   if (!options.output.empty()) TENON_DO(write_reference(options.output, signature, want));
 

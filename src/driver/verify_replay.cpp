@@ -12,7 +12,7 @@ namespace tenon {
 
 namespace {
 
-// One region per node; a node keeps nothing of the schedule, which was one for them all.
+// One region per node; of the schedule, which was one for them all, a convolution keeps the algorithm.
 std::vector<RegionPlan> apart(const RegionPlan& region, const Graph& graph) {
   std::vector<RegionPlan> parts;
   for (int n : region.nodes) {
@@ -20,6 +20,10 @@ std::vector<RegionPlan> apart(const RegionPlan& region, const Graph& graph) {
     RegionPlan part{.name = graph.values[node.outputs[0]].name, .nodes = {n}, .placed = {}, .schedule = {}};
     for (ValueId v : node.outputs) part.placed.emplace_back(v, Placement::Root);
     part.precision = region.precision;
+    const Knobs& knobs = region.schedule.variants.back().knobs;
+    if (node.op == Op::conv)
+      for (Knob knob : {Knob::winograd, Knob::attach, Knob::attach_block})
+        if (knobs[Knob::winograd] > 0) part.schedule.variants[0].knobs.set(knob, knobs[knob]);
     parts.push_back(std::move(part));
   }
   return parts;

@@ -1,5 +1,6 @@
 // The meaning of host programs.
 #include "loops_eval.h"
+#include "tenon/winograd.h"
 
 namespace tenon {
 
@@ -22,7 +23,7 @@ class HostRun : Interpreter {
       int64_t elements = b.whole.valid() ? 0 : value(b.bytes).i * 8 / bits(b.type);
       auto index = static_cast<size_t>(b.index);
       Tensor made = b.kind == HostBufferKind::Input      ? flat(inputs[index])
-                    : b.kind == HostBufferKind::Constant ? packed(m_.constants[index], constant)
+                    : b.kind == HostBufferKind::Constant ? pack(m_.constants[index], constant(m_.constants[index].source))
                                                          : poisoned(b.type, elements);
       // Sub-byte elements: the last byte may be partly used.
       if (made.type != b.type || (!b.whole.valid() && byte_size(b.type, made.count()) < value(b.bytes).i))
@@ -40,12 +41,6 @@ class HostRun : Interpreter {
     t.dims = {t.count()};
     return t;
   }
-  static Tensor packed(const PackedConstant& c, const std::function<Tensor(ConstantId)>& constant) {
-    Tensor logical = constant(c.source);
-    logical.dims = c.dims;
-    return pack_rounded(logical, c.layout, c.rounded.value_or(logical.type), c.parts);
-  }
-
   std::unexpected<Diags> failure() const { return fail(Code::E0404, "host program: " + error_); }
 
   Result<void> block(const std::vector<HostStmt>& body) {
@@ -115,6 +110,12 @@ class HostRun : Interpreter {
 };
 
 }  // namespace
+
+Tensor pack(const PackedConstant& packed, Tensor constant) {
+  if (packed.winograd > 0) constant = transform_weights(constant, packed.winograd);
+  constant.dims = packed.dims;
+  return pack_rounded(constant, packed.layout, packed.rounded.value_or(constant.type), packed.parts);
+}
 
 Result<std::vector<Tensor>> evaluate_host(const Module& module, std::span<const Tensor> inputs,
                                           std::span<const int64_t> symbols,

@@ -342,6 +342,10 @@ class ModuleParser : Body {
     in_.list("[", "]", [&] { c.dims.push_back(in_.integer<int64_t>()); });
     if (in_.accept("as")) c.rounded = in_.dtype();
     if (in_.accept("parts")) c.parts = in_.integer<int64_t>();
+    if (in_.accept("winograd")) {
+      c.winograd = in_.integer<int64_t>();
+      if (c.winograd != 2 && c.winograd != 4) in_.error("winograd 2 or 4");
+    }
     if (in_.accept("layout")) {
       auto layout = parse_layout(in_.string());
       if (layout) c.layout = *layout;

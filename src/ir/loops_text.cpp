@@ -169,6 +169,7 @@ class ModulePrinter {
     out_.line("constant " + name_text(c.name) + ": source " + std::to_string(c.source.index) + " dims [" + dims + ']' +
               (c.rounded ? " as " + std::string(spelling(*c.rounded)) : "") +
               (c.parts > 1 ? " parts " + std::to_string(c.parts) : "") +
+              (c.winograd > 0 ? " winograd " + std::to_string(c.winograd) : "") +
               (c.layout.row_major() ? "" : " layout " + quoted(tenon::print(c.layout))) + " offset " +
               std::to_string(c.offset) + " bytes " + std::to_string(c.bytes));
   }

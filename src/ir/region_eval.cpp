@@ -93,10 +93,15 @@ class RegionEvaluator {
 
   void store(const Statement& s) {
     if (s.condition.valid() && eval(s.condition).i == 0) return;
-    auto at = position(s.out, s.indices);
+    store(s.out, s.indices, s.value);
+    for (const Statement::Also& more : s.also) store(s.out, more.indices, more.value);
+  }
+
+  void store(BufferId to, std::span<const Expr> indices, Expr e) {
+    auto at = position(to, indices);
     if (!at) return;
-    ScalarConst value = eval(s.value);
-    Tensor& out = tensor(s.out);
+    ScalarConst value = eval(e);
+    Tensor& out = tensor(to);
     if (is_float(out.type))
       out.f[*at] = value.f;
     else

@@ -65,6 +65,8 @@ class RegionPrinter {
   void write(const Statement& s) {
     out_.line(names_.buffer(s.out) + '[' + names_.exprs(s.indices) + "] = " + names_.expr(s.value) +
               (s.condition.valid() ? " if " + names_.expr(s.condition) : ""));
+    for (const Statement::Also& more : s.also)
+      out_.line(names_.buffer(s.out) + '[' + names_.exprs(more.indices) + "] = " + names_.expr(more.value));
   }
 
   const Region& r_;

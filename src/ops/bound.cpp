@@ -194,6 +194,7 @@ std::vector<Tensor> error_bounds(const BoundInput& in) {
     add_rounding(in, bounds[0]);
     return bounds;
   }
+  if (in.winograd > 0 && winograd_fits(in.eval)) return winograd_bounds(in);
   if (def.bound) return def.bound(in);
   if (def.terms) return sum_bounds(in, sum_roundings(def.terms(in.eval)));
   return monotone_bounds(in);

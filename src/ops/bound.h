@@ -23,6 +23,9 @@ std::vector<Tensor> monotone_bounds(const BoundInput& in);
 // For sums of products: sum_roundings(terms) * u * sum |a||b|, plus what the operands' errors make of it.
 std::vector<Tensor> sum_bounds(const BoundInput& in, double roundings);
 
+// Of a convolution that BoundInput::winograd computes and that winograd_fits.
+std::vector<Tensor> winograd_bounds(const BoundInput& in);
+
 Tensor no_error(const Tensor& like);
 
 }  // namespace tenon

@@ -64,5 +64,27 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"", {5, 3}, DType::U2}, Case{"0/4.1.0%4", {6, 5}, DType::F32, true},
                     Case{"1.0", {0, 5}}));
 
+// Transformed weights against the evaluator's packing, which transforms a whole tensor.
+TEST(PackWinograd, MatchesTheEvaluators) {
+  std::mt19937 random(3);
+  std::uniform_real_distribution<float> weight(-1, 1);
+  for (int64_t m : {2, 4})
+    for (const char* layout : {"", "2.0/16.1.0%16", "2.1.0"})
+      for (bool splat : {false, true}) {
+        constexpr int64_t rows = 21, columns = 5;
+        std::vector<float> w(splat ? 1 : rows * columns * 9);
+        for (float& x : w) x = weight(random);
+        const auto bytes = std::as_bytes(std::span(w));
+        const Constant constant{.type = DType::F32, .dims = {rows, columns, 3, 3}, .bytes = Bytes::copy_of({bytes.begin(), bytes.end()}), .splat = splat};
+        PackedConstant packed{.name = "w", .source = {}, .dims = {rows, columns, (m + 2) * (m + 2)}, .layout = *parse_layout(layout), .winograd = m};
+        const Tensor want = pack(packed, tensor_of(constant));
+        packed.bytes = byte_size(DType::F32, want.count());
+        std::vector<std::byte> out(static_cast<size_t>(packed.bytes));
+        pack_constant(packed, constant, out);
+        const Tensor got = decode(DType::F32, {want.count()}, out.data(), out.size());
+        ASSERT_EQ(got.f, want.f) << layout << " F(" << m << ",3)";
+      }
+}
+
 }  // namespace
 }  // namespace tenon

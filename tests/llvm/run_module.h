@@ -49,8 +49,7 @@ inline Result<std::vector<Tensor>> run_module(Module module, const Graph& graph,
   for (const PackedConstant& c : module.constants) bytes = std::max(bytes, c.offset + c.bytes);
   Aligned weights(static_cast<size_t>(bytes) + 64);  // slack that vector loads may touch
   for (const PackedConstant& c : module.constants) {
-    const DType own = graph.constants[c.source].type;
-    const std::vector<std::byte> packed = encode(pack_rounded(tensor_of(graph.constants[c.source]), c.layout, c.rounded.value_or(own), c.parts));
+    const std::vector<std::byte> packed = encode(pack(c, tensor_of(graph.constants[c.source])));
     std::memcpy(weights.data() + c.offset, packed.data(), packed.size());
   }
   tn_call call{in_data.data(), out_data.data(), weights.data(), workspace.data(), values.data(), nullptr};
