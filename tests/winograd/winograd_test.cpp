@@ -2,24 +2,14 @@
 // derives; which convolutions they fit; and what --precision makes of a plan.
 #include <cmath>
 
-#include "../llvm/run_module.h"
-// After the harness.
-#include "../ops/rig.h"
+#include "../llvm/net.h"
 #include "tenon/plan.h"
 #include "tenon/policy.h"
 #include "tenon/winograd.h"
 
 namespace tenon {
 
-// Not used: nodes are checked here.
-Result<std::vector<Tensor>> testing::run_lowered(const Graph&, std::span<const Tensor>, const std::unordered_map<std::string, int64_t>&,
-                                                 const std::function<void(Plan&)>&) {
-  return fail(Code::E0404, "not here");
-}
-
 namespace {
-
-using testing::random_tensor;
 
 struct Shape {
   int64_t n = 1, c = 8, height = 8, width = 8, o = 16, pad = 1;
@@ -28,38 +18,15 @@ struct Shape {
   }
 };
 
-class Net {
+class Net : public testing::Net {
  public:
-  explicit Net(unsigned seed) : rng(seed) {}
-  ValueId input(Tensor t) {
-    std::vector<Expr> dims;
-    for (int64_t d : t.dims) dims.push_back(graph.pool.index(d));
-    const ValueId v = graph.add_value("x" + std::to_string(inputs.size()), t.type, std::move(dims));
-    graph.inputs.push_back(v);
-    inputs.push_back(std::move(t));
-    return v;
-  }
-  ValueId constant(const Tensor& t) { return graph.add_constant("w", {.type = t.type, .dims = t.dims, .bytes = Bytes::copy_of(encode(t))}); }
-  ValueId node(Op op, std::vector<ValueId> operands, Attrs attrs = {}) {
-    auto made = add_node(graph, {.op = op, .inputs = std::move(operands), .outputs = {}, .attrs = std::move(attrs)});
-    EXPECT_TRUE(made) << made.error()[0].message;
-    graph.outputs = {*made};
-    return *made;
-  }
-  Tensor random(std::vector<int64_t> dims) { return random_tensor(rng, DType::F32, std::move(dims), -1, 1); }
-  // Of n, height, width, c as n, c, height, width.
-  ValueId images(std::vector<int64_t> dims) {
-    return node(Op::transpose, {input(random(std::move(dims)))}, Attrs().set<Attr::perm>(std::vector<int64_t>{0, 3, 1, 2}));
-  }
+  using testing::Net::Net;
+  Tensor random(std::vector<int64_t> dims) { return testing::Net::random(DType::F32, std::move(dims)); }
+  ValueId images(std::vector<int64_t> dims) { return testing::Net::images(random(std::move(dims))); }
   ValueId conv(const Shape& s, ValueId x) {
     auto both = std::vector{graph.pool.index(s.pad), graph.pool.index(s.pad)};
     return node(Op::conv, {x, constant(random({s.o, s.c, 3, 3}))}, Attrs().set<Attr::pads_begin>(both).set<Attr::pads_end>(both));
   }
-  void channels_last(ValueId v) { node(Op::transpose, {v}, Attrs().set<Attr::perm>(std::vector<int64_t>{0, 2, 3, 1})); }
-
-  Graph graph;
-  std::vector<Tensor> inputs;
-  std::mt19937 rng;
 };
 
 // How it is computed: Knob::winograd, and rows of tiles at a time; 0: in turn.
