@@ -48,13 +48,12 @@ bool fills_vectors(const Region& region, int64_t attach, const Target& target) {
   });
 }
 
-// `most_rows`: of any product.
-Knobs choose_knobs(const Graph& graph, Region& region, const Target& target, Precision precision, double most_rows = INFINITY) {
+Knobs choose_knobs(const Graph& graph, Region& region, const Target& target, Precision precision, const Setting& setting) {
   Knobs knobs;
   if (int64_t attach = max_attach(graph, region); attach && fills_vectors(region, attach, target)) knobs.set(Knob::attach, attach);
   if (target.masked_memory && makes_words(graph, region)) knobs.set(Knob::lanes, 2);
   for (size_t i = 0; i < region.statements.size(); ++i)
-    if (auto tile = best_tile(graph, region, i, target, most_rows)) {
+    if (auto tile = best_tile(graph, region, i, target, setting)) {
       if (precision == Precision::Fast && knobs[Knob::attach] == 0)
         if (auto faster = winograd_tile(graph, region, i, target, *tile)) tile = std::move(faster);
       for (auto [knob, value] : tile->knobs.values) knobs.set(knob, value);
@@ -63,14 +62,14 @@ Knobs choose_knobs(const Graph& graph, Region& region, const Target& target, Pre
 }
 
 // A chain: the last product's tile is the region's, producers have their own. `chosen`: attach and attach_block.
-Result<Variant> chain_variant(const Graph& graph, Region region, const Target& target, const Knobs& chosen, double most_rows = INFINITY) {
+Result<Variant> chain_variant(const Graph& graph, Region region, const Target& target, const Knobs& chosen, const Setting& setting) {
   constexpr int64_t kReducedRows = 4, kReducedVectors = 2;
   Variant variant{.predicate = {}, .knobs = chosen};
   const size_t last = region.statements.size() - 1;
   std::vector<Expr> shared = leading_axes(graph, region, last, static_cast<size_t>(chosen[Knob::attach]));
   TENON_TRY(Attachment attachment, attach(graph, region, std::move(shared)));
   for (size_t i = 0; i <= last; ++i) {
-    const auto tile = best_tile(graph, region, i, target, most_rows, {&attachment, chosen[Knob::attach_block]});
+    const auto tile = best_tile(graph, region, i, target, setting, {&attachment, chosen[Knob::attach_block]});
     Knobs knobs = tile ? tile->knobs : Knobs{};
     if (i == last) {
       for (auto [knob, value] : knobs.values) variant.knobs.set(knob, value);
@@ -89,11 +88,12 @@ Result<Variant> chain_variant(const Graph& graph, Region region, const Target& t
 }
 
 // All variants of a region: one for few rows where there may be few.
-Result<std::vector<Variant>> choose_variants(const Graph& graph, Region region, const Target& target, Precision precision, const Knobs& chosen) {
+Result<std::vector<Variant>> choose_variants(const Graph& graph, Region region, const Target& target, Precision precision, const Knobs& chosen, double weights) {
   const bool chain = chosen[Knob::attach_block] > 0;
   auto choose = [&](double most_rows) -> Result<Variant> {
-    if (chain) return chain_variant(graph, region, target, chosen, most_rows);
-    return Variant{.predicate = {}, .knobs = choose_knobs(graph, region, target, precision, most_rows)};
+    const Setting setting = {.most_rows = most_rows, .weights = weights};
+    if (chain) return chain_variant(graph, region, target, chosen, setting);
+    return Variant{.predicate = {}, .knobs = choose_knobs(graph, region, target, precision, setting)};
   };
   std::vector<Variant> variants;
   if (std::string condition = few_rows(graph, region); !condition.empty()) {
@@ -125,6 +125,8 @@ Result<Plan> rules_policy(const Graph& source, const Target& target, Precision p
   for (const auto& [value, layout] : plan.layouts) graph.values[value].layout = layout;
   choose_parts(graph, regions, target, plan);
   graph = laid_out(std::move(graph), plan);
+  double weights = 0;
+  for (const Constant& constant : graph.constants) weights += static_cast<double>(constant.bytes.size);
   for (RegionPlan& region_plan : regions) {
     TENON_TRY(Region region, build_region(graph, region_plan));
     if (!rounds(region, region_plan.precision)) region_plan.precision = DType::F32;
@@ -138,7 +140,7 @@ Result<Plan> rules_policy(const Graph& source, const Target& target, Precision p
       continue;
     }
     const Knobs chosen = region_plan.schedule.variants[0].knobs;
-    TENON_TRY(region_plan.schedule.variants, choose_variants(graph, std::move(region), target, precision, chosen));
+    TENON_TRY(region_plan.schedule.variants, choose_variants(graph, std::move(region), target, precision, chosen, weights));
     plan.regions.push_back(std::move(region_plan));
   }
   return plan;

@@ -181,8 +181,8 @@ bool reads_constant_rows(const Graph& graph, const Region& region, const Stateme
 
 }  // namespace
 
-std::optional<Tile> best_tile(const Graph& graph, Region& region, size_t statement, const Target& target,
-                              double most_rows, const Blocks& blocks) {
+std::optional<Tile> best_tile(const Graph& graph, Region& region, size_t statement, const Target& target, const Setting& setting,
+                              const Blocks& blocks) {
   Tile tile;
   Knobs& knobs = tile.knobs;
   const Statement& s = region.statements[statement];
@@ -208,11 +208,11 @@ std::optional<Tile> best_tile(const Graph& graph, Region& region, size_t stateme
     knobs.set(Knob::parallel, 2);
     return tile;
   }
-  m = std::min(m, most_rows);
+  m = std::min(m, setting.most_rows);
   Work work{.m = m, .n = n, .run = m};
   const bool windowed = !axes->m.empty() && (axes->k.size() > 1 || has_margins(graph, region, s));
   if (windowed) work.run = extent(axes->m.back());
-  work.symbolic = m < most_rows && std::ranges::any_of(axes->m, [&](Expr e) {
+  work.symbolic = m < setting.most_rows && std::ranges::any_of(axes->m, [&](Expr e) {
     return !pool.as_int(pool.var(e).extent) && (!windowed || e == axes->m.back());
   });
   // Sums in parts are not attached, and read no constant on the left, whose rows would have to be copied.
@@ -222,12 +222,9 @@ std::optional<Tile> best_tile(const Graph& graph, Region& region, size_t stateme
   work.element = type == DType::I32 ? 1 : bits(type) / 8;
   work.column = k * work.element;
   work.most_rows = set_rows(target, row_distance(graph, region, s, *axes));
-  // Weights that come from memory for few rows are what the tile would wait for: they are read ahead, as long as
-  // two panels fit the cache; for very few rows, always. What takes a good part of the cache was replaced since it was last read.
-  constexpr double kFewestRows = 16, kVeryFewRows = 64, kFewRows = 256, kPanelShare = 0.4, kLeastVectors = 2, kStays = 0.25, kLeastPanels = 8;
+  constexpr double kFewestRows = 16, kFewRows = 256, kPanelShare = 0.4, kLeastVectors = 2, kLeastWait = 0.05;
   const double l2 = static_cast<double>(target.l2_bytes);
-  const bool from_memory = m > kFewestRows && m <= kFewRows && work.column * n > l2 * (m <= kVeryFewRows ? kStays : 1);
-  if (from_memory) work.widest = std::max(kLeastVectors, std::floor(kPanelShare * l2 / (work.column * width)));
+  if (m > kFewestRows && m <= kFewRows && work.column * n > l2) work.widest = std::max(kLeastVectors, std::floor(kPanelShare * l2 / (work.column * width)));
   const Block block = best_block(target, work, width);
   knobs.set(Knob::rows, block.rows);
   knobs.set(Knob::vectors, block.vectors);
@@ -236,13 +233,10 @@ std::optional<Tile> best_tile(const Graph& graph, Region& region, size_t stateme
   const double steps = bytes ? k / 4 : k, operations = 2.0 * 2 * width * (bytes ? 4 : 1);
   tile.seconds = block.cycles * steps * operations / ((bytes ? target.gops_i8 : target.gflops_f32) * 1e9);
   const double panel = work.column * static_cast<double>(block.vectors * width);
-  // Beside lines that stream into the first-level cache only very few rows gain, which want them at the rate of memory, and
-  // only where the second-level cache has room: on Cascade Lake (1 MiB) they are gone before their use; on Emerald Rapids
-  // (2 MiB) products of 49 rows gain 8 to 15 %, those of 128 lose 1 to 9 %.
-  constexpr double kRoomBeside = 1 << 20;
-  const bool pays = target.l1_ahead_bytes == 0 ? m <= kVeryFewRows || panel <= kPanelShare * l2
-                                               : m <= kVeryFewRows && l2 - 2 * panel >= kRoomBeside && n >= kLeastPanels * static_cast<double>(block.vectors * width);
-  if (from_memory && pays) knobs.set(Knob::prefetch, 1);
+  // Weights that other kernels' replace in the second-level cache between runs are read ahead, where several blocks of rows share
+  // what that costs, two panels fit, and the product would wait for them.
+  const double wait = target.dram_gb_per_s > 0 ? work.column * n / (target.dram_gb_per_s * 1e9) : 0;
+  if (setting.weights > l2 && m > kFewestRows && panel <= kPanelShare * l2 && wait > kLeastWait * tile.seconds) knobs.set(Knob::prefetch, 1);
   // A panel that the first-level cache does not hold streams from the second.
   if (target.l1_ahead_bytes > 0 && panel > static_cast<double>(target.l1d_bytes) / 2)
     knobs.set(Knob::ahead, std::max<int64_t>(1, target.l1_ahead_bytes / (block.vectors * width * work.element * (type == DType::I32 ? 4 : 1))));

@@ -16,14 +16,19 @@ struct Blocks {
   int64_t steps = 0;  // Knob::attach_block
 };
 
+// What is the same for all regions of a graph.
+struct Setting {
+  double most_rows = INFINITY;  // of any product
+  double weights = 0;           // bytes of all constants, which a run goes through once
+};
+
 struct Tile {
   Knobs knobs;
   double seconds = 0;  // that all of the product takes in such tiles, by the target's peak rate; 0: not estimated
 };
 
-// The tile of a statement that is a product, with at most `most_rows` rows; nothing where it is none.
-// Makes expressions in region.pool.
-std::optional<Tile> best_tile(const Graph& graph, Region& region, size_t statement, const Target& target,
-                                double most_rows = INFINITY, const Blocks& blocks = {});
+// The tile of a statement that is a product; nothing where it is none. Makes expressions in region.pool.
+std::optional<Tile> best_tile(const Graph& graph, Region& region, size_t statement, const Target& target, const Setting& setting = {},
+                              const Blocks& blocks = {});
 
 }  // namespace tenon

@@ -27,6 +27,12 @@ struct NestStore {
   Expr offset, value;
 };
 
+// Knob::prefetch: where the next panel of the constant begins, and which of how many blocks of rows that use one panel it is.
+struct ReadAhead {
+  Expr panel = {};
+  Expr block = {}, blocks = {};
+};
+
 struct Nest {
   std::vector<Expr> axes;         // of the output, logical order
   std::vector<Expr> reduce_axes;
@@ -37,8 +43,7 @@ struct Nest {
   Expr condition = {};
   bool scan = false;
   std::vector<NestStore> also = {};
-  // Knob::prefetch: where the next panel of the constant lies, and which part of it a block of rows asks for.
-  Expr ahead = {}, ahead_part = {};
+  ReadAhead ahead = {};
   std::vector<PaddedTaps> padded = {};
 
   // Applies f to every expression.
@@ -51,7 +56,7 @@ struct Nest {
       f(more.value);
     }
     if (condition.valid()) f(condition);
-    if (ahead.valid()) f(ahead);
+    if (ahead.panel.valid()) f(ahead.panel);
     for (PaddedTaps& taps : padded) f(taps.rest);
     for (Accumulator& a : accumulators) {
       f(a.init);

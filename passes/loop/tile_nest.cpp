@@ -59,18 +59,22 @@ class Tiler {
     return make_for(v, pool_.ceildiv(extent, block), std::move(choose));
   }
 
-  // The offset of the constant's next panel, at its first lane.
+  // Where the constant's next panel begins.
   void look_ahead(Nest& nest) {
     for (Expr load : nest.loads(pool_)) {
       if (pool_.buffer(load) != shape_.panel || !pool_.depends_on(load, shape_.lane)) continue;
-      nest.ahead = pool_.substitute(pool_.operands(load)[0], {{shape_.lane, pool_.add(shape_.lane, pool_.index(shape_.lanes))}});
+      ExprPool::Substitution next = {{shape_.lane, pool_.add(shape_.lane, pool_.index(shape_.lanes))}};
+      for (Expr axis : nest.reduce_axes) next[axis] = pool_.index(0);
+      nest.ahead.panel = pool_.substitute(pool_.operands(load)[0], next);
       return;
     }
   }
 
-  // Which of the blocks of rows that use one panel it is, as one number.
   void count_block(Nest& nest, Expr index, Expr count) {
-    if (nest.ahead_part.valid()) nest.ahead_part = pool_.add(pool_.mul(nest.ahead_part, count), index);
+    ReadAhead& ahead = nest.ahead;
+    if (!ahead.block.valid()) return;
+    ahead.block = pool_.add(pool_.mul(ahead.block, count), index);
+    ahead.blocks = pool_.mul(ahead.blocks, count);
   }
 
   // Row blocks come from the innermost axes along which some vector operand is the same, so that it is
@@ -176,7 +180,7 @@ class Tiler {
       if (loop.kind == Loop::Lane) tile.lanes = {inner, block};
       else tile.rows.push_back({inner, block});
     }
-    if (loop.kind == Loop::Lane) nest.ahead_part = pool_.index(0);
+    if (loop.kind == Loop::Lane) nest.ahead.block = pool_.index(0), nest.ahead.blocks = pool_.index(1);
     if (loop.kind == Loop::Row) count_block(nest, pool_.floordiv(begin, pool_.index(loop.block)), pool_.ceildiv(pool_.var(loop.axis).extent, pool_.index(loop.block)));
     nest.substitute(pool_, {{loop.axis, pool_.add(begin, inner)}});
     return emit(depth + 1, std::move(nest), std::move(tile));
@@ -273,19 +277,34 @@ class Tiler {
     }
   }
 
-  // The panel that comes next is asked for while this one is used again: each block of rows takes a vector per step.
-  void read_ahead(const Nest& nest, Stmt& tile) {
-    if (!nest.ahead.valid() || !nest.ahead_part.valid() || !tile.lanes.var.valid()) return;
-    const int64_t vectors = (shape_.lanes + shape_.width - 1) / shape_.width;
-    Expr part = pool_.min(nest.ahead_part, pool_.index(vectors - 1));
-    Expr lane = pool_.mul(part, pool_.index(shape_.width));
-    tile.prefetch.push_back({shape_.panel, pool_.substitute(nest.ahead, {{tile.lanes.var, lane}})});
+  // The panel that comes next is asked for while this one is used: each block of rows asks for an equal share of it, each
+  // step of the reduction for the share's next elements. (Behind the last panel lie, as a rule, the next kernel's.)
+  void read_ahead(Nest& nest, Stmt& tile) {
+    if (!nest.ahead.panel.valid() || !nest.ahead.block.valid() || !tile.lanes.var.valid()) return;
+    Expr step = pool_.index(0), steps = pool_.index(1);
+    for (size_t i = tile.reduce.size(); i-- > 0;) {
+      if (tile.reduce[i].kind == ReduceKind::Atom) continue;
+      step = pool_.add(step, pool_.mul(tile.reduce[i].var, steps));
+      steps = pool_.mul(steps, tile.reduce[i].extent);
+    }
+    const int64_t elements = shape_.lanes * shape_.atom_k;  // of a panel, per step
+    Expr share = pool_.ceildiv(pool_.index(elements), nest.ahead.blocks);
+    Expr begin = pool_.add(pool_.substitute(nest.ahead.panel, {{tile.lanes.var, pool_.index(0)}}), pool_.mul(nest.ahead.block, pool_.mul(share, steps)));
+    const int64_t line = kLineBits / element_bits(nest), most = pool_.as_int(share).value_or(line);
+    for (int64_t first = 0; first < most; first += line)
+      tile.prefetch.push_back({shape_.panel, pool_.add(begin, pool_.add(pool_.mul(step, share), pool_.index(first)))});
+  }
+
+  static constexpr int64_t kLineBits = 512;
+  int64_t element_bits(Nest& nest) {
+    for (Expr load : nest.loads(pool_))
+      if (pool_.buffer(load) == shape_.panel) return bits(pool_.type(load));
+    return 8;
   }
 
   // The panel's lines of some steps later: it is contiguous in the order in which the loops read it.
   void stream_panel(Nest& nest, Stmt& tile) {
     if (shape_.ahead <= 0 || !tile.lanes.var.valid()) return;
-    constexpr int64_t kLineBits = 512;
     for (Expr load : nest.loads(pool_)) {
       if (pool_.buffer(load) != shape_.panel || !pool_.depends_on(load, tile.lanes.var)) continue;
       const int64_t line = std::max<int64_t>(1, kLineBits / (bits(pool_.type(load)) * shape_.atom_k));
