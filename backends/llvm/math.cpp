@@ -344,7 +344,11 @@ F cosh(F x) {
   return select(a > 700.0, (h * 0.5) * h, (e + 1.0 / e) * 0.5);
 }
 F tanh(F x) {
-  F a = abs(x), c = select(a > 22.0, x(22), a), m = expm1(c * 2.0);
+  // From `one` on it rounds to 1; up to there 2^n is a number of n + 1 digits.
+  const double one = is_single(x) ? 9.02 : 19.1;
+  F a = abs(x), c = select(a > one, x(one), a);
+  const Exp e = exp_parts(c * 2.0, x(-0.0));
+  F s = scale(x(1), e), m = fma(s, e.q, s - 1.0);  // expm1(2 c)
   return copysign(m / (m + 2.0), x);
 }
 F asinh(F x) {
@@ -385,10 +389,9 @@ F erf(F x) {
   return copysign(select(a < 1.0, a * small, large), x);
 }
 F sigmoid(F x) {
-  const double least = least_exponent(x);  // there is no largest: the exponent is negative
-  F a = -abs(x);
-  F e = exp_within(select(a < least, x(least), a), x(-0.0));
-  return select(x < 0.0, e, x(1)) / (e + 1.0);
+  constexpr double kOne = 60;  // from 40 on it rounds to 1, and exp(60) is not too large to divide by
+  F e = exp_within(clamp(x, least_exponent(x), kOne), x(-0.0));
+  return e / (e + 1.0);
 }
 
 // exp(y log x), the logarithm in two doubles.
