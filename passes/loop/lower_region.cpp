@@ -218,7 +218,7 @@ class RegionLowering {
     TileShape shape = choose_shape({region_, places_, target_, [this](BufferId b) { return is_constant(b); }}, pool, nest, knobs, ordered);
     if (auto packed = pack_constants(pool, statement, nest, shape); packed.valid()) {
       shape.panel = packed;
-      shape.next_panel = knobs[Knob::prefetch] == 1 && shape.order == 0 && !shape.matrix;
+      shape.panels_ahead = shape.order == 0 && !shape.matrix ? knobs[Knob::prefetch] : 0;
       shape.ahead = shape.matrix ? 0 : knobs[Knob::ahead];
       std::vector<Expr> reduce_axes = nest.reduce_axes;
       nest = flatten(region_, pool, statement, places_);

@@ -27,7 +27,7 @@ struct NestStore {
   Expr offset, value;
 };
 
-// Knob::prefetch: where the next panel of the constant begins, and which of how many blocks of rows that use one panel it is.
+// Knob::prefetch: where a panel begins that is read ahead, and which of how many blocks of rows that use one panel it is.
 struct ReadAhead {
   Expr panel = {};
   Expr block = {}, blocks = {};
@@ -147,7 +147,7 @@ struct TileShape {
   int64_t part = 32;            // terms of a running sum of floats, where k_block says nothing
   int64_t unroll = 1;           // Knob::unroll
   BufferId panel = {};          // the packed constant; invalid: none
-  bool next_panel = false;      // Knob::prefetch: the next panel is asked for
+  int64_t panels_ahead = 0;     // Knob::prefetch
   int64_t ahead = 0;            // Knob::ahead
   int64_t atom_k = 1;           // steps that one instruction sums
   bool matrix = false;          // Knob::matrix

@@ -28,7 +28,7 @@ class Tiler {
   Tiler(ExprPool& pool, const TileShape& shape) : pool_(pool), shape_(shape) {}
 
   std::vector<Stmt> build(Nest nest) {
-    if (shape_.next_panel) look_ahead(nest);
+    if (shape_.panels_ahead > 0) look_ahead(nest);
     order_loops(nest);
     std::vector<Stmt> out;
     auto row = std::ranges::find(loops_, Loop::Row, &Loop::kind);
@@ -59,11 +59,11 @@ class Tiler {
     return make_for(v, pool_.ceildiv(extent, block), std::move(choose));
   }
 
-  // Where the constant's next panel begins.
+  // Where the panel begins that is read ahead.
   void look_ahead(Nest& nest) {
     for (Expr load : nest.loads(pool_)) {
       if (pool_.buffer(load) != shape_.panel || !pool_.depends_on(load, shape_.lane)) continue;
-      ExprPool::Substitution next = {{shape_.lane, pool_.add(shape_.lane, pool_.index(shape_.lanes))}};
+      ExprPool::Substitution next = {{shape_.lane, pool_.add(shape_.lane, pool_.index(shape_.panels_ahead * shape_.lanes))}};
       for (Expr axis : nest.reduce_axes) next[axis] = pool_.index(0);
       nest.ahead.panel = pool_.substitute(pool_.operands(load)[0], next);
       return;
@@ -277,8 +277,8 @@ class Tiler {
     }
   }
 
-  // The panel that comes next is asked for while this one is used: each block of rows asks for an equal share of it, each
-  // step of the reduction for the share's next elements. (Behind the last panel lie, as a rule, the next kernel's.)
+  // A panel that comes later is asked for while this one is used: each block of rows asks for an equal share of it, each step
+  // of the reduction for the share's next elements. Behind the last panel lies what the next kernels read.
   void read_ahead(Nest& nest, Stmt& tile) {
     if (!nest.ahead.panel.valid() || !nest.ahead.block.valid() || !tile.lanes.var.valid()) return;
     Expr step = pool_.index(0), steps = pool_.index(1);
