@@ -222,7 +222,7 @@ std::optional<Tile> best_tile(const Graph& graph, Region& region, size_t stateme
   work.element = type == DType::I32 ? 1 : bits(type) / 8;
   work.column = k * work.element;
   work.most_rows = set_rows(target, row_distance(graph, region, s, *axes));
-  constexpr double kFewestRows = 16, kFewRows = 256, kPanelShare = 0.4, kLeastVectors = 2, kLeastWait = 0.05;
+  constexpr double kFewestRows = 16, kFewRows = 256, kPanelShare = 0.4, kLeastVectors = 2, kLeastWait = 0.05, kAheadShare = 0.125;
   const double l2 = static_cast<double>(target.l2_bytes);
   if (m > kFewestRows && m <= kFewRows && work.column * n > l2) work.widest = std::max(kLeastVectors, std::floor(kPanelShare * l2 / (work.column * width)));
   const Block block = best_block(target, work, width);
@@ -234,9 +234,10 @@ std::optional<Tile> best_tile(const Graph& graph, Region& region, size_t stateme
   tile.seconds = block.cycles * steps * operations / ((bytes ? target.gops_i8 : target.gflops_f32) * 1e9);
   const double panel = work.column * static_cast<double>(block.vectors * width);
   // Weights that other kernels' replace in the second-level cache between runs are read ahead, where several blocks of rows share
-  // what that costs, two panels fit, and the product would wait for them.
+  // what that costs, two panels fit, and the product would wait for them; so far ahead that the next kernels' are as well.
   const double wait = target.dram_gb_per_s > 0 ? work.column * n / (target.dram_gb_per_s * 1e9) : 0;
-  if (setting.weights > l2 && m > kFewestRows && panel <= kPanelShare * l2 && wait > kLeastWait * tile.seconds) knobs.set(Knob::prefetch, 1);
+  if (setting.weights > l2 && m > kFewestRows && panel <= kPanelShare * l2 && wait > kLeastWait * tile.seconds)
+    knobs.set(Knob::prefetch, std::max<int64_t>(1, static_cast<int64_t>(kAheadShare * l2 / panel)));
   // A panel that the first-level cache does not hold streams from the second.
   if (target.l1_ahead_bytes > 0 && panel > static_cast<double>(target.l1d_bytes) / 2)
     knobs.set(Knob::ahead, std::max<int64_t>(1, target.l1_ahead_bytes / (block.vectors * width * work.element * (type == DType::I32 ? 4 : 1))));

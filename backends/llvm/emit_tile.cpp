@@ -82,7 +82,7 @@ class TileEmitter {
     int64_t at = 0;
     for (; at + widest_ <= extent; at += widest_) result.push_back({at, full_lanes(widest_)});
     auto rest = static_cast<uint64_t>(extent - at);
-    if (code_.target.masked_memory && std::popcount(rest) > 2) {
+    if (code_.target.masked_memory && std::popcount(rest) > 1) {
       auto width = static_cast<unsigned>(std::bit_ceil(rest));
       result.push_back({at, e_.new_lanes(width, mask_below(width, code_.index(static_cast<int64_t>(rest))))});
       return result;

@@ -37,6 +37,7 @@ class ShapeChooser {
     }
     if (!shape.lane.valid()) return shape;
     shape.width = width;
+    shape.registers = in_.target.vector_registers;
     if (Expr around = nest.reduces() || knobs[Knob::lanes] != kLanesOfWords ? Expr{} : axis_around_word(pool, nest, type); around.valid()) {
       shape.lane = around;
       shape.lanes = width;

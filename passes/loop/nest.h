@@ -141,6 +141,7 @@ struct TileShape {
   int64_t lanes = 1;            // elements per tile along the lane axis
   int64_t width = 1;            // of them in a vector
   int64_t rows = 1;
+  int64_t registers = 0;        // vector registers of the target
   int order = 0;                // Knob::order
   int64_t row_block = 0;        // Knob::row_block
   int64_t k_block = 0;          // Knob::k_block

@@ -232,7 +232,7 @@ class Tiler {
       if (r.kind == ReduceKind::Atom) continue;
       if (r.partial > 0) break;
       auto extent = pool_.as_int(r.extent);
-      if (!extent || tile.lanes_reduce || ops * *extent > kMaxUnrolledOps) break;
+      if (!extent || tile.lanes_reduce || ops * *extent > kMaxUnrolledOps || keeps_shared_taps(nest, tile, r.var)) break;
       ops *= *extent;
       r.kind = ReduceKind::Unroll;
     }
@@ -314,6 +314,24 @@ class Tiler {
       }
       return;
     }
+  }
+
+  // Steps in one straight line load once what several rows read at different steps, and keep it: too much for a block of rows
+  // that fills the registers.
+  bool keeps_shared_taps(Nest& nest, const Stmt& tile, Expr step) {
+    int64_t block = (tile.lanes.extent + shape_.width - 1) / shape_.width;
+    for (const TileAxis& row : tile.rows) block *= row.extent;
+    if (2 * block <= shape_.registers || !tile.lanes.var.valid()) return false;
+    for (Expr load : nest.loads(pool_)) {
+      const auto by_step = pool_.affine(pool_.operands(load)[0], step);
+      if (!by_step || pool_.depends_on(load, tile.lanes.var)) continue;
+      for (const TileAxis& row : tile.rows) {
+        const auto by_row = pool_.affine(pool_.operands(load)[0], row.var);
+        const int64_t next = by_row ? pool_.as_int(by_row->first).value_or(0) : 0, apart = pool_.as_int(by_step->first).value_or(0);
+        if (next != 0 && apart != 0 && next % apart == 0 && next < apart * pool_.as_int(pool_.var(step).extent).value_or(0)) return true;
+      }
+    }
+    return false;
   }
 
   bool reuses_operand(const Stmt& tile) {
