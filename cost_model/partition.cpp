@@ -74,6 +74,9 @@ class Partitioner {
     if (r.nodes.size() >= kMaxNodes) return -1;
     // A second product cannot join: its results are kept as bytes, not as the sums they are made of.
     if (r.heavy && graph_.nodes[static_cast<size_t>(n)].op == Op::quantize && ends_product(n)) return -1;
+    // What is moved stays with the product that it finishes.
+    auto moves = [&](int u) { return def(u).kind == OpKind::Movement; };
+    if (def(n).kind == OpKind::Elementwise && std::ranges::all_of(readers, moves) && ends_product(n)) return -1;
     bool fits = light(def(n)) ? substitutable(n) && std::ranges::all_of(readers, [&](int u) { return reads_inline(n, u); })
                               : becomes_epilogue(n, r, readers);
     return fits ? region : -1;

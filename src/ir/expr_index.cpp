@@ -94,6 +94,34 @@ class Polynomial {
     return sum.size() == 1 ? sum[0] : pool.intern(SOp::Add, DType::Index, sum);
   }
 
+  // k*floor(x/k) + x mod k = x, and k*(floor(x/k) mod n) + x mod k = x mod k*n: what an index that was taken apart
+  // says once it is put together again. Each step leaves fewer terms.
+  void recompose(ExprPool& pool) {
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (const auto& [low, c] : terms) {
+        if (low.size() != 1 || pool.op(low[0]) != SOp::Mod) continue;
+        const Expr x = pool.operands(low[0])[0], k = pool.operands(low[0])[1];
+        const auto step = pool.as_int(k);
+        if (!step || *step <= 1) continue;
+        const Expr quotient = pool.floordiv(x, k);
+        auto high = std::ranges::find_if(terms, [&, c = c](const auto& term) {
+          if (term.second != multiply(c, *step) || term.first.size() != 1) return false;
+          const Expr e = term.first[0];
+          return e == quotient || (pool.op(e) == SOp::Mod && pool.operands(e)[0] == quotient && pool.as_int(pool.operands(e)[1]));
+        });
+        if (high == terms.end()) continue;
+        const Expr e = high->first[0], whole = e == quotient ? x : pool.mod(x, pool.mul(k, pool.operands(e)[1]));
+        const int64_t scale = c;
+        terms.erase(high);
+        terms.erase(Monomial{low});
+        add_expr(pool, whole, scale);
+        changed = true;
+        break;
+      }
+    }
+  }
+
   // Splits into `quotient * divisor + rest` term by term; divisor is one monomial.
   void divide(const Monomial& divisor, int64_t coefficient, Polynomial& quotient, Polynomial& rest) const {
     for (const auto& [atoms, c] : terms) {
@@ -119,6 +147,7 @@ Expr ExprPool::add(Expr a, Expr b) {
   if (is_index(b, 0)) return a;
   Polynomial p = Polynomial::of(*this, a);
   p.add_expr(*this, b, 1);
+  p.recompose(*this);
   return p.build(*this);
 }
 

@@ -25,6 +25,17 @@ TEST(Index, DivModOfLinearisedAxes) {
   EXPECT_EQ(p.mod(p.floordiv(linear, p.index(64)), p.index(12)), j);
 }
 
+TEST(Index, WhatWasTakenApartIsPutTogether) {
+  ExprPool p;
+  Expr i = p.axis("i", p.index(3600)), l = p.axis("l", p.index(2)), x = p.add(p.mul(i, p.index(2)), l);
+  auto times = [&](int64_t c, Expr e) { return p.mul(p.index(c), e); };
+  Expr column = p.mod(p.floordiv(x, p.index(6)), p.index(40));
+  EXPECT_EQ(p.add(times(6, column), p.mod(x, p.index(6))), p.mod(x, p.index(240)));
+  EXPECT_EQ(p.add(p.add(times(240, p.floordiv(x, p.index(240))), times(6, column)), p.mod(x, p.index(6))), x);
+  EXPECT_EQ(p.add(times(3, times(6, p.floordiv(x, p.index(6)))), times(3, p.mod(x, p.index(6)))), times(3, x));
+  EXPECT_NE(p.add(times(7, p.floordiv(x, p.index(6))), p.mod(x, p.index(6))), x);
+}
+
 TEST(Index, DivModBySymbols) {
   ExprPool p;
   Expr H = p.symbol("H"), W = p.symbol("W");
