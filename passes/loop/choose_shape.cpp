@@ -80,7 +80,9 @@ class ShapeChooser {
   bool prefers_reduction_lanes(ExprPool& pool, Nest& nest, Expr lane, const Knobs& knobs) {
     if (is_narrow_product(pool, nest.accumulators)) return false;
     if (knobs[Knob::lanes] == 1) return true;
+    constexpr int64_t kFew = 4;  // steps would leave most lanes empty: a softmax of two classes
     Expr inner = nest.reduce_axes.back();
+    const bool few = pool.as_int(pool.var(inner).extent).value_or(kIndexMax) <= kFew;
     bool contiguous = false, strided = !lane.valid();
     std::vector<Expr> loads;
     for (const Accumulator& a : nest.accumulators) pool.collect_loads(a.update, loads);
@@ -89,7 +91,8 @@ class ShapeChooser {
       contiguous |= along && pool.is_index(*along, 1);
       if (!lane.valid() || in_.is_constant(pool.buffer(load)) || in_panels(pool.buffer(load))) continue;
       auto across = coefficient(pool, pool.operands(load)[0], lane);
-      strided |= !across || !(pool.is_index(*across, 0) || pool.is_index(*across, 1));
+      const auto step = across ? pool.as_int(*across) : std::nullopt;
+      strided |= !step || !(*step == 0 || *step == 1 || (few && *step > 1 && *step <= kFew));
     }
     return contiguous && strided;
   }
