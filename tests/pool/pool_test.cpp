@@ -1,5 +1,6 @@
 // The threads of --threads pool, compiled for this machine; once more under ThreadSanitizer.
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <atomic>
@@ -71,6 +72,39 @@ TEST_P(Widths, ThreadsWakeFromSleep) {
     pool.run(64, [&](size_t i, unsigned) { sum += i; });
     ASSERT_EQ(sum, 64u * 63 / 2);
   }
+}
+
+// Two workers on one processor, as where another process keeps the other one busy: a caller that only spun would keep the
+// worker that it waits for from running, for all of its 50 us.
+TEST(Pool, WhoWaitsLetsOthersRun) {
+  cpu_set_t before, one;
+  ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
+  CPU_ZERO(&one);
+  for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&one) == 0; ++cpu)
+    if (CPU_ISSET(cpu, &before)) CPU_SET(cpu, &one);
+  ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+  using Clock = std::chrono::steady_clock;
+  std::vector<Clock::duration> waits;
+  {
+    Pool pool(2);
+    for (int round = 0; round < 300; ++round) {
+      std::atomic<bool> started = false;
+      std::atomic<Clock::rep> from = 0;
+      pool.run(2, [&](size_t, unsigned worker) {
+        if (worker == 1) {
+          started = true;
+          sched_yield();  // to the caller, whose task then ends and who waits for this one
+          return;
+        }
+        while (!started) sched_yield();
+        from = Clock::now().time_since_epoch().count();
+      });
+      waits.push_back(Clock::now().time_since_epoch() - Clock::duration(from));
+    }
+  }
+  std::ranges::sort(waits);  // the longest are those of a machine that does other things as well
+  EXPECT_LT(waits[waits.size() / 10], std::chrono::microseconds(40));
+  sched_setaffinity(0, sizeof before, &before);
 }
 
 TEST_P(Widths, SlowTasksLetTheCallerSleep) {

@@ -57,13 +57,15 @@ static void relax(void) {
 #endif
 }
 
-/* Whether *word has become (or, with `until_equal` 0, ceased to be) `value` within the time to spin. */
+/* Whether *word has become (or, with `until_equal` 0, ceased to be) `value` within the time to spin. Whoever else wants
+ * the processor goes first: where others keep processors busy it may be the very thread that this one waits for. */
 static int spin(_Atomic uint32_t* word, uint32_t value, int until_equal) {
   int64_t end = now_ns() + SPIN_NS;
-  do
+  do {
     for (int k = 0; k < SPIN_STEPS; ++k, relax())
       if ((atomic_load(word) == value) == until_equal) return 1;
-  while (now_ns() < end);
+    sys(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+  } while (now_ns() < end);
   return 0;
 }
 

@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""What a second worker gains on a quiet machine, and what it costs beside a processor that another process keeps busy.
+
+    two_threads.py resnet50 bert_base:B=1,S=128 --zoo FOLDER [--rounds 7] [--seconds 0.4] [--cpus 0,1] [--json FILE]
+
+Per model, in turns: one worker; two workers; two workers while a process spins on the second processor. Models and dims as
+in benchmarks/compare.py, of which this uses a part; artifacts are compiled with --threads pool and nothing is pinned but to
+--cpus. Every turn is a process of its own (`tenon bench`) and counts with the median of its calls, so that a call that had
+both processors between two slices of the neighbour's does not speak for the others; rounds in which other processes used more
+than --foreign of a processor are repeated, at most --rounds times three. `gain` is one worker / two, `beside` one
+worker / two beside the neighbour: medians over the rounds. `roofline` is the gain that the target file's rates allow: memory
+is not faster for two. Exit code 1: a gain is under its limit, 1.85 where the model takes at least 5 ms and arithmetic bounds
+it, else 0.95 of the roofline's, or beside the neighbour it is under 0.9. --json: schema tenon.threads/1, which report.py reads.
+"""
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+import compare  # noqa: E402
+
+COMPUTE_BOUND_GAIN, ROOFLINE_SHARE, BESIDE, COMPUTE_BOUND_MS = 1.85, 0.95, 0.9, 5.0
+
+
+class Neighbour:
+    """A process that does nothing but spin, on one processor, at the usual priority."""
+
+    def __init__(self, cpu):
+        self.process = subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"],
+                                        preexec_fn=lambda: os.sched_setaffinity(0, [cpu]))
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def used_seconds(cpus):
+    """Of the processors' time, what anybody has used, the hypervisor's other guests included."""
+    lines = pathlib.Path("/proc/stat").read_text().splitlines()
+    columns = [line.split() for line in lines if line.split()[0] in {f"cpu{cpu}" for cpu in cpus}]
+    return sum(int(c[k]) for c in columns for k in (1, 2, 3, 6, 7, 8)) / os.sysconf("SC_CLK_TCK")
+
+
+def turn(options, artifact, workers, runs, beside):
+    """Median ms of a call, and the share of one processor that neither we nor the neighbour used meanwhile."""
+    start, used, own = time.monotonic(), used_seconds(options.cpus), sum(os.times()[:4])
+    neighbour = Neighbour(options.cpus[-1]) if beside else None
+    median = bench(options, artifact, workers, "--runs", runs)["median_ms"]
+    if neighbour:
+        neighbour.stop()  # whose time is then that of a child
+    foreign = used_seconds(options.cpus) - used - (sum(os.times()[:4]) - own)
+    return median, foreign / (time.monotonic() - start)
+
+
+def bench(options, artifact, workers, *more):
+    words = [options.tenon, "bench", artifact, "--json", "--workers", str(workers), *map(str, more)]
+    done = subprocess.run(words, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"two_threads.py: {' '.join(map(str, words))}: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def compiled(options, name, binding, scratch):
+    path = compare.find_model(name, options.zoo)
+    artifact = scratch / re.sub(r"\W", "_", f"{name}_{sorted(binding.items())}")
+    words = [options.tenon, "compile", path, "-o", artifact, "--target", options.target, "--emit", "so", "--threads", "pool"]
+    for symbol, value in binding.items():
+        words += ["--dim", f"{symbol}={value}"]
+    done = subprocess.run([str(w) for w in words], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"two_threads.py: {' '.join(map(str, words))}: {done.stderr}")
+    return artifact
+
+
+def measure(name, binding, options, scratch):
+    artifact = compiled(options, name, binding, scratch)
+    once = bench(options, artifact, 1, "--runs", 5)["median_ms"]
+    runs = max(5, int(options.seconds * 1e3 / once))
+    turns = {"one": [], "two": [], "beside": []}
+    disturbed = 0
+    while len(turns["one"]) < options.rounds:
+        times, foreign = {}, 0.0
+        for label, workers in (("one", 1), ("two", 2), ("beside", 2)):
+            times[label], share = turn(options, artifact, workers, runs, label == "beside")
+            foreign = max(foreign, share)
+        if foreign > options.foreign and disturbed < 3 * options.rounds:
+            disturbed += 1
+            continue
+        for label, ms in times.items():
+            turns[label].append(ms)
+    floors = [bench(options, artifact, workers, "--runs", 3, "--kernels").get("floor_ms") for workers in (1, 2)]
+    gains = {label: statistics.median(a / b for a, b in zip(turns["one"], turns[label])) for label in ("two", "beside")}
+    return {"model": name, "dims": binding, "disturbed_rounds": disturbed, "round_medians_ms": turns, "gain": gains["two"], "beside": gains["beside"],
+            "roofline": floors[0] / floors[1] if all(floors) else None}
+
+
+def limit(row):
+    """Of the gain; nothing where the roofline is not known."""
+    if row["roofline"] is None:
+        return None
+    by_arithmetic = row["roofline"] >= COMPUTE_BOUND_GAIN / ROOFLINE_SHARE
+    long = statistics.median(row["round_medians_ms"]["one"]) >= COMPUTE_BOUND_MS
+    return COMPUTE_BOUND_GAIN if by_arithmetic and long else ROOFLINE_SHARE * row["roofline"]
+
+
+def show(row):
+    ms = {label: statistics.median(values) for label, values in row["round_medians_ms"].items()}
+    dims = ",".join(f"{k}={v}" for k, v in row["dims"].items())
+    known = "-" if row["roofline"] is None else f"{row['roofline']:.2f}"
+    print(f"{row['model']:<24} {dims:<14} one {ms['one']:9.3f} ms  two {ms['two']:9.3f} ms  gain {row['gain']:.3f} (roofline {known})"
+          f"  beside {ms['beside']:9.3f} ms  {row['beside']:.3f}  ({row['disturbed_rounds']} disturbed)", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", metavar="MODEL[:SYM=N,...]")
+    parser.add_argument("--zoo", type=pathlib.Path, default=pathlib.Path("."))
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=0.4, help="of each turn; at least five calls are made")
+    parser.add_argument("--foreign", type=float, default=0.05, help="share of a processor that others may use in a round that counts")
+    parser.add_argument("--target", default="native")
+    parser.add_argument("--tenon", default=ROOT / "build/release/tools/tenon")
+    parser.add_argument("--cpus", type=lambda s: [int(c) for c in s.split(",")], default=sorted(os.sched_getaffinity(0))[:2])
+    parser.add_argument("--json", type=pathlib.Path)
+    options = parser.parse_args()
+    if len(options.cpus) != 2:
+        parser.error("two processors are needed: --cpus A,B")
+    os.sched_setaffinity(0, options.cpus)  # and so all that this starts
+    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
+    results = {"schema": "tenon.threads/1", "commit": commit, "machine": compare.machine(),
+               "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%MZ"), "rows": []}
+    missed = 0
+    with tempfile.TemporaryDirectory(prefix="tenon_threads_") as folder:
+        for spec in options.models:
+            name, _, dims = spec.partition(":")
+            binding = {k: int(v) for k, v in (d.split("=") for d in dims.split(",") if d)}
+            if not binding and (side := compare.sidecar(name)):
+                binding = side["tests"][0]
+            row = measure(name, binding, options, pathlib.Path(folder))
+            results["rows"].append(row)
+            show(row)
+            missed += row["beside"] < BESIDE or (limit(row) is not None and row["gain"] < limit(row))
+            if options.json:
+                options.json.write_text(json.dumps(results, indent=1) + "\n")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
