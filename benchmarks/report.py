@@ -16,7 +16,7 @@ import pathlib
 import statistics
 import sys
 
-SCHEMA = "tenon.compare/1"
+SCHEMA, THREADS = "tenon.compare/1", "tenon.threads/1"
 CLASSES = {
     "dense": "resnet50 inception_v3 vgg16 densenet121 convnext_tiny vit_b_16 swin_t unet_small superres_x4 yolov8n_like "
              "deeplabv3_mobilenet_v3_large bert_base distilbert t5_small_encoder gpt2_small llama_135m "
@@ -39,8 +39,8 @@ def read(path):
         results = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise Problem(f"{path}: {error}") from error
-    if not isinstance(results, dict) or results.get("schema") != SCHEMA:
-        raise Problem(f"{path}: not of schema {SCHEMA}")
+    if not isinstance(results, dict) or results.get("schema") not in (SCHEMA, THREADS):
+        raise Problem(f"{path}: not of schema {SCHEMA} or {THREADS}")
     return results
 
 
@@ -52,7 +52,7 @@ def identity(row):
 def grouped(files):
     """[(processor, commit, latest date, rows)], newest first."""
     groups = {}
-    for results in sorted(files, key=lambda r: r["date"]):
+    for results in sorted((r for r in files if r["schema"] == SCHEMA), key=lambda r: r["date"]):
         _, rows = groups.setdefault((results["machine"]["cpu"], results["commit"]), ([], {}))
         groups[results["machine"]["cpu"], results["commit"]][0].append(results["date"])
         rows.update({identity(row): row for row in results["rows"]})
@@ -64,6 +64,14 @@ def newest(groups):
     """The first group of each processor."""
     seen = set()
     return [g for g in groups if not (g[0] in seen or seen.add(g[0]))]
+
+
+def workers(files):
+    """What two_threads.py measured: [(processor, commit, date, rows)], the newest of each processor."""
+    latest = {}
+    for results in sorted((r for r in files if r["schema"] == THREADS), key=lambda r: r["date"]):
+        latest[results["machine"]["cpu"]] = results
+    return [(cpu, r["commit"], r["date"], r["rows"]) for cpu, r in sorted(latest.items())]
 
 
 # ---- figures
@@ -129,16 +137,17 @@ def bounds(row):
     total = sum(k["median_ms"] for k in record["kernels"])
     if total <= 0:
         return None
-    shares, least, lost = {"arithmetic": 0.0, "memory": 0.0, None: 0.0}, 0.0, []
+    shares, least, lost, floor = {"arithmetic": 0.0, "memory": 0.0, None: 0.0}, 0.0, [], 0.0
     for kernel in record["kernels"]:
         share = kernel["median_ms"] / total
         shares[bound_of(kernel, rates, record["threads"])] += share
         if kernel["roofline"] is not None:
             attained = min(kernel["roofline"], 1.0)
             least += share * attained
+            floor += kernel["roofline"] * kernel["median_ms"]
             lost.append((share * (1 - attained), kernel))
     worst = max(lost, key=lambda item: item[0], default=(0, None))[1]
-    return {"arithmetic": shares["arithmetic"], "memory": shares["memory"], "unknown": shares[None], "roofline": least,
+    return {"arithmetic": shares["arithmetic"], "memory": shares["memory"], "unknown": shares[None], "roofline": least, "floor_ms": floor, "median_ms": record.get("median_ms", total),
             "worst": worst, "worst_share": worst["median_ms"] / total if worst else 0.0}
 
 
@@ -170,7 +179,21 @@ def megabytes(kilobytes):
     return f"{kilobytes / 1024:.0f}" if kilobytes else ""
 
 
-def markdown(groups):
+def workers_table(measured):
+    lines = ["## Two workers", "",
+             "`tools/dev/two_threads.py`: one worker / two, medians of paired turns, and the same with a process that spins on the",
+             "second processor. `roofline` is what the target file's rates allow: memory is not faster for two.", ""]
+    for cpu, commit, date, rows in measured:
+        lines += [f"{cpu}, commit {commit[:12]}, {date}.", ""]
+        lines += table(["model", "one, ms", "two, ms", "gain", "roofline", "beside a busy processor, ms", "gain"],
+                       [[" ".join(word for word in (row["model"], dims_text(row)) if word),
+                         *(f"{statistics.median(row['round_medians_ms'][k]):.3f}" for k in ("one", "two")), f"{row['gain']:.2f}",
+                         "" if row["roofline"] is None else f"{row['roofline']:.2f}",
+                         f"{statistics.median(row['round_medians_ms']['beside']):.3f}", f"{row['beside']:.2f}"] for row in rows])
+    return lines
+
+
+def markdown(groups, measured_workers=()):
     lines = ["# Performance", "",
              "Written by `benchmarks/report.py --markdown docs/performance.md` from `benchmarks/results`; not edited by hand.",
              "A ratio is our time divided by the other's, the median over rounds of paired turns, with a bootstrap 95 % interval:",
@@ -205,11 +228,15 @@ def markdown(groups):
         bounded = [(row, bounds(row)) for row in rows if bounds(row)]
         if bounded:
             lines += ["What bounds each model, by the roofline of the target file: the share of its time in kernels that",
-                      "arithmetic or memory limits, how much of the roofline they reach, and the kernel that loses the most:", ""]
-            lines += table(["model", "arithmetic", "memory", "not known", "roofline", "loses most"],
+                      "arithmetic or memory limits, how much of the roofline they reach, the time of `tenon bench` / the floor (the",
+                      "sum of what the roofline allows each kernel), and the kernel that loses the most:", ""]
+            lines += table(["model", "arithmetic", "memory", "not known", "roofline", "floor, ms", "time / floor", "loses most"],
                            [[label(row), f"{b['arithmetic']:.0%}", f"{b['memory']:.0%}", f"{b['unknown']:.0%}", f"{b['roofline']:.0%}",
+                             f"{b['floor_ms']:.4g}", f"{b['median_ms'] / b['floor_ms']:.2f}" if b["floor_ms"] > 0 else "",
                              f"`{b['worst']['name']}`: {b['worst_share']:.0%} of the time at {b['worst']['roofline']:.0%}"
                              if b["worst"] else ""] for row, b in bounded])
+    if measured_workers:
+        lines += workers_table(measured_workers)
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -325,13 +352,14 @@ def main():
     if not options.output and not options.markdown:
         parser.error("say what to write: -o FILE.html or --markdown FILE.md")
     try:
-        groups = grouped([read(path) for path in options.results])
+        files = [read(path) for path in options.results]
+        groups = grouped(files)
     except Problem as problem:
         sys.exit(f"report.py: {problem}")
     if options.output:
         options.output.write_text(page(groups))
     if options.markdown:
-        options.markdown.write_text(markdown(groups))
+        options.markdown.write_text(markdown(groups, workers(files)))
 
 
 if __name__ == "__main__":

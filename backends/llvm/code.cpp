@@ -37,8 +37,8 @@ Isa isa_of(const llvm::TargetMachine& machine, const Target& target) {
 
 }  // namespace
 
-Code::Code(const std::string& name, const Target& target_, const llvm::TargetMachine& machine)
-    : module(name, context), b(context), target(target_), isa(isa_of(machine, target_)) {
+Code::Code(const std::string& name, const Target& target_, const llvm::TargetMachine& machine, Steps steps_)
+    : module(name, context), b(context), target(target_), steps(steps_), isa(isa_of(machine, target_)) {
   module.setTargetTriple(machine.getTargetTriple().str());
   module.setDataLayout(machine.createDataLayout());
   module.setSourceFileName("");

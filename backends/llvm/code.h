@@ -4,6 +4,7 @@
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/Module.h>
 
+#include "tenon/backend.h"
 #include "tenon/expr.h"
 #include "tenon/target.h"
 
@@ -25,12 +26,13 @@ struct Isa {
 };
 
 struct Code {
-  Code(const std::string& name, const Target& target, const llvm::TargetMachine& machine);
+  Code(const std::string& name, const Target& target, const llvm::TargetMachine& machine, Steps steps = Steps::All);
 
   llvm::LLVMContext context;
   llvm::Module module;
   llvm::IRBuilder<> b;
   const Target& target;
+  const Steps steps;
   Isa isa;
   // AMX in the function in the making: which configuration of the tiles is loaded (0: none), and where sums wait to be stored.
   // Null: it uses none.

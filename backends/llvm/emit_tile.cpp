@@ -150,14 +150,25 @@ class TileEmitter {
     const size_t results = instances_.size();
     if (dot_) add_offsets(parts.size());
     reduce(0, {}, [&](const ExprPool::Substitution& steps) {
-      prefetch(steps);
-      if (taps_) return update_taps(steps, parts.size());
-      for (size_t k = 0; k < instances_.size(); ++k)
-        dot_ ? update_dot(instances_[k], steps, k >= results) : update(instances_[k], steps, nullptr);
+      if (code_.steps != Steps::Arithmetic) prefetch(steps);
+      one_step([&] {
+        if (taps_) return update_taps(steps, parts.size());
+        for (size_t k = 0; k < instances_.size(); ++k)
+          dot_ ? update_dot(instances_[k], steps, k >= results) : update(instances_[k], steps, nullptr);
+      });
     });
     if (dot_) subtract_offsets(results, parts.size());
     for (Instance& i : instances_) name_state(i);
     store_results(e_, tile_, std::span(instances_).first(results), parts.size());
+  }
+
+  // One step of the reduction, or the half of it that the code is for: without its arithmetic the sums stay as they are.
+  void one_step(llvm::function_ref<void()> body) {
+    const bool reduces = !tile_.reduce.empty() || tile_.lanes_reduce;
+    if (code_.steps == Steps::All || !reduces) return body();
+    const Emitter::Values before = take_state();
+    e_.step(body);
+    if (code_.steps == Steps::Loads) put_state(before);
   }
 
   // Once for all rows and lanes.
@@ -376,12 +387,14 @@ class TileEmitter {
       Expr at = pool_.new_var({.name = "lane0"});
       put_state(e_.loop(at, begin, end, step, take_state(), [&](const Emitter::Values& carried) {
         put_state(carried);
-        for (size_t i = 0; i < instances_.size(); ++i) {
-          size_t part = i % parts.size();
-          if (part < first || part >= last) continue;
-          instances_[i].rename[tile_.lanes.var] = lane_of(parts[part], at);
-          update(instances_[i], steps, nullptr);
-        }
+        one_step([&] {
+          for (size_t i = 0; i < instances_.size(); ++i) {
+            size_t part = i % parts.size();
+            if (part < first || part >= last) continue;
+            instances_[i].rename[tile_.lanes.var] = lane_of(parts[part], at);
+            update(instances_[i], steps, nullptr);
+          }
+        });
         return take_state();
       }));
     };
@@ -404,13 +417,15 @@ class TileEmitter {
     Emitter::Values old = take_state();
     e_.scoped([&] {
       const Lanes* lanes = e_.new_lanes(widest_, mask_below(widest_, rest));
-      for (size_t i = 0; i < instances_.size(); i += parts.size()) {
-        Instance tail = instances_[i];
-        tail.lanes = lanes;
-        tail.rename[tile_.lanes.var] = pool_.add(at, lanes->var);
-        update(tail, steps, lanes->mask);
-        instances_[i].state = tail.state;
-      }
+      one_step([&] {
+        for (size_t i = 0; i < instances_.size(); i += parts.size()) {
+          Instance tail = instances_[i];
+          tail.lanes = lanes;
+          tail.rename[tile_.lanes.var] = pool_.add(at, lanes->var);
+          update(tail, steps, lanes->mask);
+          instances_[i].state = tail.state;
+        }
+      });
     });
     Emitter::Values updated = take_state();
     auto* last = b.GetInsertBlock();

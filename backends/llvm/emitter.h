@@ -50,8 +50,12 @@ class Emitter {
   // 4*lane + k of one place. False where they are not; then nothing was stored.
   bool store_words(BufferId buffer, std::span<const Expr> offsets, std::span<const Expr> values, const Lanes& lanes);
   // What lies at the offset, read as another type.
-  Value* load_as(BufferId buffer, Expr offset, llvm::Type* type) {
-    return code.b.CreateAlignedLoad(type, address(buffer, offset, {}), llvm::Align(1));
+  Value* load_as(BufferId buffer, Expr offset, llvm::Type* type);
+  // Around a step of a reduction, the part of the code that Code::steps is about.
+  void step(llvm::function_ref<void()> body) {
+    step_ = true;
+    body();
+    step_ = false;
   }
   // Asks for the line into a cache, level 1 or 2; any address will do.
   void prefetch(BufferId buffer, Expr offset, int level);
@@ -122,6 +126,11 @@ class Emitter {
   bool bound_outside(Expr e, size_t depth);
   Value* ahead(const Loop& loop, llvm::function_ref<Value*()> make);  // in the preheader
 
+  // steps.cpp
+  Value* load(Expr e, Expr guard);
+  void keep(Value* v);              // as if it were used
+  Value* stand_in(llvm::Type* type);  // one, but nobody knows
+
   // memory.cpp
   struct Place {  // where the lanes of an access lie
     llvm::Type* element;
@@ -134,7 +143,7 @@ class Emitter {
   Value* loop_address(BufferId buffer, Expr offset);
   Place place(BufferId buffer, Expr offset, const Lanes& lanes, Expr guard);
   Value* lane_address(const Place& place, unsigned lane);
-  Value* load(Expr e, Expr guard);
+  Value* read(Expr e, Expr guard);
   Value* look_up(Expr e);
   Value* load_runs(Expr e, const Lanes& lanes);
   std::pair<Expr, Expr> split_guard(Expr guard);
@@ -153,6 +162,8 @@ class Emitter {
   size_t depth_ = 1;  // scopes that are open here; fewer than exist while code goes into a preheader
   std::deque<Loop> loops_;
   std::deque<Lanes> lanes_;
+  bool step_ = false;
+  std::unordered_map<llvm::Type*, Value*> stand_ins_;
 };
 
 // emit_tile.cpp

@@ -205,7 +205,7 @@ Value* Emitter::load_runs(Expr e, const Lanes& lanes) {
   return all;
 }
 
-Value* Emitter::load(Expr e, Expr guard) {
+Value* Emitter::read(Expr e, Expr guard) {
   auto& b = code.b;
   BufferId buffer = pool.buffer(e);
   Expr offset = pool.operands(e)[0];

@@ -162,17 +162,36 @@ Result<void> check_supported(const Module& module) {
   return {};
 }
 
+bool has_matrix(const std::vector<Stmt>& block) {
+  return std::ranges::any_of(block, [](const Stmt& s) { return s.matrix || has_matrix(s.body) || has_matrix(s.otherwise); });
+}
+
+// Half the steps: where the emitters know what that means.
+Result<void> check_steps(const Module& module, const Target& target, Steps steps) {
+  if (steps == Steps::All) return {};
+  if (target.triple.starts_with("riscv"))
+    return fail(Code::E0601, "code of the " + std::string(spelling(steps)) + " alone is made for x86-64 and AArch64 only");
+  for (const Kernel& kernel : module.kernels)
+    if (has_matrix(kernel.body))
+      return fail({.code = Code::E0601,
+                   .message = "no code of the " + std::string(spelling(steps)) + " alone for " + kernel.name + ": it uses the target's tiles",
+                   .hint = "a schedule with matrix=0 computes in vectors",
+                   .node = kernel.origins.empty() ? NodeRef{} : kernel.origins[0]});
+  return {};
+}
+
 }  // namespace
 
 Result<CodeResult> generate_code(const Module& module, const Target& target, const CodeOptions& options) {
   TENON_DO(check_supported(module));
+  TENON_DO(check_steps(module, target, options.steps));
   auto aliased = gen::aliased_params(module);
   size_t count = module.kernels.size() + 1;  // the host program is the last
   auto name_of = [&](size_t i) { return i + 1 == count ? module.name + "_host" : module.kernels[KernelId(i)].name; };
   auto compile = [&](size_t i) -> Result<Compiled> {
     if (i + 1 < count && calls_library(module.kernels[KernelId(i)])) return Compiled{};
     TENON_TRY(auto machine, make_machine(target, options.level));
-    gen::Code code(name_of(i), target, *machine);
+    gen::Code code(name_of(i), target, *machine, options.steps);
     if (i + 1 == count) gen::emit_host(code, module);
     else gen::emit_kernel(code, module, KernelId(i), aliased[KernelId(i)]);
     TENON_DO(link_runtime(code, options.runtime_bitcode));

@@ -9,9 +9,19 @@
 
 namespace tenon {
 
+// What code does of a reduction's steps. With less than all of it results mean nothing: such code shows what bounds a
+// kernel, is timed (`tenon bench --bounds`) and thrown away.
+enum class Steps : uint8_t {
+  All,
+  Loads,       // what is loaded, in the same order, is used for nothing
+  Arithmetic,  // operands stay in registers, nothing is loaded
+};
+std::string_view spelling(Steps steps);  // "all", "loads", "arithmetic"
+
 struct CodeOptions {
   int level = 2;
   int jobs = 1;
+  Steps steps = Steps::All;
   bool keep_llvm = false;              // --emit llvm
   bool keep_assembly = false;          // --emit asm
   std::string_view runtime_bitcode = {};  // backends/runtime: what Call statements name, linked in as local code

@@ -63,6 +63,7 @@ struct CompileOptions {
   std::string depfile;                  // Make syntax; empty: none
   std::string cache_dir;                // artifacts made before, shared by processes; empty: none
   int level = 2;                        // -O0 ... -O3
+  Steps steps = Steps::All;             // less: for bench, which throws the artifact away
   int jobs = 0;                         // 0: one per core
   PassOptions passes;                   // dumps, timings, --verify-each; `level` is taken from above
   std::function<void(std::string_view text)> remark;  // what the cache did and why; as `progress`
@@ -235,6 +236,7 @@ struct BenchOptions {
   int runs = 0;                        // 0: for about a second, at least 5
   unsigned threads = 1;
   bool kernels = false;                // per-kernel times
+  bool bounds = false;                 // and those of the kernels' loads and of their arithmetic alone; compile.model is needed
   std::string level;                   // as in RunOptions
   bool huge_pages = false;             // as in RunOptions
 };
@@ -247,6 +249,9 @@ struct KernelTime {
   // Against the target's roofline; negative: not known.
   double gflops = -1, gb_per_s = -1;  // achieved; a multiply-add is two operations
   double roofline = -1;               // least time / time
+  double least_ms = -1;
+  // With BenchOptions::bounds: the same kernel with the loads of its reductions only, and with their arithmetic only.
+  double loads_ms = -1, arithmetic_ms = -1;
 };
 
 struct BenchReport {
@@ -255,6 +260,9 @@ struct BenchReport {
   int runs = 0;
   unsigned threads = 1;
   std::vector<KernelTime> kernels;
+  // Sum of the kernels' least times; negative: none is known. Calls of kernels whose work data decides count as nothing.
+  double floor_ms = -1;
+  int calls = 0, uncounted_calls = 0;
 };
 Result<BenchReport> bench(const BenchOptions& options);
 

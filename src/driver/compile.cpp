@@ -193,7 +193,7 @@ Result<CodeResult> level_code(const Level& level, const CompileOptions& options)
   const std::string arch = level.target->triple.substr(0, level.target->triple.find('-'));
   auto wanted = [&](Emit emit) { return std::ranges::find(options.emit, emit) != options.emit.end(); };
   return generate_code(level.module, *level.target,
-                       {.level = options.level, .jobs = options.jobs, .keep_llvm = wanted(Emit::Llvm),
+                       {.level = options.level, .jobs = options.jobs, .steps = options.steps, .keep_llvm = wanted(Emit::Llvm),
                         .keep_assembly = wanted(Emit::Assembly),
                         .runtime_bitcode = runtime_bitcode(RuntimePart::Model, arch)});
 }
@@ -243,7 +243,7 @@ Result<ArtifactSummary> compile_artifact(const Loaded& model, std::span<const Ta
 // Dumps are asked for to be seen: then everything is compiled.
 Result<std::optional<ArtifactCache>> open_cache(const CompileOptions& options) {
   const bool dumps = options.passes.after_graph || options.passes.after_loops || options.passes.verify_each;
-  if (options.cache_dir.empty() || dumps) return std::nullopt;
+  if (options.cache_dir.empty() || dumps || options.steps != Steps::All) return std::nullopt;
   TENON_TRY(const std::string name, model_name(options));
   TENON_TRY(ArtifactCache cache, ArtifactCache::open(options, name));
   return cache;

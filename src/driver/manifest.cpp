@@ -95,6 +95,7 @@ std::string manifest_json(const ManifestInput& in) {
   if (one) add_code(first.module, json);
   else for (size_t k = 0; k < in.levels.size(); ++k) json["levels"].push_back(level_json(in.levels[k], s.levels[k]));
   if (in.precision != Precision::Strict) json["precision"] = spelling(in.precision);
+  if (in.steps != Steps::All) json["steps"] = spelling(in.steps);  // no artifact for anybody
   if (!in.onednn.empty()) json["needs"] = {{{"library", "oneDNN"}, {"version", 3}, {"soname", in.onednn}, {"link", "-ldnnl"}}};
   json["files"] = Json::array();
   for (const OutputFile& file : s.files)

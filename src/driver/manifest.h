@@ -12,6 +12,7 @@ struct ManifestInput {
   bool embedded = false;
   std::string weights_blake3;
   Precision precision = Precision::Strict;
+  Steps steps = Steps::All;
   std::string onednn = {};  // the soname of the library where the artifact calls it
 };
 std::string manifest_json(const ManifestInput& in);

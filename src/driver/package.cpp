@@ -89,7 +89,8 @@ class Packager {
                         manifest_json({.levels = in_.levels, .signature = signature_,
                                        .summary = summary_, .embedded = embedded_,
                                        .weights_blake3 = hex(weights_.digest),
-                                       .precision = precision(), .onednn = calls_onednn() ? kOneDnnLibrary : ""})));
+                                       .precision = precision(), .steps = in_.options.steps,
+                                       .onednn = calls_onednn() ? kOneDnnLibrary : ""})));
     return summary_;
   }
 

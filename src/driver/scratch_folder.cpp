@@ -27,7 +27,7 @@ static bool may_call_library(const CompileOptions& options) {
 
 Result<std::string> artifact_or_compiled(const std::string& artifact, CompileOptions options, const ScratchFolder& scratch) {
   if (!artifact.empty()) return artifact;
-  options.output = (scratch.path() / "artifact").string();
+  options.output = (scratch.path() / spelling(options.steps)).string();
   // The library where it runs here, the program where it needs an emulator.
   options.emit = {Emit::SharedLibrary};
   if (options.states.empty() && !may_call_library(options)) options.emit.push_back(Emit::Exe);

@@ -122,8 +122,20 @@ class Program(unittest.TestCase):
                      "| mnist N=1 2T | 1.000 | 4.000 | 0.250 [0.225, 0.275] |  |  |",
                      "| bert_base B=1,S=128 1T open dims | 1.000 | 1.050 [0.945, 1.155] |",
                      "| resnet50 N=1 1T | 1.50 | 100 | 5.0 | 50 |",
-                     "| resnet50 N=1 1T | 70% | 20% | 10% | 64% | `add`: 20% of the time at 25% |"]:
+                     "| resnet50 N=1 1T | 70% | 20% | 10% | 64% | 6.4 | 1.56 | `add`: 20% of the time at 25% |"]:
             self.assertIn(line + "\n", text)
+
+    def test_two_workers(self):
+        path = self.write("r.json", results([row("mnist", {"onnxruntime": 0.25})]))
+        measured = {"model": "mnist", "dims": {"N": 1}, "gain": 1.8, "beside": 0.95, "roofline": 2.0,
+                    "round_medians_ms": {"one": [2.0, 2.0], "two": [1.1, 1.2], "beside": [2.1, 2.1]}}
+        threads = self.write("t.json", results([measured]) | {"schema": "tenon.threads/1"})
+        older = self.write("o.json", results([measured | {"gain": 1.1}], date="2025-01-01T00:00Z") | {"schema": "tenon.threads/1"})
+        done = self.run_report(threads, older, path, "--markdown", self.root / "tables.md")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        text = (self.root / "tables.md").read_text()
+        self.assertIn("| mnist N=1 | 2.000 | 1.150 | 1.80 | 2.00 | 2.100 | 0.95 |\n", text)
+        self.assertNotIn("1.10", text)
 
     def test_other_files_are_refused(self):
         for name, contents in [("a.json", "{"), ("b.json", {"schema": "tenon.compare/9"}), ("c.json", [])]:

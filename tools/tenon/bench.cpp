@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <cmath>
 #include <fstream>
 #include <memory>
 
@@ -14,7 +15,7 @@ struct Arguments {
   ModelArguments model;
   std::vector<std::string> inputs;
   std::string output, level;
-  bool kernels = false, json = false, probe = false, huge_pages = false;
+  bool kernels = false, bounds = false, json = false, probe = false, huge_pages = false;
   int runs = 0, threads = 1;
 };
 
@@ -41,7 +42,8 @@ int run_bench(const Arguments& a, Console& console) {
   BenchOptions request{.inputs = a.inputs,
                        .runs = a.runs,
                        .threads = static_cast<unsigned>(std::max(1, a.threads)),
-                       .kernels = a.kernels,
+                       .kernels = a.kernels || a.bounds,
+                       .bounds = a.bounds,
                        .level = a.level,
                        .huge_pages = a.huge_pages};
   for (const auto& [name, range] : options->import.dims)
@@ -60,16 +62,21 @@ int run_bench(const Arguments& a, Console& console) {
   console.print(fmt::format("{}: median {:.3f} ms, least {:.3f} ms, spread {:.1f} %, {} runs, {} threads\n",
                             report->target, report->median_ms, report->min_ms, report->spread * 100,
                             report->runs, report->threads));
+  if (report->floor_ms > 0)
+    console.print(fmt::format("roofline floor {:.4f} ms of {} of {} calls: time / floor {:.2f}\n", report->floor_ms,
+                              report->calls - report->uncounted_calls, report->calls, report->median_ms / report->floor_ms));
   if (!report->kernels.empty())
-    console.print("        time   share   GFLOP/s      GB/s  roofline  kernel\n");
+    console.print(fmt::format("        time   share   GFLOP/s      GB/s  roofline  {}kernel\n", a.bounds ? "    loads  arithmetic  " : ""));
   for (const KernelTime& kernel : report->kernels) {
+    auto percent = [](double part) { return static_cast<int>(std::lround(100 * part)); };
     auto known = [](double value, const char* unit, int digits) {
       return value <= 0 ? std::string("-") : fmt::format("{:.{}f}{}", value, digits, unit);
     };
-    console.print(fmt::format("{:>9.4f} ms {:>5.1f} %  {:>8}  {:>8}  {:>8}  {}\n", kernel.median_ms,
+    const std::string halves = a.bounds ? fmt::format("{:>6} %  {:>8} %  ", percent(kernel.loads_ms / kernel.median_ms), percent(kernel.arithmetic_ms / kernel.median_ms)) : "";
+    console.print(fmt::format("{:>9.4f} ms {:>5.1f} %  {:>8}  {:>8}  {:>8}  {}{}\n", kernel.median_ms,
                               100 * kernel.median_ms / report->median_ms, known(kernel.gflops, "", 1),
                               known(kernel.gb_per_s, "", 1), known(kernel.roofline < 0 ? -1 : 100 * kernel.roofline, " %", 0),
-                              kernel.name));
+                              halves, kernel.name));
   }
   return kOk;
 }
@@ -87,11 +94,13 @@ Command bench_command() {
           "tenon bench out\n"
           "tenon bench m.onnx --target native --dim N=1 --kernels\n"
           "tenon bench out --workers 2 --json\n"
+          "tenon bench m.onnx --target native --dim N=1 --bounds  # what bounds each kernel: loads or arithmetic\n"
           "tenon bench --probe -o here.toml  # what this machine can do, as a target file",
       .options = joined(
           {{path,
             {"-i,--input", "NAME=FILE", "As for `tenon run`; default: random:0; repeatable", &a->inputs},
             {"--kernels", "", "Time each kernel, against what the target file says the device can do", &a->kernels},
+            {"--bounds", "", "With an ONNX file: --kernels, and their loads alone and their arithmetic alone", &a->bounds},
             {"--probe", "", "Measure this machine's peaks and print them as a target file", &a->probe},
             {"-o,--output", "FILE", "With --probe: the file to write", &a->output},
             {"--runs", "N", "Runs to measure; 0: for about a second", &a->runs},

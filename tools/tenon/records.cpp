@@ -223,9 +223,16 @@ std::string bench_record(const BenchReport& report) {
                        {"share", kernel.median_ms / report.median_ms},
                        {"gflops", known(kernel.gflops)},
                        {"gb_per_s", known(kernel.gb_per_s)},
-                       {"roofline", known(kernel.roofline)}});
+                       {"roofline", known(kernel.roofline)},
+                       {"least_ms", known(kernel.least_ms)}});
+    if (kernel.loads_ms >= 0) kernels.back()["loads_ms"] = kernel.loads_ms, kernels.back()["arithmetic_ms"] = kernel.arithmetic_ms;
   }
   json["kernels"] = kernels;
+  if (!report.kernels.empty()) {
+    json["floor_ms"] = report.floor_ms < 0 ? Json(nullptr) : Json(report.floor_ms);
+    json["calls"] = report.calls;
+    json["uncounted_calls"] = report.uncounted_calls;
+  }
   return line(json);
 }
 

@@ -1,0 +1,134 @@
+// bench: how long an artifact takes, and each of its kernels beside what the device can do.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "inputs.h"
+#include "scratch_folder.h"
+
+namespace tenon {
+
+namespace {
+
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+
+double quantile(const std::vector<double>& sorted, double q) {
+  return sorted[static_cast<size_t>(q * static_cast<double>(sorted.size() - 1) + 0.5)];
+}
+
+// Median time per call of the host program; nothing where a call was not reached.
+std::vector<std::optional<double>> medians_of_calls(const std::vector<CallTimes>& times, size_t calls) {
+  std::vector<std::optional<double>> medians(calls);
+  for (size_t call = 0; call < calls; ++call) {
+    std::vector<double> each;
+    for (const CallTimes& t : times)
+      if (call < t.kernels_ms.size()) each.push_back(t.kernels_ms[call]);
+    if (each.empty()) continue;
+    std::ranges::sort(each);
+    medians[call] = quantile(each, 0.5);
+  }
+  return medians;
+}
+
+// A row per kernel, its calls added up, and the floor over all calls.
+void add_kernels(const Artifact& artifact, const std::vector<CallTimes>& times, const Dims& dims, BenchReport& report) {
+  std::map<std::string, size_t> rows;
+  std::vector<CallCost> costs;
+  const std::vector<std::optional<double>> medians = medians_of_calls(times, artifact.calls.size());
+  for (size_t call = 0; call < artifact.calls.size(); ++call) {
+    if (!medians[call]) continue;
+    auto [row, fresh] = rows.emplace(artifact.calls[call].name, report.kernels.size());
+    if (fresh) report.kernels.push_back(artifact.calls[call]), costs.push_back({});
+    report.kernels[row->second].median_ms += *medians[call];
+    ++report.kernels[row->second].calls;
+    const auto cost = artifact.work[call] ? call_cost(*artifact.work[call], artifact.rates, dims, report.threads, artifact.weights_bytes) : std::nullopt;
+    CallCost& sum = costs[row->second];
+    sum.operations += cost ? cost->operations : kUnknown;
+    sum.bytes += cost ? cost->bytes : kUnknown;
+    sum.least_ms += cost ? cost->least_ms : kUnknown;
+    ++report.calls;
+    if (cost) report.floor_ms = std::max(report.floor_ms, 0.0) + cost->least_ms;
+    else ++report.uncounted_calls;
+  }
+  for (size_t k = 0; k < costs.size(); ++k) {
+    KernelTime& kernel = report.kernels[k];
+    if (std::isnan(costs[k].least_ms) || kernel.median_ms <= 0) continue;
+    kernel.gflops = costs[k].operations / kernel.median_ms * 1e-6;
+    kernel.gb_per_s = costs[k].bytes / kernel.median_ms * 1e-6;
+    kernel.roofline = costs[k].least_ms / kernel.median_ms;
+    kernel.least_ms = costs[k].least_ms;
+  }
+}
+
+// What is timed: the artifact, and with `bounds` its two halves.
+struct Timed {
+  std::unique_ptr<Artifact> artifact;
+  std::vector<CallTimes> times;
+};
+
+Result<Timed> open_timed(const BenchOptions& options, Steps steps, const ScratchFolder& scratch) {
+  CompileOptions compile = options.compile;
+  compile.steps = steps;
+  TENON_TRY(const std::string path, artifact_or_compiled(options.artifact, compile, scratch));
+  Timed timed;
+  TENON_TRY(timed.artifact, open_artifact(path, options.level, options.huge_pages));
+  if (options.kernels && timed.artifact->calls.empty())
+    return fail(Code::E0501, path + " has no manifest that names its kernels", "name the artifact's folder");
+  return timed;
+}
+
+// In turns, so that all see the same machine.
+Result<void> time_in_turns(std::span<Timed> all, const std::vector<Tensor>& inputs, const Dims& dims, const BenchOptions& options) {
+  constexpr int kRunsPerTurn = 3, kTurns = 25;
+  const int turns = options.runs > 0 ? (options.runs + kRunsPerTurn - 1) / kRunsPerTurn : kTurns;
+  for (int turn = 0; turn < turns; ++turn)
+    for (Timed& timed : all) {
+      TENON_TRY(std::vector<CallTimes> times, timed.artifact->time(inputs, dims, options.threads, kRunsPerTurn, true));
+      std::ranges::move(times, std::back_inserter(timed.times));
+    }
+  return {};
+}
+
+void add_halves(const Timed& timed, Steps steps, BenchReport& report) {
+  std::map<std::string, double> sums;
+  const std::vector<std::optional<double>> medians = medians_of_calls(timed.times, timed.artifact->calls.size());
+  for (size_t call = 0; call < medians.size(); ++call)
+    if (medians[call]) sums[timed.artifact->calls[call].name] += *medians[call];
+  for (KernelTime& kernel : report.kernels)
+    if (auto found = sums.find(kernel.name); found != sums.end())
+      (steps == Steps::Loads ? kernel.loads_ms : kernel.arithmetic_ms) = found->second;
+}
+
+}  // namespace
+
+Result<BenchReport> bench(const BenchOptions& options) {
+  if (options.bounds && (!options.artifact.empty() || !options.kernels))
+    return fail(Code::E0601, "--bounds compiles the model's kernels three times: it goes with --kernels and an ONNX file");
+  ScratchFolder scratch;
+  std::vector<Timed> all;
+  for (Steps steps : {Steps::All, Steps::Loads, Steps::Arithmetic}) {
+    if (steps != Steps::All && !options.bounds) break;
+    TENON_TRY(all.emplace_back(), open_timed(options, steps, scratch));
+  }
+  Artifact& artifact = *all[0].artifact;
+  Dims dims = options.dims;
+  const std::vector<std::string> specs = options.inputs.empty() ? std::vector<std::string>{"random:0"} : options.inputs;
+  TENON_TRY(const std::vector<Tensor> inputs, load_inputs(artifact.signature(), specs, dims, false));
+  if (options.bounds) {
+    TENON_DO(time_in_turns(all, inputs, dims, options));
+  } else {
+    TENON_TRY(all[0].times, artifact.time(inputs, dims, options.threads, options.runs, options.kernels));
+  }
+
+  std::vector<double> totals;
+  for (const CallTimes& t : all[0].times) totals.push_back(t.total_ms);
+  std::ranges::sort(totals);
+  BenchReport report{.target = artifact.target, .median_ms = quantile(totals, 0.5), .min_ms = totals.front(),
+                     .runs = static_cast<int>(totals.size()), .threads = options.threads};
+  report.spread = (quantile(totals, 0.9) - quantile(totals, 0.1)) / report.median_ms;
+  if (options.kernels) add_kernels(artifact, all[0].times, dims, report);
+  if (options.bounds) add_halves(all[1], Steps::Loads, report), add_halves(all[2], Steps::Arithmetic, report);
+  return report;
+}
+
+}  // namespace tenon
