@@ -77,7 +77,8 @@ void strip(ExprPool& pool, Stmt& outer, int64_t grain) {
 
 void make_tasks(ExprPool& pool, std::vector<Stmt>& body, const Knobs& knobs) {
   if (knobs[Knob::parallel] == 0) return;
-  const double least = kOpsPerMicrosecond * static_cast<double>(knobs[Knob::grain] > 0 ? knobs[Knob::grain] : kTaskMicroseconds);
+  const int64_t grain = knobs[Knob::grain];
+  const double least = kOpsPerMicrosecond * static_cast<double>(grain < 0 ? 0 : grain > 0 ? grain : kTaskMicroseconds);
   if (body.size() != 1 || body[0].kind != StmtKind::For) return;
   Stmt& outer = body[0];
   if (pool.as_int(outer.extent) && work(pool, outer) < least) return;

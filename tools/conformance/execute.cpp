@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <fstream>
 #include <set>
 
 #include "compare.h"
 #include "tenon/driver.h"
 #include "tenon/frontend.h"
 #include "tenon/ops.h"
+#include "tenon/policy.h"
 
 namespace tenon::conformance {
 
@@ -99,14 +101,42 @@ Result<std::vector<std::string>> input_arguments(const Graph& graph, const DataS
 }
 
 Outcome by_artifact(const Graph& graph, const std::string& artifact, const DataSet& data, const Case& test,
-                    const fs::path& scratch) {
+                    const Options& options, const fs::path& scratch) {
   auto inputs = input_arguments(graph, data, scratch);
   if (!inputs) return diagnosed(inputs.error());
-  auto outputs = run({.artifact = artifact, .inputs = *inputs, .dims = {}, .output = {}});
-  if (!outputs) return diagnosed(outputs.error());
-  std::vector<Tensor> got;
-  for (NamedTensor& named : *outputs) got.push_back(std::move(named.tensor));
-  return compared(got, data, test);
+  auto on = [&](unsigned threads) -> Result<std::vector<Tensor>> {
+    TENON_TRY(auto outputs, run({.artifact = artifact, .inputs = *inputs, .dims = {}, .output = {}, .threads = threads}));
+    std::vector<Tensor> got;
+    for (NamedTensor& named : outputs) got.push_back(std::move(named.tensor));
+    return got;
+  };
+  const auto alone = on(1);
+  if (!alone) return diagnosed(alone.error());
+  if (options.workers > 1) {
+    const auto together = on(options.workers);
+    if (!together) return diagnosed(together.error());
+    for (size_t k = 0; k < alone->size(); ++k)
+      if (encode((*alone)[k]) != encode((*together)[k]))
+        return failed(fmt::format("output {}: {} threads give other bits than one", k, options.workers));
+  }
+  return compared(*alone, data, test);
+}
+
+// A schedule as the policy decides it, but with tasks everywhere. What cannot be planned is for `compile` to report.
+Result<std::string> schedule_of_tasks(const Case& test, const Options& options, const std::string& name, const fs::path& scratch) {
+  TENON_TRY(const Target target, load_target(options.target));
+  TENON_TRY(Graph graph, import_onnx(test.model, {}));
+  graph.name = name;
+  TENON_TRY(graph, run_graph_passes(std::move(graph), {.level = options.level, .unsigned_bytes = prefers_unsigned_bytes(target)}));
+  TENON_TRY(Plan plan, rules_policy(graph, target));
+  for (RegionPlan& region : plan.regions)
+    for (Variant& variant : region.schedule.variants) {
+      if (variant.knobs[Knob::parallel] == 0) variant.knobs.set(Knob::parallel, 1);
+      variant.knobs.set(Knob::grain, -1);
+    }
+  const fs::path file = scratch / "tasks.schedule";
+  std::ofstream(file) << print(plan, graph) << std::flush;
+  return file.string();
 }
 
 Result<std::string> compiled(const Case& test, const Options& options, const fs::path& scratch) {
@@ -118,6 +148,11 @@ Result<std::string> compiled(const Case& test, const Options& options, const fs:
   compile_options.emit = {Emit::SharedLibrary};
   compile_options.jobs = 1;
   compile_options.passes.verify_each = true;
+  if (options.workers > 1) {
+    compile_options.name = "tasks";
+    compile_options.threads = Threads::Pool;
+    TENON_TRY(compile_options.schedule, schedule_of_tasks(test, options, compile_options.name, scratch));
+  }
   TENON_TRY(std::vector<CompileOutcome> outcomes, compile(compile_options));
   if (!outcomes[0].artifact) return std::unexpected(std::move(outcomes[0].artifact).error());
   return compile_options.output;
@@ -136,7 +171,7 @@ Outcome execute(const Case& test, const Options& options, const fs::path& scratc
   }
   for (const DataSet& data : test.data) {
     Outcome outcome = options.reference ? by_evaluator(*graph, data, test)
-                                        : by_artifact(*graph, artifact, data, test, scratch);
+                                        : by_artifact(*graph, artifact, data, test, options, scratch);
     if (outcome.status == Status::Passed) continue;
     if (outcome.op.empty()) outcome.op = operators(*graph);
     return outcome;

@@ -11,6 +11,9 @@ struct Options {
   bool reference = false;  // import and evaluate only: no code is generated
   std::string target = "native";
   int level = 2;
+  // More than 1: every kernel is split into as many tasks as it can be, runs on one thread and on so many of a pool, and
+  // both must give the same bits.
+  unsigned workers = 1;
   int timeout_s = 120;
 };
 

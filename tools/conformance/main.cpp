@@ -155,6 +155,9 @@ int main(int argc, char** argv) {
   app.add_option("--opt", options.level, "optimisation level")
       ->capture_default_str()
       ->check(CLI::Range(0, 3));
+  app.add_option("--workers", options.workers, "split kernels into tasks, run on one thread and on so many, compare the bits")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   app.add_option("--timeout", options.timeout_s, "seconds per case")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);

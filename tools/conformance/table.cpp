@@ -15,8 +15,16 @@ constexpr std::string_view kHead = R"(<!-- Written by `conformance SOURCE --tabl
 with the stored outputs under the tolerances of ONNX's own runner (relative 1e-3, absolute 1e-7, a case's data.json).
 SOURCE is a folder of suites (`node/test_*/model.onnx`, `test_data_set_N`), an archive of one, or a folder that holds the
 archive. `--opt 0..3`, `--target NAME` (other architectures run under QEMU), `--jobs N`, `--filter TEXT`, `--sample N`,
+`--workers N` (every kernel in as many tasks as it can be, on one thread and on N: the bits must be the same),
 `--reference` (the evaluator instead of code), `--json FILE` ([record](schemas.md)), `--table FILE` (this page).
 Exit code 1: a case failed. A case that is not supported ends in a diagnostic, never in a wrong answer.
+
+All of it, a few minutes per line; `ctest` runs samples:
+
+```sh
+build/release/tools/conformance ../shared/conformance --table docs/conformance.md
+for level in 0 1 2 3; do build/release/tools/conformance ../shared/conformance --opt $level --workers 2; done
+```
 
 )";
 
