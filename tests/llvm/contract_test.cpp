@@ -54,6 +54,32 @@ TEST_P(InnermostLoop, IsFusedMultiplyAddsWithoutTheStack) {
   EXPECT_EQ(count(loops[0], "imul"), 0u) << loops[0];
 }
 
+// What bench --bounds times: the same loads for nothing, and the same multiply-adds of registers.
+TEST_P(InnermostLoop, InHalves) {
+  auto [name, rows, vectors, width] = GetParam();
+  const Module module = module_of(panel(rows, vectors * width, 512));
+  auto loads = generate_code(module, target(name), {.steps = Steps::Loads, .keep_assembly = true});
+  ASSERT_TRUE(loads);
+  EXPECT_EQ(count(loads->assembly, "vfmadd") + count(loads->assembly, "vmulps"), 0u);
+  auto loops = loops_with(loads->assembly, "(%r");
+  ASSERT_EQ(loops.size(), 1u) << loads->assembly;
+  EXPECT_EQ(count(loops[0], "(%r"), static_cast<size_t>(rows + vectors)) << loops[0];
+  auto arithmetic = generate_code(module, target(name), {.steps = Steps::Arithmetic, .keep_assembly = true});
+  ASSERT_TRUE(arithmetic);
+  loops = loops_with(arithmetic->assembly, "vfmadd");
+  ASSERT_EQ(loops.size(), 1u) << arithmetic->assembly;
+  EXPECT_EQ(count(loops[0], "vfmadd"), static_cast<size_t>(rows * vectors)) << loops[0];
+  EXPECT_EQ(count(loops[0], "(%r"), 0u) << loops[0];
+}
+
+TEST(Halves, AreRefusedInTheTargetsTiles) {
+  Kernel kernel = panel(16, 16, 64);
+  kernel.body[0].matrix = true;
+  auto code = generate_code(module_of(kernel), target("sapphirerapids"), {.steps = Steps::Loads});
+  ASSERT_FALSE(code);
+  EXPECT_EQ(code.error()[0].code, Code::E0601);
+}
+
 class OnHost : public testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Contract, OnHost, testing::ValuesIn(all_targets()), target_label);
 
