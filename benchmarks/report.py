@@ -67,11 +67,11 @@ def newest(groups):
 
 
 def workers(files):
-    """What two_threads.py measured: [(processor, commit, date, rows)], the newest of each processor."""
+    """What two_threads.py measured: [(processor, commit, date, gain of memory, rows)], the newest of each processor."""
     latest = {}
     for results in sorted((r for r in files if r["schema"] == THREADS), key=lambda r: r["date"]):
         latest[results["machine"]["cpu"]] = results
-    return [(cpu, r["commit"], r["date"], r["rows"]) for cpu, r in sorted(latest.items())]
+    return [(cpu, r["commit"], r["date"], r["bandwidth_gain"], r["rows"]) for cpu, r in sorted(latest.items())]
 
 
 # ---- figures
@@ -183,8 +183,8 @@ def workers_table(measured):
     lines = ["## Two workers", "",
              "`tools/dev/two_threads.py`: one worker / two, medians of paired turns, and the same with a process that spins on the",
              "second processor. `roofline` is what the target file's rates allow: memory is not faster for two.", ""]
-    for cpu, commit, date, rows in measured:
-        lines += [f"{cpu}, commit {commit[:12]}, {date}.", ""]
+    for cpu, commit, date, bandwidth, rows in measured:
+        lines += [f"{cpu}, commit {commit[:12]}, {date}. Two threads read memory {bandwidth:.2f} times as fast as one.", ""]
         lines += table(["model", "one, ms", "two, ms", "gain", "roofline", "beside a busy processor, ms", "gain"],
                        [[" ".join(word for word in (row["model"], dims_text(row)) if word),
                          *(f"{statistics.median(row['round_medians_ms'][k]):.3f}" for k in ("one", "two")), f"{row['gain']:.2f}",
