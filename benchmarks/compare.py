@@ -132,9 +132,18 @@ def anonymous_kb(pid):
     return int(found.group(1)) if found else 0
 
 
+# What each side is asked for: ours, and OpenVINO's hint. ONNX Runtime has no such choice and computes in f32.
+PRECISIONS = {"f32": ("strict", "f32"), "fast": ("fast", "f32"), "bf16": ("bf16", "bf16"), "f16": ("fp16", "f16")}
+
+
+def peers_of(precision, peers):
+    """Those that compute in the precision."""
+    return peers if PRECISIONS[precision][1] == "f32" else [p for p in peers if p != "onnxruntime"]
+
+
 def compile_tenon(tenon, path, dims, folder, options):
     command = [tenon, "compile", path, "-o", folder, "--target", options.target, "--emit", "so,header",
-               "--weights", "file", *options.tenon_options.split()]
+               "--weights", "file", "--precision", PRECISIONS[options.precision][0], *options.tenon_options.split()]
     for symbol, value in dims.items():
         command += ["--dim", f"{symbol}={value}"]
     with tempfile.TemporaryFile("w+") as errors:
@@ -193,7 +202,7 @@ def compare(name, binding, threads, options, scratch):
     inputs = scratch / (stem + ".npz")
     np.savez(inputs, **make_inputs(name, path, binding))
     base = {"model": str(path), "inputs": str(inputs), "threads": threads, "cpus": options.cpus[:threads],
-            "precision": options.precision}
+            "precision": PRECISIONS[options.precision][1]}
     contenders, row = [], {"model": name, "dims": binding, "threads": threads, "symbolic": options.symbolic,
                        "precision": options.precision}
 
@@ -206,7 +215,7 @@ def compare(name, binding, threads, options, scratch):
     if options.against_pinned:
         ours("pinned", binding)
     else:
-        contenders += [(peer, {**base, "runtime": peer}) for peer in options.peers]
+        contenders += [(peer, {**base, "runtime": peer}) for peer in peers_of(options.precision, options.peers)]
     workers = {label: Worker({**config, "outputs": str(scratch / f"{stem}_{label}_out.npz")}) for label, config in contenders}
     row["peers"] = {}
     medians = {label: [] for label in workers}
@@ -261,7 +270,7 @@ def show(row):
 def machine():
     text = pathlib.Path("/proc/cpuinfo").read_text()
     flags = set(re.search(r"flags\s*: (.*)", text).group(1).split())
-    features = [f for f in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile") if f in flags]
+    features = [f for f in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile") if f in flags]
     model = re.search(r"model name\s*: (.*)", text).group(1)
     family = re.search(r"cpu family\s*: (.*)", text).group(1)
     return {"cpu": model, "family": family, "features": features, "cores": os.cpu_count()}
@@ -276,7 +285,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=0.5, help="of each turn; at least one call is made")
     parser.add_argument("--target", default="native")
-    parser.add_argument("--precision", default="f32", help="OpenVINO's hint")
+    parser.add_argument("--precision", default="f32", choices=list(PRECISIONS),
+                        help="of both sides: ours is compiled with --precision, OpenVINO is given the hint")
     parser.add_argument("--symbolic", action="store_true")
     parser.add_argument("--against-pinned", action="store_true")
     parser.add_argument("--kernels", action="store_true", help="add what each of our kernels does against the roofline")

@@ -76,15 +76,15 @@ class Halos {
     return regions_[static_cast<size_t>(region_of_[static_cast<size_t>(n)])].provider != Provider::Own;
   }
 
-  // Its product reads a copy that has margins, because it is of bf16, or needs none, because it goes through Winograd's
+  // Its product reads a copy that has margins, because it is of bf16 or f16, or needs none, because it goes through Winograd's
   // transforms.
   bool copies_anyway(int n) const {
     const RegionPlan& plan = regions_[static_cast<size_t>(region_of_[static_cast<size_t>(n)])];
     auto region = build_region(graph_, plan);
-    if (!region || rounds(*region, plan.precision)) return true;
+    if (!region || (plan.precision != DType::F16 && rounds(*region, plan.precision))) return true;
     for (size_t i = 0; i < region->statements.size(); ++i)
-      if (auto tile = best_tile(graph_, *region, i, target_)) {
-        if (tile->knobs[Knob::parts] > 1) return true;
+      if (auto tile = best_tile(graph_, *region, i, target_, {.precision = plan.precision})) {
+        if (tile->knobs[Knob::parts] > 1 || tile->knobs[Knob::halves] == 1) return true;
         if (precision_ == Precision::Fast && winograd_tile(graph_, *region, i, target_, *tile)) return true;
       }
     return false;

@@ -1,12 +1,25 @@
 #include "precision.h"
 
 #include <algorithm>
+#include <cmath>
+
+#include "tiles.h"
 
 namespace tenon {
 
+namespace {
+
+// In vectors; in scalars it is slower than to read f32.
+bool widens_halves(const Target& target) {
+  return target.triple.starts_with("aarch64") || std::ranges::find(target.cpu_check, "f16c") != target.cpu_check.end();
+}
+
+}  // namespace
+
 Result<void> check_precision(const Target& target, Precision precision) {
-  if (precision == Precision::Fp16)
-    return fail(Code::E0405, "target " + target.name + ": there are no products of f16 yet", "compile with --precision bf16 or strict");
+  if (precision == Precision::Fp16 && !widens_halves(target))
+    return fail(Code::E0405, "target " + target.name + " has no instruction that takes f16: --precision fp16 would round and not be faster",
+                "choose a target with F16C, AVX512-FP16 or of Armv8 (`tenon targets`: x86-64-v3, goldencove, aarch64), or leave --precision out");
   if (precision != Precision::Bf16) return {};
   const bool has_products = std::ranges::any_of(target.atoms, [](const Atom& atom) { return atom.a == DType::BF16 && atom.b == DType::BF16; });
   if (has_products) return {};
@@ -14,7 +27,23 @@ Result<void> check_precision(const Target& target, Precision precision) {
               "choose a target with AVX512-BF16 or AMX (`tenon targets`: znver5, sapphirerapids), or leave --precision out");
 }
 
-DType rounded_to(Precision precision) { return precision == Precision::Bf16 ? DType::BF16 : DType::F32; }
+DType rounded_to(Precision precision) {
+  return precision == Precision::Bf16 ? DType::BF16 : precision == Precision::Fp16 ? DType::F16 : DType::F32;
+}
+
+bool pays_in_halves(const Graph& graph, const RegionPlan& plan, const Target& target) {
+  constexpr double kGain = 0.9;  // below which a less exact result is worth it
+  RegionPlan exact = plan;
+  exact.precision = DType::F32;
+  auto narrow = build_region(graph, plan), wide = build_region(graph, exact);
+  if (!narrow || !wide || !rounds(*narrow, DType::F16) || overflows(graph, *narrow, DType::F16)) return false;
+  double with = 0, without = 0;
+  for (size_t i = 0; i < narrow->statements.size(); ++i) {
+    if (const auto tile = best_tile(graph, *narrow, i, target, {.precision = DType::F16})) with += tile->seconds;
+    if (const auto tile = best_tile(graph, *wide, i, target)) without += tile->seconds;
+  }
+  return with < kGain * without;
+}
 
 bool rounds(const Region& region, DType to) {
   const ExprPool& pool = region.pool;
@@ -25,7 +54,7 @@ bool rounds(const Region& region, DType to) {
       const Expr e = open.back();
       open.pop_back();
       if (pool.op(e) == SOp::Cast && pool.type(e) == DType::F32 && pool.type(pool.operands(e)[0]) == to && to != DType::F32 &&
-          pool.op(pool.operands(e)[0]) == SOp::Cast)
+          (to == DType::F16 || pool.op(pool.operands(e)[0]) == SOp::Cast))
         return true;
       if (pool.op(e) == SOp::Add || pool.op(e) == SOp::Mul)
         for (Expr operand : pool.operands(e)) open.push_back(operand);

@@ -10,6 +10,7 @@
 #include "precision.h"
 #include "providers.h"
 #include "tenon/policy.h"
+#include "tenon/short_functions.h"
 #include "tiles.h"
 #include "winograd.h"
 
@@ -87,11 +88,18 @@ Result<Variant> chain_variant(const Graph& graph, Region region, const Target& t
   return variant;
 }
 
+bool has_short_functions(const Region& region) {
+  return std::ranges::any_of(region.statements, [&](const Statement& s) {
+    auto has = [&](Expr e) { return e.valid() && has_short_form(region.pool, e); };
+    return has(s.value) || std::ranges::any_of(s.accumulators, [&](const Accumulator& a) { return has(a.update); });
+  });
+}
+
 // All variants of a region: one for few rows where there may be few.
-Result<std::vector<Variant>> choose_variants(const Graph& graph, Region region, const Target& target, Precision precision, const Knobs& chosen, double weights) {
+Result<std::vector<Variant>> choose_variants(const Graph& graph, Region region, const Target& target, Precision precision, DType rounded, const Knobs& chosen, double weights) {
   const bool chain = chosen[Knob::attach_block] > 0;
   auto choose = [&](double most_rows) -> Result<Variant> {
-    const Setting setting = {.most_rows = most_rows, .weights = weights};
+    const Setting setting = {.most_rows = most_rows, .weights = weights, .precision = rounded};
     if (chain) return chain_variant(graph, region, target, chosen, setting);
     return Variant{.predicate = {}, .knobs = choose_knobs(graph, region, target, precision, setting)};
   };
@@ -105,6 +113,8 @@ Result<std::vector<Variant>> choose_variants(const Graph& graph, Region region, 
   }
   TENON_TRY(Variant all, choose(INFINITY));
   variants.push_back(std::move(all));
+  if (precision == Precision::Fast && has_short_functions(region))
+    for (Variant& variant : variants) variant.knobs.set(Knob::functions, 1);
   return variants;
 }
 
@@ -120,6 +130,8 @@ Result<Plan> rules_policy(const Graph& source, const Target& target, Precision p
   std::vector<RegionPlan> regions = partition(graph);
   for (RegionPlan& region_plan : regions) region_plan.precision = rounded_to(precision);
   regions = join_chains(graph, std::move(regions), target);
+  for (RegionPlan& region_plan : regions)
+    if (region_plan.precision == DType::F16 && !pays_in_halves(graph, region_plan, target)) region_plan.precision = DType::F32;
   choose_providers(graph, regions, target, providers);
   plan.layouts = add_halos(graph, regions, target, precision, std::move(plan.layouts));
   for (const auto& [value, layout] : plan.layouts) graph.values[value].layout = layout;
@@ -140,7 +152,7 @@ Result<Plan> rules_policy(const Graph& source, const Target& target, Precision p
       continue;
     }
     const Knobs chosen = region_plan.schedule.variants[0].knobs;
-    TENON_TRY(region_plan.schedule.variants, choose_variants(graph, std::move(region), target, precision, chosen, weights));
+    TENON_TRY(region_plan.schedule.variants, choose_variants(graph, std::move(region), target, precision, region_plan.precision, chosen, weights));
     plan.regions.push_back(std::move(region_plan));
   }
   return plan;

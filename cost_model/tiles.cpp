@@ -21,28 +21,32 @@ struct Work {
   bool symbolic = false;  // `run` is a guess
   double column = 0;      // bytes of the right operand that one column takes
   int element = 4;        // bytes of one of its elements, which is read once from memory
+  int together = 1;       // of them in a step, where that counts
   int64_t extra = 1;      // registers that each vector of columns takes beside its rows
   double widest = 6;      // vectors of a panel that the cache holds beside the next one
   int64_t most_rows = 8;  // of a block
+  double fma = 0.5;       // cycles of one multiply-add
+  double widening = 0;    // cycles of making a vector of the right operand wider
 };
 
 // Cycles per reduction step of a tile of rows x vectors: two multiply-adds or loads per cycle, and no fewer
 // cycles than the latency of one accumulator's chain. Loads that hide behind multiply-adds still take slots, more
 // so (`vector_load`, in cycles) where they come from the second-level cache.
-double step_cycles(double rows, double vectors, double vector_load) {
+double step_cycles(double rows, double vectors, double vector_load, double fma) {
   constexpr double kLatency = 4, kHiddenLoad = 1.0 / 32;
   if (rows <= 0 || vectors <= 0) return 0;
-  return std::max({rows * vectors / 2, (rows + vectors) / 2, kLatency}) + kHiddenLoad * rows + vector_load * vectors;
+  return std::max({rows * vectors * fma, (rows + vectors) / 2, kLatency}) + kHiddenLoad * rows + vector_load * vectors;
 }
 
 // All rows in blocks of `rows`. What is left of a symbolic extent is taken in powers of two: the mean over all rests.
-double rows_cycles(double m, bool symbolic, int64_t rows, double vectors, double vector_load) {
+double rows_cycles(double m, const Work& work, int64_t rows, double vectors, double vector_load) {
+  const double fma = work.fma;
   double block = static_cast<double>(rows), blocks = std::floor(m / block);
-  double cycles = blocks * step_cycles(block, vectors, vector_load);
-  if (!symbolic) return cycles + step_cycles(m - blocks * block, vectors, vector_load);
+  double cycles = blocks * step_cycles(block, vectors, vector_load, fma);
+  if (!work.symbolic) return cycles + step_cycles(m - blocks * block, vectors, vector_load, fma);
   for (int64_t rest = 1; rest < rows; ++rest)
     for (int64_t part = 1; part <= rest; part *= 2)
-      if (rest & part) cycles += step_cycles(static_cast<double>(part), vectors, vector_load) / block;
+      if (rest & part) cycles += step_cycles(static_cast<double>(part), vectors, vector_load, fma) / block;
   return cycles;
 }
 
@@ -99,11 +103,11 @@ Block best_block(const Target& target, const Work& work, int width) {
       if (block <= work.run) m = work.run, times = work.m / work.run;
       else if (std::fmod(block, work.run) != 0) continue;
       const double panels = std::floor(work.n / columns), lane_tail = std::ceil((work.n - panels * columns) / width);
-      const double load = work.column * columns > static_cast<double>(target.l1d_bytes) / 2 ? kFromL2 : kFromL1;
-      double total = times * (panels * rows_cycles(m, work.symbolic, rows, static_cast<double>(vectors), load) +
-                              rows_cycles(m, work.symbolic, rows, lane_tail, load));
+      const double load = work.widening + (work.column * columns > static_cast<double>(target.l1d_bytes) / 2 ? kFromL2 : kFromL1);
+      double total = times * (panels * rows_cycles(m, work, rows, static_cast<double>(vectors), load) +
+                              rows_cycles(m, work, rows, lane_tail, load));
       // Hidden behind multiply-adds where there are enough of them.
-      total = std::max(total, std::ceil(work.n / columns) * columns * work.element / kBytesPerCycle);
+      total = std::max(total, std::ceil(work.n / columns) * columns * work.element * work.together / kBytesPerCycle);
       // A tie goes to the wider block: fewer loads of the left operand.
       if (total < best_cost * 0.999 || (total <= best_cost * 1.001 && rows * vectors > best.rows * best.vectors)) {
         best_cost = std::min(best_cost, total);
@@ -113,15 +117,20 @@ Block best_block(const Target& target, const Work& work, int width) {
   return best;
 }
 
+// What one of the product's factors is in memory.
+DType factor_type(const ExprPool& pool, const Statement& s) {
+  const Expr update = s.accumulators[0].update;
+  const Expr product = pool.operands(update)[pool.operands(update)[0] == s.accumulators[0].var];
+  const Expr factor = pool.operands(product)[0];
+  return pool.op(factor) == SOp::Cast ? pool.type(pool.operands(factor)[0]) : pool.type(factor);
+}
+
 // A product of bytes or of bf16 in the target's tiles, where these are faster by what the target file says they compute and by
 // how full they are.
 std::optional<Tile> matrix_tile(const ExprPool& pool, const Statement& s, const Target& target, const Work& work, DType type, bool splits) {
   constexpr double kRows = 16, kLanes = 16, kWords = 16;
   constexpr int64_t kMostRows = 32, kMostVectors = 2;
-  const Expr update = s.accumulators[0].update;
-  const Expr product = pool.operands(update)[pool.operands(update)[0] == s.accumulators[0].var];
-  const Expr factor = pool.operands(product)[0];
-  const DType from = pool.op(factor) == SOp::Cast ? pool.type(pool.operands(factor)[0]) : type;
+  const DType from = factor_type(pool, s);
   const bool bytes = type == DType::I32 && bits(from) == 8, halves = type == DType::F32 && from == DType::BF16;
   const bool parts = type == DType::F32 && from == DType::F32 && splits;  // as six products of bf16
   constexpr int64_t kParts = 3, kProducts = 6;
@@ -153,6 +162,84 @@ std::optional<Tile> matrix_tile(const ExprPool& pool, const Statement& s, const 
   return tile;
 }
 
+// How a product is computed in vectors: elements of one, operations per second in billions, steps of the reduction at once.
+struct Vectors {
+  int width;
+  double gops;
+  int steps = 1;
+};
+
+// The block of registers and what goes with it. `k`: steps of the reduction, in all.
+Tile vector_tile(const Target& target, Work work, double k, const Vectors& in, const Setting& setting) {
+  Tile tile;
+  Knobs& knobs = tile.knobs;
+  const int width = in.width;
+  const double m = work.m, n = work.n;
+  work.column = k * work.element;
+  constexpr double kFewestRows = 16, kFewRows = 256, kPanelShare = 0.4, kLeastVectors = 2, kLeastWait = 0.05, kAheadShare = 0.125;
+  const double l2 = static_cast<double>(target.l2_bytes);
+  if (m > kFewestRows && m <= kFewRows && work.column * n > l2) work.widest = std::max(kLeastVectors, std::floor(kPanelShare * l2 / (work.column * width)));
+  const Block block = best_block(target, work, width);
+  knobs.set(Knob::rows, block.rows);
+  knobs.set(Knob::vectors, block.vectors);
+  // Two multiply-adds per cycle are the peak.
+  const double steps = k / in.steps, operations = 2.0 * 2 * width * in.steps;
+  tile.seconds = block.cycles * steps * operations / (in.gops * 1e9);
+  const double panel = work.column * static_cast<double>(block.vectors * width);
+  // Weights that other kernels' replace in the second-level cache between runs are read ahead, where several blocks of rows share
+  // what that costs, two panels fit, and the product would wait for them; so far ahead that the next kernels' are as well.
+  const double wait = target.dram_gb_per_s > 0 ? work.column * n / (target.dram_gb_per_s * 1e9) : 0;
+  if (setting.weights > l2 && m > kFewestRows && panel <= kPanelShare * l2 && wait > kLeastWait * tile.seconds)
+    knobs.set(Knob::prefetch, std::max<int64_t>(1, static_cast<int64_t>(kAheadShare * l2 / panel)));
+  // A panel that the first-level cache does not hold streams from the second.
+  if (target.l1_ahead_bytes > 0 && panel > static_cast<double>(target.l1d_bytes) / 2)
+    knobs.set(Knob::ahead, std::max<int64_t>(1, target.l1_ahead_bytes / (block.vectors * width * work.element * in.steps)));
+  // The operand that is larger is streamed once. Panels that the second-level cache holds can be gone through by every
+  // task, for rows of its own.
+  constexpr int kHalf = 2, kWord = 4;
+  const bool holds = k * n * (work.element == kHalf ? kHalf : kWord) <= l2 / 2, panels_outside = n > m || !holds;
+  knobs.set(Knob::order, panels_outside ? 0 : 1);
+  if (panels_outside && holds) knobs.set(Knob::parallel, 2);
+  return tile;
+}
+
+// Operands that are no constants lie in runs along the reduction or, those of the columns, along the lanes: copies of others are slow.
+bool in_runs(const Graph& graph, Region& region, const Statement& s, const ContractionAxes& axes) {
+  constexpr double kLeast = 16;
+  ExprPool& pool = region.pool;
+  std::vector<Expr> loads;
+  pool.collect_loads(s.accumulators[0].update, loads);
+  return std::ranges::all_of(loads, [&](Expr load) {
+    const RegionBuffer& buffer = region.buffers[pool.buffer(load)];
+    if (buffer.value.valid() && graph.constant(buffer.value)) return true;
+    const Layout layout = buffer.value.valid() ? graph.values[buffer.value].layout : Layout{};
+    const auto indices = pool.operands(load);
+    const Expr offset = physical_offset(pool, layout, buffer.dims, {indices.begin(), indices.end()});
+    auto runs_along = [&](Expr axis) {
+      const auto split = pool.affine(offset, axis);
+      return split && pool.is_index(split->first, 1) && known(pool, pool.var(axis).extent) >= kLeast;
+    };
+    const bool varies = std::ranges::any_of(axes.k, [&](Expr axis) { return pool.depends_on(load, axis); });
+    return !varies || std::ranges::any_of(axes.k, runs_along) || std::ranges::any_of(axes.n, runs_along);
+  });
+}
+
+// Bytes that go through the cache where operands that are no constants are copied as f16.
+double copied(const Graph& graph, const Region& region, const Statement& s) {
+  constexpr double kReadAndWritten = 4 + 2;
+  std::vector<Expr> loads;
+  region.pool.collect_loads(s.accumulators[0].update, loads);
+  double bytes = 0;
+  for (Expr load : loads) {
+    const RegionBuffer& buffer = region.buffers[region.pool.buffer(load)];
+    if (buffer.type != DType::F32 || (buffer.value.valid() && graph.constant(buffer.value))) continue;
+    double elements = 1;
+    for (Expr dim : buffer.dims) elements *= known(region.pool, dim);
+    bytes += kReadAndWritten * elements;
+  }
+  return bytes;
+}
+
 // Positions along an axis of a statement that one block of the shared axes takes.
 double taken(const ExprPool& pool, Expr axis, const Span& span, const Blocks& blocks) {
   const double all = known(pool, pool.var(axis).extent);
@@ -166,8 +253,8 @@ double taken(const ExprPool& pool, Expr axis, const Span& span, const Blocks& bl
 
 namespace {
 
-// The factor that is the same for all lanes is a constant.
-bool reads_constant_rows(const Graph& graph, const Region& region, const Statement& s, const Layout& layout) {
+// The factor that is the same for all lanes is a constant, or the one that is not.
+bool reads_constant(const Graph& graph, const Region& region, const Statement& s, const Layout& layout, bool lanes) {
   const ExprPool& pool = region.pool;
   const size_t rank = s.indices.size();
   const Expr lane = s.indices[layout.parts.empty() ? rank - 1 : static_cast<size_t>(layout.parts.back().dim)];
@@ -175,7 +262,7 @@ bool reads_constant_rows(const Graph& graph, const Region& region, const Stateme
   pool.collect_loads(s.accumulators[0].update, loads);
   return std::ranges::any_of(loads, [&](Expr load) {
     const ValueId value = region.buffers[pool.buffer(load)].value;
-    return value.valid() && graph.constant(value) && !pool.depends_on(load, lane);
+    return value.valid() && graph.constant(value) && pool.depends_on(load, lane) == lanes;
   });
 }
 
@@ -216,36 +303,38 @@ std::optional<Tile> best_tile(const Graph& graph, Region& region, size_t stateme
     return !pool.as_int(pool.var(e).extent) && (!windowed || e == axes->m.back());
   });
   // Sums in parts are not attached, and read no constant on the left, whose rows would have to be copied.
-  const bool splits = !blocks.attachment && s.reduce_axes.size() == axes->k.size() && !reads_constant_rows(graph, region, s, layout);
+  const bool splits = !blocks.attachment && s.reduce_axes.size() == axes->k.size() && !reads_constant(graph, region, s, layout, false);
   if (auto matrix = matrix_tile(pool, s, target, work, type, splits)) return matrix;
-  if (type == DType::I32) work.extra = 2;  // byte products may need a sum of what flipping signs adds
-  work.element = type == DType::I32 ? 1 : bits(type) / 8;
-  work.column = k * work.element;
-  work.most_rows = set_rows(target, row_distance(graph, region, s, *axes));
-  constexpr double kFewestRows = 16, kFewRows = 256, kPanelShare = 0.4, kLeastVectors = 2, kLeastWait = 0.05, kAheadShare = 0.125;
-  const double l2 = static_cast<double>(target.l2_bytes);
-  if (m > kFewestRows && m <= kFewRows && work.column * n > l2) work.widest = std::max(kLeastVectors, std::floor(kPanelShare * l2 / (work.column * width)));
-  const Block block = best_block(target, work, width);
-  knobs.set(Knob::rows, block.rows);
-  knobs.set(Knob::vectors, block.vectors);
-  // Two multiply-adds per cycle are the peak.
-  const bool bytes = type == DType::I32;
-  const double steps = bytes ? k / 4 : k, operations = 2.0 * 2 * width * (bytes ? 4 : 1);
-  tile.seconds = block.cycles * steps * operations / ((bytes ? target.gops_i8 : target.gflops_f32) * 1e9);
-  const double panel = work.column * static_cast<double>(block.vectors * width);
-  // Weights that other kernels' replace in the second-level cache between runs are read ahead, where several blocks of rows share
-  // what that costs, two panels fit, and the product would wait for them; so far ahead that the next kernels' are as well.
-  const double wait = target.dram_gb_per_s > 0 ? work.column * n / (target.dram_gb_per_s * 1e9) : 0;
-  if (setting.weights > l2 && m > kFewestRows && panel <= kPanelShare * l2 && wait > kLeastWait * tile.seconds)
-    knobs.set(Knob::prefetch, std::max<int64_t>(1, static_cast<int64_t>(kAheadShare * l2 / panel)));
-  // A panel that the first-level cache does not hold streams from the second.
-  if (target.l1_ahead_bytes > 0 && panel > static_cast<double>(target.l1d_bytes) / 2)
-    knobs.set(Knob::ahead, std::max<int64_t>(1, target.l1_ahead_bytes / (block.vectors * width * work.element * (type == DType::I32 ? 4 : 1))));
-  // The operand that is larger is streamed once. Panels that the second-level cache holds can be gone through by every
-  // task, for rows of its own.
-  const bool holds = k * n * 4 <= l2 / 2, panels_outside = n > m || !holds;
-  knobs.set(Knob::order, panels_outside ? 0 : 1);
-  if (panels_outside && holds) knobs.set(Knob::parallel, 2);
+  const bool bytes = type == DType::I32, halves = setting.precision == DType::F16 && type == DType::F32 && factor_type(pool, s) == DType::F16;
+  if (bytes) work.extra = 2;  // byte products may need a sum of what flipping signs adds
+  work.element = bytes ? 1 : bits(type) / 8;
+  const auto distance = row_distance(graph, region, s, *axes);
+  work.most_rows = set_rows(target, distance);
+  if (!halves || reads_constant(graph, region, s, layout, false))
+    return vector_tile(target, work, k, {width, bytes ? target.gops_i8 : target.gflops_f32, bytes ? 4 : 1}, setting);
+  // Constants of f16 are made wider as they are read, or all is f16; the first errs less.
+  Work wide = work;
+  work.element = 2;
+  if (reads_constant(graph, region, s, layout, true)) {
+    constexpr double kWiden = 1;
+    wide.element = 2;
+    wide.widening = kWiden;
+  }
+  tile = vector_tile(target, wide, k, {width, target.gflops_f32}, setting);
+  if (const Atom* half = target.half_fma(); half && in_runs(graph, region, s, *axes)) {
+    // Each part is made wider and added, by seven operations.
+    constexpr double kGain = 0.9, kOfPart = 7.0 / 2;
+    constexpr int kPair = 2;
+    work.together = kPair;
+    work.fma += kOfPart * kPair / static_cast<double>(kHalfTerms);
+    work.most_rows = set_rows(target, distance ? std::optional(*distance / 2) : std::nullopt);
+    Tile narrow = vector_tile(target, work, k, {width, half->gops > 0 ? half->gops : 2 * target.gflops_f32, kPair}, setting);
+    narrow.seconds += copied(graph, region, s) / (target.l2_gb_per_s * 1e9);
+    if (narrow.seconds < kGain * tile.seconds) {
+      tile = std::move(narrow);
+      knobs.set(Knob::halves, 1);
+    }
+  }
   return tile;
 }
 

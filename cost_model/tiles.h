@@ -16,10 +16,11 @@ struct Blocks {
   int64_t steps = 0;  // Knob::attach_block
 };
 
-// What is the same for all regions of a graph.
+// What a tile is chosen by, beside the product and the target.
 struct Setting {
   double most_rows = INFINITY;  // of any product
   double weights = 0;           // bytes of all constants, which a run goes through once
+  DType precision = DType::F32;  // of the region: F16 where products of f16 may be summed in f16 (Knob::halves)
 };
 
 struct Tile {

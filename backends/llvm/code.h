@@ -37,6 +37,7 @@ struct Code {
   // AMX in the function in the making: which configuration of the tiles is loaded (0: none), and where sums wait to be stored.
   // Null: it uses none.
   Value *tile_config = nullptr, *tile_sums = nullptr;
+  bool short_functions = false;  // Kernel's, of the one in the making
   std::vector<llvm::Constant*> tile_configs;  // of the module; number n is at n - 1
 
   // The type of a value in a register (bool: i1) and in memory (bool: i8). Narrow floats are their bits.
@@ -70,7 +71,7 @@ Value* emit_arith(Code& code, SOp op, DType type, Value* a, Value* b, Value* c);
 Value* emit_fma(Code& code, Value* a, Value* b, Value* c);
 Value* emit_round(Code& code, SOp op, Value* a);
 
-// math.cpp: exp ... pow of f32 and f64, any width.
+// math.cpp: exp ... pow of f32 and f64, any width. With `short_functions` those that have an f32 form err by up to 2^-18.
 Value* emit_math(Code& code, SOp op, Value* x, Value* y);
 
 }  // namespace tenon::gen

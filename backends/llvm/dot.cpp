@@ -43,7 +43,7 @@ std::optional<Factors> match_factors(ExprPool& pool, const Stmt& tile) {
     if (pool.op(cast) != SOp::Cast) return std::nullopt;
     factors[i] = pool.operands(cast)[0];
     const DType type = pool.type(factors[i]);
-    if (halves ? type != DType::BF16 || pool.op(factors[i]) != SOp::Load : type != DType::U8 && type != DType::I8) return std::nullopt;
+    if (halves ? (type != DType::BF16 && type != DType::F16) || pool.op(factors[i]) != SOp::Load : type != DType::U8 && type != DType::I8) return std::nullopt;
     has_lane[i] = tile.lanes.var.valid() && pool.depends_on(factors[i], tile.lanes.var);
   }
   const size_t a = has_lane[0] ? 1 : 0;
@@ -55,11 +55,12 @@ std::optional<WordDot> match_word_dot(ExprPool& pool, const Stmt& tile) {
   const TileReduce& atom = tile.reduce.back();
   const auto factors = match_factors(pool, tile);
   if (!factors) return std::nullopt;
-  const bool halves = pool.type(factors->a) == DType::BF16;
+  const bool halves = bits(pool.type(factors->a)) == 16, sums_halves = std::ranges::any_of(tile.reduce, &TileReduce::halves);
+  if (halves && (pool.type(factors->a) == DType::F16) != sums_halves) return std::nullopt;
   if (!pool.is_index(atom.extent, halves ? 2 : 4)) return std::nullopt;
   const auto a = as_word(pool, factors->a, atom.var), b = as_word(pool, factors->b, atom.var);
   if (!a || !b) return std::nullopt;
-  return WordDot{*a, *b, halves, !halves && is_signed(pool.type(factors->a)), !halves && is_signed(pool.type(factors->b))};
+  return WordDot{*a, *b, halves, !halves && is_signed(pool.type(factors->a)), !halves && is_signed(pool.type(factors->b)), sums_halves};
 }
 
 namespace {
@@ -195,7 +196,25 @@ Value* half_products(Code& code, Value* a, Value* b, Value* acc) {
 
 }  // namespace
 
+llvm::Type* half_sums_type(Code& code, Value* v) {
+  return llvm::FixedVectorType::get(code.b.getHalfTy(), 2 * std::max(1U, width(v)));
+}
+
+Value* emit_half_sums(Code& code, Value* pairs) {
+  auto& b = code.b;
+  llvm::Type* words = shaped(b.getInt32Ty(), width(pairs) > 2 ? width(pairs) / 2 : 0);
+  Value* bits = b.CreateBitCast(pairs, words);
+  Value* swapped = b.CreateIntrinsic(Intrinsic::fshl, {words}, {bits, bits, llvm::ConstantInt::get(words, 16)});
+  Value* sum = b.CreateBitCast(b.CreateFAdd(pairs, b.CreateBitCast(swapped, pairs->getType())), words);
+  Value* half = b.CreateTrunc(sum, like(sum, b.getInt16Ty()));
+  return b.CreateFPExt(b.CreateBitCast(half, like(half, b.getHalfTy())), like(half, b.getFloatTy()));
+}
+
 Value* emit_word_dot(Code& code, const WordDot& dot, Value* a, Value* b, Value* acc) {
+  if (dot.sums_halves) {
+    auto half = [&](Value* words) { return code.b.CreateBitCast(words, acc->getType()); };
+    return code.b.CreateIntrinsic(Intrinsic::fma, {acc->getType()}, {half(a), half(b), acc});
+  }
   if (dot.halves) return half_products(code, a, b, acc);
   return ByteProducts(code, dot, acc).run(a, b);
 }

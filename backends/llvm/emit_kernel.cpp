@@ -59,6 +59,7 @@ class KernelEmitter {
       : code_(code), b_(code.b), module_(module), kernel_(kernel), aliased_(aliased) {}
 
   void run() {
+    code_.short_functions = kernel_.short_functions;
     std::vector<Phase> parts = phases(kernel_);
     for (size_t i = 0; i < parts.size(); ++i) phase(parts[i], phase_symbol(module_, kernel_, i));
   }

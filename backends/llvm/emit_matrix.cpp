@@ -90,6 +90,7 @@ std::optional<Matrix> match(ExprPool& pool, const Stmt& tile, const Target& targ
   const auto factors = match_products(pool, tile);
   if (factors.empty()) return std::nullopt;
   const DType left = pool.type(factors[0].a), right = pool.type(factors[0].b);
+  if (left == DType::F16) return std::nullopt;
   Matrix m{.products = {}, .halves = left == DType::BF16};
   m.a_signed = !m.halves && is_signed(left);
   m.b_signed = !m.halves && is_signed(right);

@@ -234,11 +234,14 @@ class TileEmitter {
   void partial_sums(size_t depth, Expr extent, ExprPool::Substitution steps,
                     llvm::function_ref<void(const ExprPool::Substitution&)> innermost) {
     auto part = [&](Expr begin, Expr end) {
+      const bool halves = dot_ && dot_->sums_halves;
       Emitter::Values totals = take_state(), zero = totals;
-      for (Value*& v : zero) v = llvm::Constant::getNullValue(v->getType());
+      for (Value*& v : zero) v = llvm::Constant::getNullValue(halves ? half_sums_type(code_, v) : v->getType());
       put_state(zero);
       reduce_range(depth, begin, end, steps, innermost);
       Emitter::Values sums = take_state();
+      if (halves)
+        for (Value*& v : sums) v = emit_half_sums(code_, v);
       for (size_t i = 0; i < sums.size(); ++i)
         sums[i] = combine(tile_.accumulators[i % tile_.accumulators.size()], totals[i], sums[i]);
       put_state(sums);

@@ -11,6 +11,7 @@
 #include "code.h"
 #include "math_poly.h"
 #include "tenon/result.h"
+#include "tenon/short_functions.h"
 
 namespace tenon::gen {
 
@@ -55,6 +56,7 @@ F polynomial(F x, std::span<const double> c) {
 }
 
 bool is_single(F x) { return x.v->getType()->getScalarType()->isFloatTy(); }
+bool is_short(F x) { return x.code->short_functions && is_single(x); }
 bool is_avx512(F x) { return x.code->isa.avx512 && x.v->getType()->isVectorTy() && x.v->getType()->getPrimitiveSizeInBits() == 512; }
 int mantissa(F x) { return is_single(x) ? 23 : 52; }
 int64_t bias(F x) { return is_single(x) ? 127 : 1023; }
@@ -100,9 +102,10 @@ struct Exp {  // exp(x) = 2^n (1 + q), |r| <= ln(2)/2
   F n, shifted;  // the shifted one has n in its low bits
   F q;
 };
-Exp exp_parts(F x, F low) {
+Exp exp_parts(F x, F low, bool relative = false) {  // relative: to q where that is small
   F t = fma(x, x(std::numbers::log2e), x(shifter(x))), n = t - shifter(x);
   F r = fma(n, x(-ln2_low(x)), fma(n, x(-ln2_high(x)), x)) + low;
+  if (is_short(x)) return {n, t, relative ? fma(r * r, polynomial(r, poly::kShortExpm1), r) : r * polynomial(r, poly::kShortExp)};
   F p = is_single(x) ? polynomial(r, poly::kExpF32) : polynomial(r, poly::kExp);
   return {n, t, fma(r * r, p, r)};
 }
@@ -133,7 +136,7 @@ F expm1(F x) {
   auto& b = x.code->b;
   int digits = mantissa(x) + 2;
   F c = clamp_exponent(x);
-  const Exp e = exp_parts(select(c < -2.0 * digits, x(-2.0 * digits), c), x(-0.0));
+  const Exp e = exp_parts(select(c < -2.0 * digits, x(-2.0 * digits), c), x(-0.0), true);
   Value* n = exponent(e);
   Value* few = b.CreateBinaryIntrinsic(Intrinsic::smin, n, integer(x, digits));
   F s = power_of_two(x, few);
@@ -158,7 +161,7 @@ F log_sum(F x, F low) {
   auto [e, f] = log_parts(x);
   F half = f * f * 0.5, y = x;
   if (is_single(x)) {
-    F r = f * f * f * polynomial(f, poly::kLogF32);
+    F r = f * f * f * (is_short(x) ? polynomial(f, poly::kShortLog) : polynomial(f, poly::kLogF32));
     y = fma(e, x(ln2_high(x)), f - (half - (r + fma(e, x(ln2_low(x)), low))));
   } else {
     F s = f / (f + 2.0), s2 = s * s;
@@ -365,27 +368,28 @@ F atanh(F x) {
   F a = abs(x);
   return copysign(log1p(a * 2.0 / (1.0 - a)) * 0.5, x);
 }
-// A polynomial around the nearest quarter, its coefficients looked up by the low bits of the quarter's number.
-F erf_by_pieces(F x) {
+// A polynomial around the nearest quarter, its coefficients looked up by the low bits of the quarter's number: a row per power.
+template <size_t rows>
+F erf_by_pieces(F x, const double (&pieces)[rows][16]) {
   auto& b = x.code->b;
   constexpr double kShifter = 0x1.8p21, kEnd = 3.87;  // added, the last bit is a quarter; erf is 1 from there on
   F a = abs(x), c = select(a > kEnd, x(kEnd), a), t = c + kShifter, d = c - (t - kShifter);
   F y = x(0);
-  for (size_t power = std::size(poly::kErfPieces); power-- > 0;) {
+  for (size_t power = rows; power-- > 0;) {
     std::vector<llvm::Constant*> row;
-    for (double coefficient : poly::kErfPieces[power]) row.push_back(x.code->real(b.getFloatTy(), coefficient));
+    for (double coefficient : pieces[power]) row.push_back(x.code->real(b.getFloatTy(), coefficient));
     F piece = x.with(b.CreateIntrinsic(Intrinsic::x86_avx512_permvar_sf_512, {}, {llvm::ConstantVector::get(row), bits_of(t)}));
-    y = power + 1 == std::size(poly::kErfPieces) ? piece : fma(y, d, piece);
+    y = power + 1 == rows ? piece : fma(y, d, piece);
   }
   return copysign(y, x);
 }
 F erf(F x) {
-  if (is_avx512(x) && is_single(x)) return erf_by_pieces(x);
+  if (is_avx512(x) && is_single(x)) return is_short(x) ? erf_by_pieces(x, poly::kShortErfPieces) : erf_by_pieces(x, poly::kErfPieces);
   F a = abs(x), z = x * x;
   bool single = is_single(x);
-  F small = single ? polynomial(z, poly::kErfF32) : polynomial(z, poly::kErf);
+  F small = is_short(x) ? polynomial(z, poly::kShortErf) : single ? polynomial(z, poly::kErfF32) : polynomial(z, poly::kErf);
   F c = clamp(a, 0, single ? 3.95 : 5.95);
-  F large = 1.0 - exp(-(single ? polynomial(c, poly::kErfcF32) : polynomial(c, poly::kErfc)));
+  F large = 1.0 - exp(-(is_short(x) ? polynomial(c, poly::kShortErfc) : single ? polynomial(c, poly::kErfcF32) : polynomial(c, poly::kErfc)));
   return copysign(select(a < 1.0, a * small, large), x);
 }
 F sigmoid(F x) {
@@ -423,15 +427,11 @@ F pow(F x, F y) {
   return select(one, x(1), r);
 }
 
-bool has_single_form(SOp op) {
-  return op == SOp::Exp || op == SOp::Expm1 || op == SOp::Log || op == SOp::Tanh || op == SOp::Erf || op == SOp::Sigmoid;
-}
-
 }  // namespace
 
 Value* emit_math(Code& code, SOp op, Value* x, Value* y) {
   auto& b = code.b;
-  if (x->getType()->getScalarType()->isFloatTy() && !has_single_form(op)) {
+  if (x->getType()->getScalarType()->isFloatTy() && !has_short_form(op)) {
     llvm::Type* wide = like(x, b.getDoubleTy());
     Value* v = emit_math(code, op, b.CreateFPExt(x, wide), y ? b.CreateFPExt(y, wide) : nullptr);
     return b.CreateFPTrunc(v, x->getType());

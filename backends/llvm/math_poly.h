@@ -60,4 +60,28 @@ inline constexpr double kErfPieces[][16] = {
      0x1.a64792p-8, 0x1.c5e54ep-7, 0x1.5c4166p-7, 0x1.913058p-8, 0x1.6ce98ap-9, 0x1.06c98p-10, 0x1.5f48e6p-12,
      0x1.0f83d4p-13, 0x1.268b28p-17}};
 
+// Of Knob::functions: relative errors below 2^-18, exp's leading 1 alone being exact.
+inline constexpr double kShortExp[] = {0x1.fffba2p-1, 0x1.0003f8p-1, 0x1.57d03ap-3, 0x1.541428p-5};
+inline constexpr double kShortExpm1[] = {0x1.fffe6ep-2, 0x1.555634p-3, 0x1.5705eep-5, 0x1.11383cp-7};
+inline constexpr double kShortLog[] = {0x1.5534a4p-2, -0x1.fed984p-3, 0x1.a2a7d2p-3, -0x1.78fabep-3, 0x1.e29736p-4};
+inline constexpr double kShortErf[] = {0x1.20dd6p0, -0x1.81170cp-2, 0x1.cc2816p-4, -0x1.a0f642p-6, 0x1.ca0fe6p-9};
+inline constexpr double kShortErfc[] = {0x1.515a28fe6a829p-7, 0x1.1717eb94974a5p0, 0x1.62a15763c5ae4p-1,
+    0x1.ffb923f46e72ap-5, -0x1.8941990b9f9f3p-8};
+inline constexpr double kShortErfPieces[][16] = {
+    {0, 0x1.1af54ep-2, 0x1.0a7ef6p-1, 0x1.6c1c98p-1, 0x1.af767ap-1, 0x1.d8865ep-1, 0x1.eea556p-1, 0x1.f92d08p-1,
+     0x1.fd9ae2p-1, 0x1.ff4048p-1, 0x1.ffcaa8p-1, 0x1.fff2dp-1, 0x1.fffd1ap-1, 0x1.ffff7p-1, 0x1.ffffe8p-1,
+     0x1.fffffcp-1},
+    {0x1.20dd3cp0, 0x1.0f5cbp0, 0x1.c1efb8p-1, 0x1.492ecap-1, 0x1.a9135p-2, 0x1.e46712p-3, 0x1.e724a4p-4,
+     0x1.b05428p-5, 0x1.529776p-6, 0x1.d4069cp-8, 0x1.1d7368p-9, 0x1.334472p-11, 0x1.23def2p-13, 0x1.e94dep-16,
+     0x1.69ebd2p-18, 0x1.d87396p-21},
+    {0, -0x1.0f5b8p-2, -0x1.c1eea8p-2, -0x1.edc5bap-2, -0x1.a91132p-2, -0x1.2ec0dp-2, -0x1.6d5e36p-3,
+     -0x1.7a4fe2p-4, -0x1.52a79ep-5, -0x1.075db4p-6, -0x1.6462f8p-8, -0x1.a73562p-10, -0x1.afcffap-12,
+     -0x1.99d33ep-14, -0x1.b4a054p-16, -0x1.fd341p-20},
+    {-0x1.7f5b4ap-2, -0x1.3afec6p-2, -0x1.2baa52p-3, 0x1.a5f8b4p-6, 0x1.18a012p-3, 0x1.553a7ep-3, 0x1.1b9128p-3,
+     0x1.71ce1cp-4, 0x1.8d207ep-5, 0x1.67577ap-6, 0x1.158934p-7, 0x1.70e41p-9, 0x1.a8307ep-11, 0x1.a79c2p-13,
+     0x1.706cb8p-15, 0x1.179d18p-17},
+    {0, 0x1.020064p-3, 0x1.74c548p-3, 0x1.33cbf2p-3, 0x1.1b1a94p-4, -0x1.67a6cp-8, -0x1.67bbfap-5, -0x1.86a512p-5,
+     -0x1.17b456p-5, -0x1.35cf5p-6, -0x1.290122p-7, -0x1.a059a2p-9, -0x1.65061cp-10, -0x1.30cd82p-13,
+     0x1.367a0ep-12, -0x1.6a2b7ep-14}};
+
 }  // namespace tenon::gen::poly

@@ -59,6 +59,7 @@ class Models {
 
   Value* fused(llvm::IntrinsicInst* call) {
     llvm::Type* scalar = call->getType()->getScalarType();
+    if (scalar->isHalfTy()) return fused_halves(call);
     auto model = code_.module.getOrInsertFunction(scalar->isFloatTy() ? "tn_isa_fma_f32" : "tn_isa_fma_f64",
                                                   llvm::FunctionType::get(scalar, {scalar, scalar, scalar}, false));
     auto lane = [&](auto pick) { return b_.CreateCall(model, {pick(0), pick(1), pick(2)}); };
@@ -68,6 +69,23 @@ class Models {
     for (unsigned i = 0; i < w; ++i)
       v = b_.CreateInsertElement(v, lane([&](unsigned k) { return b_.CreateExtractElement(call->getArgOperand(k), i); }), i);
     return v;
+  }
+
+  // Halves are passed as their bits: not every machine has them in registers.
+  Value* fused_halves(llvm::IntrinsicInst* call) {
+    llvm::Type *word = b_.getInt32Ty(), *bits = b_.getInt16Ty();
+    auto model = code_.module.getOrInsertFunction("tn_isa_fma_f16", llvm::FunctionType::get(word, {word, word, word}, false));
+    auto lane = [&](auto pick) {
+      auto of = [&](unsigned k) { return b_.CreateZExt(pick(k), word); };
+      return b_.CreateTrunc(b_.CreateCall(model, {of(0), of(1), of(2)}), bits);
+    };
+    Value* in[3];
+    for (unsigned k = 0; k < 3; ++k) in[k] = b_.CreateBitCast(call->getArgOperand(k), like(call, bits));
+    const unsigned w = width(call);
+    if (w == 0) return b_.CreateBitCast(lane([&](unsigned k) { return in[k]; }), call->getType());
+    Value* v = llvm::PoisonValue::get(like(call, bits));
+    for (unsigned i = 0; i < w; ++i) v = b_.CreateInsertElement(v, lane([&](unsigned k) { return b_.CreateExtractElement(in[k], i); }), i);
+    return b_.CreateBitCast(v, call->getType());
   }
 
   Code& code_;
@@ -89,7 +107,8 @@ void use_models(Code& code, const llvm::TargetMachine& machine, const Target& ta
       if (auto* call = llvm::dyn_cast<llvm::IntrinsicInst>(&i)) {
         const llvm::Intrinsic::ID id = call->getIntrinsicID();
         if (id == llvm::Intrinsic::x86_sse_ldmxcsr || id == llvm::Intrinsic::x86_sse_stmxcsr) continue;  // of every x86-64
-        const bool fma = id == llvm::Intrinsic::fma && !target.fuses();
+        const bool halves = call->getType()->getScalarType()->isHalfTy();
+        const bool fma = id == llvm::Intrinsic::fma && (halves ? !target.half_fma() : !target.fuses());
         if (fma || call->getCalledFunction()->getName().starts_with("llvm.x86.")) calls.push_back(call);
       }
   }

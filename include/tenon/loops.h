@@ -47,6 +47,9 @@ struct TileReduce {
   // Loop, sums only: so many iterations, a multiple of `unroll`, make a partial sum that starts at 0 and is added
   // to the accumulator at its end; 0: one running sum. Rounding errors grow with the parts, not with the whole.
   int64_t partial = 0;
+  // Products of f16 inside of an Atom of two: the partial sum's even and odd steps are summed in f16, each step rounded once, and
+  // the two sums are added in f16 (Knob::halves).
+  bool halves = false;
 };
 
 struct TileStore {
@@ -101,6 +104,12 @@ struct Stmt {
   std::vector<Expr> scalars = {};
 };
 
+// The two loads of f16 whose product one sum of f32 adds, a and b of acc + cast(a) * cast(b): what TileReduce::halves takes.
+struct HalfProduct {
+  Expr a, b;
+};
+std::optional<HalfProduct> half_product(const ExprPool& pool, std::span<const Accumulator> accumulators);
+
 struct Kernel {
   std::string name;                    // a C identifier that names the nodes it comes from
   ExprPool pool;
@@ -108,6 +117,7 @@ struct Kernel {
   std::vector<Expr> symbols;           // dim symbols used, in the order of the call's arguments
   std::vector<Stmt> body;              // a leading parallel For makes tasks; extent over symbols only
   std::vector<NodeRef> origins;
+  bool short_functions = false;        // Knob::functions: functions of f32 within 2^-18
 };
 
 // Part: memory of another buffer, from an offset on.

@@ -52,6 +52,8 @@ struct BoundInput {
   std::span<const Tensor> results;         // the reference's
   DType rounded = DType::F32;  // what f32 operands of the product are rounded to; F32: they are not
   int64_t winograd = 0;        // Knob::winograd of the region; convolutions that it does not fit are not touched by it
+  int64_t halves = 0;          // terms of its partial sums in f16 (Knob::halves); 0: sums are of f32
+  bool short_functions = false;  // Knob::functions of the region
 };
 using BoundFn = std::vector<Tensor> (*)(const BoundInput& in);
 

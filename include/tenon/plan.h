@@ -53,7 +53,7 @@ struct RegionPlan {
   std::vector<int> nodes;                             // indices into graph.nodes, ascending
   std::vector<std::pair<ValueId, Placement>> placed;  // values made inside; outputs of the region are Root
   Schedule schedule;
-  DType precision = DType::F32;                       // that operands of f32 products are rounded to: F32 (none) or BF16
+  DType precision = DType::F32;                       // that operands of f32 products are rounded to: F32 (none), BF16 or F16
   Provider provider = Provider::Own;
 };
 
@@ -72,6 +72,9 @@ enum class Precision : uint8_t { Strict, Fast, Bf16, Fp16 };
 // ... and --providers: none, where the target file says that it pays, wherever it is legal.
 enum class Providers : uint8_t { None, OneDnn, OneDnnEverywhere };
 
+// Terms of a sum in f16 where Knob::halves says so and Knob::k_block nothing, and the most that it may say.
+inline constexpr int64_t kHalfTerms = 128, kMostHalfTerms = 256;
+
 struct Plan {
   std::string target;
   std::string graph_hash;                             // of the printed graph
@@ -84,6 +87,9 @@ struct Plan {
 
 // The region's statements as index expressions, inlined values substituted (src/ops/build_region.cpp).
 Result<Region> build_region(const Graph& graph, const RegionPlan& region);
+
+// Whether a constant that a product of the region reads has a number that is finite and, rounded to the type, is not.
+bool overflows(const Graph& graph, const Region& region, DType to);
 
 // What a policy may know of a region before it is lowered (src/ops/space.cpp).
 struct ContractionAxes {

@@ -52,6 +52,11 @@ struct Target {
   }
   bool has(std::string_view atom) const { return std::ranges::find(atoms, atom, &Atom::name) != atoms.end(); }
   bool fuses() const { return has("fma"); }  // multiplies and adds with one rounding
+  // Multiplies and adds f16 in f16; null: not so.
+  const Atom* half_fma() const {
+    auto it = std::ranges::find_if(atoms, [](const Atom& atom) { return atom.name == "fma" && atom.acc == DType::F16; });
+    return it == atoms.end() ? nullptr : &*it;
+  }
 };
 
 Result<Target> load_target(const std::string& name);       // a name, a path to a .toml, or "native"

@@ -46,7 +46,8 @@ class ShapeChooser {
     }
     shape.lanes = width * vectors_of(knobs);
     shape.rows = nest.reduces() ? (knobs[Knob::rows] ? knobs[Knob::rows] : (shape.lanes_reduce ? 1 : 4)) : 1;
-    shape.atom_k = atom_steps(pool, nest, shape);
+    shape.halves = knobs[Knob::halves] == 1 && !shape.lanes_reduce && in_.target.half_fma() && sums_halves(pool, nest, shape);
+    shape.atom_k = shape.halves ? kPair : atom_steps(pool, nest, shape);
     if (knobs[Knob::matrix] == 1) choose_matrix(pool, nest, shape);
     return shape;
   }
@@ -115,7 +116,7 @@ class ShapeChooser {
   // Products of bytes are summed four at a time: every backend has an instruction or a short sequence for it.
   int64_t atom_steps(ExprPool& pool, Nest& nest, const TileShape& shape) {
     if (!nest.reduces() || shape.lanes_reduce) return 1;
-    if (is_narrow_product(pool, nest.accumulators)) return pair_steps(pool, nest, shape);
+    if (is_narrow_product(pool, nest.accumulators)) return takes_pairs(pool, nest, shape, *narrow_product(pool, nest.accumulators)) ? kPair : 1;
     if (pool.type(nest.accumulators[0].var) != DType::I32) return 1;
     auto product = match_product(pool, nest.accumulators);
     if (!product) return 1;
@@ -132,14 +133,22 @@ class ShapeChooser {
   }
 
   // Products of bf16 are summed in pairs: narrow_operands has laid them out for it.
-  int64_t pair_steps(ExprPool& pool, Nest& nest, const TileShape& shape) {
-    auto [a, b] = *narrow_product(pool, nest.accumulators);
+  bool takes_pairs(ExprPool& pool, Nest& nest, const TileShape& shape, Product product) {
+    auto [a, b] = product;
     if (!pool.depends_on(b, shape.lane)) std::swap(a, b);
     const Expr inner = nest.reduce_axes.back();
     const auto extent = pool.as_int(pool.var(inner).extent);
     const auto step = coefficient(pool, pool.operands(a)[0], inner);
-    const bool pairs = extent && *extent % kPair == 0 && !pool.depends_on(a, shape.lane) && step && pool.is_index(*step, 1);
-    return pairs ? kPair : 1;
+    return extent && *extent % kPair == 0 && !pool.depends_on(a, shape.lane) && step && pool.is_index(*step, 1);
+  }
+
+  // Those of f16 as well, whether narrow_operands or the model made them so: then the constant is packed in pairs.
+  bool sums_halves(ExprPool& pool, Nest& nest, const TileShape& shape) {
+    const auto product = half_product(pool, nest.accumulators);
+    if (!product || !takes_pairs(pool, nest, shape, {product->a, product->b})) return false;
+    const Expr b = pool.depends_on(product->b, shape.lane) ? product->b : product->a;
+    const auto across = coefficient(pool, pool.operands(b)[0], shape.lane);
+    return in_.is_constant(pool.buffer(b)) || (across && pool.is_index(*across, kPair));
   }
 
   // Depthwise: the taps along a row of the window, where the target sums words of unsigned and signed bytes.

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "nest.h"
+#include "tenon/short_functions.h"
 #include "tenon/winograd.h"
 
 namespace tenon {
@@ -43,8 +44,10 @@ class RegionLowering {
       auto taps = padded_taps(region_, region_.pool, region_.statements[i]);
       const std::function<bool(BufferId)> constant = [&](BufferId b) { return is_constant(b); };
       const bool splits = attach == 0 && knobs[Knob::matrix] == 1 && target_.has("tdpbf16ps");
-      i += narrow_operands(region_, i, places_, knobs[Knob::pack_b], splits ? knobs[Knob::parts] : 1, constant);
-      if (!is_narrow_product(region_.pool, region_.statements[i].accumulators))
+      const bool halves = knobs[Knob::halves] == 1 && target_.half_fma();
+      const size_t narrowed = narrow_operands(region_, i, places_, {knobs[Knob::pack_b], splits ? knobs[Knob::parts] : 1, halves}, constant);
+      i += narrowed;
+      if (narrowed == 0 && !is_narrow_product(region_.pool, region_.statements[i].accumulators))
         i += prepare_operands(region_, i, places_, knobs[Knob::pack_b], lanes_of(region_, region_.statements[i], knobs, target_), constant);
       knobs_.resize(i + 1, &knobs);
       padded_.resize(i);
@@ -317,7 +320,7 @@ class RegionLowering {
     auto extent = pool.as_int(pool.var(shape.lane).extent);
     int64_t block = rest == pool.index(0) ? shape.lanes : extent.value_or(0);
     bool whole = block > 0 && pool.is_index(pool.mod(rest, pool.index(block)), 0);
-    const int64_t word = region_.buffers[pool.buffer(load)].type == DType::BF16 ? kPair : kBytesPerWord;
+    const int64_t word = bits(region_.buffers[pool.buffer(load)].type) == 16 ? kPair : kBytesPerWord;
     Layout layout;
     auto first_reduced = std::ranges::find_if(order, [&](int d) { return rank_of(d) > 0; });
     for (auto it = order.begin(); it != first_reduced; ++it) layout.parts.push_back({*it, 1, 0});
@@ -347,6 +350,7 @@ class RegionLowering {
     k.buffers = {};
     std::vector<bool> read(region_.buffers.size()), written(region_.buffers.size());
     visit(k.body, read, written);
+    k.short_functions = variant_.knobs[Knob::functions] == 1 && has_short_functions(k.body);
     std::unordered_map<int64_t, int64_t> renumber;
     for (int pass = 0; pass < 2; ++pass)  // params, then folded temporaries
       for (size_t i = 0; i < region_.buffers.size(); ++i) {
@@ -399,6 +403,15 @@ class RegionLowering {
       if (t.condition.valid()) f(t.condition);
     }
     for (Expr& e : s.scalars) f(e);
+  }
+
+  bool has_short_functions(std::vector<Stmt>& body) {
+    bool found = false;
+    for (Stmt& s : body) {
+      each_expr(s, [&](Expr e) { found = found || has_short_form(kernel().pool, e); });
+      found = found || has_short_functions(s.body) || has_short_functions(s.otherwise);
+    }
+    return found;
   }
 
   void visit(std::vector<Stmt>& body, std::vector<bool>& read, std::vector<bool>& written) {

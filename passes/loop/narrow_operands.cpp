@@ -1,4 +1,4 @@
-// Products whose operands are rounded to bf16 (build_region) read them as bf16, and with Knob::parts those of f32 as three
+// Products whose operands are rounded to bf16 or f16 (build_region) read them as such, and with Knob::parts those of f32 as three
 // parts of bf16 whose sum they are, for six products that lose nothing that f32 would keep: a constant is rounded while it is packed,
 // anything else in a copy before the product, in the order in which instructions want it. Pairs of the reduction's last
 // axis lie beside each other: [rows..., k] and [k/2, lanes, k%2]. An odd k gets a zero at its end.
@@ -12,11 +12,11 @@ namespace {
 
 constexpr int64_t kLeastInParts = 12;  // terms of a sum: for fewer, six products would round more often than one (docs/accuracy.md)
 
-// x of cast(cast(x, bf16), f32).
-Expr rounded_operand(const ExprPool& pool, Expr factor) {
+// x of cast(cast(x, to), f32).
+Expr rounded_operand(const ExprPool& pool, Expr factor, DType to) {
   if (pool.op(factor) != SOp::Cast || pool.type(factor) != DType::F32) return {};
   Expr narrow = pool.operands(factor)[0];
-  if (pool.op(narrow) != SOp::Cast || pool.type(narrow) != DType::BF16) return {};
+  if (pool.op(narrow) != SOp::Cast || pool.type(narrow) != to) return {};
   Expr wide = pool.operands(narrow)[0];
   return pool.type(wide) == DType::F32 ? wide : Expr{};
 }
@@ -27,17 +27,15 @@ class Narrower {
       : region_(region), pool_(region.pool), index_(statement), places_(places), is_constant_(is_constant) {}
 
   // `parts`: 3, or 1 for operands that are rounded.
-  size_t run(int64_t pack_b, int64_t parts) {
+  size_t run(int64_t pack_b, DType type, int64_t parts = 1) {
+    type_ = type;
     parts_ = parts;
-    constexpr int64_t kNever = 2;
     auto product = match_product(pool_, statement().accumulators);
     if (!product || statement().scan || statement().condition.valid() || statement().reduce_axes.empty()) return 0;
     Expr a = operand(product->a), b = operand(product->b);
     if (!a.valid() || !b.valid()) return 0;
-    const Nest nest = flatten(region_, pool_, statement(), places_);
-    const Expr lane = unit_stride_axis(pool_, nest.offset, nest.axes);
-    if (!lane.valid() || pool_.depends_on(a, lane) == pool_.depends_on(b, lane)) return 0;
-    if (pool_.depends_on(a, lane)) std::swap(a, b);
+    const Expr lane = lane_of_one(a, b);
+    if (!lane.valid()) return 0;
     if (parts_ > 1 && !pool_.as_int(pool_.var(lane).extent)) return 0;
     if (is_plain_constant(a) || (pack_b == kNever && !is_plain_constant(b))) return 0;
     Expr k = choose_k(a, b);
@@ -52,11 +50,36 @@ class Narrower {
     return index_ - first;
   }
 
+  // What is still to be rounded to f16 is not, but that a constant along the lanes is stored so and read as f32.
+  void widen() {
+    type_ = DType::F16;
+    auto product = match_product(pool_, statement().accumulators);
+    if (!product) return;
+    Expr a = rounded_operand(pool_, product->a, type_), b = rounded_operand(pool_, product->b, type_);
+    if (!a.valid() && !b.valid()) return;
+    if (!a.valid()) a = product->a;
+    if (!b.valid()) b = product->b;
+    if (lane_of_one(a, b).valid() && is_plain_constant(b) && pool_.type(b) == DType::F32) b = pool_.cast(constant(b), DType::F32);
+    Accumulator& sum = statement().accumulators[0];
+    sum.update = pool_.binary(SOp::Add, sum.var, pool_.binary(SOp::Mul, a, b));
+  }
+
  private:
+  static constexpr int64_t kNever = 2;  // of Knob::pack_b
+
   Statement& statement() { return region_.statements[index_]; }
 
+  // The vector axis, where one operand alone varies with it: `b` from here on. Invalid: there is none.
+  Expr lane_of_one(Expr& a, Expr& b) {
+    const Nest nest = flatten(region_, pool_, statement(), places_);
+    const Expr lane = unit_stride_axis(pool_, nest.offset, nest.axes);
+    if (!lane.valid() || pool_.depends_on(a, lane) == pool_.depends_on(b, lane)) return {};
+    if (pool_.depends_on(a, lane)) std::swap(a, b);
+    return lane;
+  }
+
   Expr operand(Expr factor) {
-    if (parts_ == 1) return rounded_operand(pool_, factor);
+    if (parts_ == 1) return rounded_operand(pool_, factor, type_);
     return pool_.type(factor) == DType::F32 && pool_.op(factor) != SOp::Cast ? factor : Expr{};
   }
 
@@ -91,10 +114,10 @@ class Narrower {
     s.accumulators.push_back(whole);
   }
 
-  // One number of bf16, or a part of one of f32 (pack_rounded of layout.h).
+  // One number of the type, or a part of one of f32 (pack_rounded of layout.h).
   Expr narrowed(Expr x, int64_t part) {
     auto nearest = [&](Expr e) { return pool_.cast(pool_.cast(e, DType::BF16), DType::F32); };
-    if (parts_ == 1) return pool_.cast(x, DType::BF16);
+    if (parts_ == 1) return pool_.cast(x, type_);
     auto is_infinite = [&](Expr e) { return pool_.make(SOp::IsInf, DType::Bool, std::array{e}); };
     const Expr bits = pool_.make(SOp::Bitcast, DType::U32, std::array{x}), high = pool_.constant_int(DType::U32, 0xFFFF0000);
     const Expr cut = pool_.make(SOp::Bitcast, DType::F32, std::array{pool_.binary(SOp::And, bits, high)});
@@ -148,17 +171,17 @@ class Narrower {
   Expr constant(Expr load) {
     const RegionBuffer& source = region_.buffers[pool_.buffer(load)];
     RegionBuffer narrow = source;
-    narrow.name += "_bf16";
-    narrow.type = DType::BF16;
+    narrow.name += '_' + std::string(spelling(type_));
+    narrow.type = type_;
     if (parts_ > 1) narrow.dims.insert(narrow.dims.begin(), pool_.index(parts_));
     const BufferId id = region_.buffers.push(std::move(narrow));
     places_.push({places_[pool_.buffer(load)].layout});
     std::vector<Expr> indices(pool_.operands(load).begin(), pool_.operands(load).end());
     if (parts_ > 1) indices.insert(indices.begin(), pool_.index(0));
-    return pool_.load(id, DType::BF16, indices);
+    return pool_.load(id, type_, indices);
   }
 
-  // T[axes that e varies with] = bf16(e), k innermost; with a lane, [..., k/2, lane, k%2].
+  // T[axes that e varies with] = e as the type, k innermost; with a lane, [..., k/2, lane, k%2].
   Expr copy(Expr e, Expr k, Expr lane) {
     const Statement& s = statement();
     std::vector<Expr> axes;
@@ -264,7 +287,7 @@ class Narrower {
     }
     std::vector<Expr> loads;
     pool_.collect_loads(of, loads);
-    RegionBuffer buffer{(loads.empty() ? "x" : region_.buffers[pool_.buffer(loads[0])].name) + "_bf16", {}, DType::BF16, std::move(dims), false, false};
+    RegionBuffer buffer{(loads.empty() ? "x" : region_.buffers[pool_.buffer(loads[0])].name) + '_' + std::string(spelling(type_)), {}, type_, std::move(dims), false, false};
     made.out = region_.buffers.push(std::move(buffer));
     places_.push({});
     const BufferId id = made.out;
@@ -275,7 +298,7 @@ class Narrower {
       if (parts_ > 1) one.indices.insert(one.indices.begin(), pool_.index(i));
       region_.statements.insert(region_.statements.begin() + static_cast<ptrdiff_t>(index_), std::move(one));
     }
-    return pool_.load(id, DType::BF16, indices);
+    return pool_.load(id, type_, indices);
   }
 
   Region& region_;
@@ -283,17 +306,23 @@ class Narrower {
   size_t index_;
   Store<BufferId, BufferPlace>& places_;
   const std::function<bool(BufferId)>& is_constant_;
+  DType type_ = DType::BF16;
   int64_t parts_ = 1;
   Expr extent_ = {};  // of k, before it was made even
 };
 
 }  // namespace
 
-size_t narrow_operands(Region& region, size_t statement, Store<BufferId, BufferPlace>& places, int64_t pack_b, int64_t parts,
+size_t narrow_operands(Region& region, size_t statement, Store<BufferId, BufferPlace>& places, const Narrowing& how,
                        const std::function<bool(BufferId)>& is_constant) {
-  const size_t inserted = Narrower(region, statement, places, is_constant).run(pack_b, 1);
-  if (parts == 1 || is_narrow_product(region.pool, region.statements[statement + inserted].accumulators)) return inserted;
-  return Narrower(region, statement, places, is_constant).run(pack_b, parts);
+  size_t inserted = 0;
+  auto narrower = [&] { return Narrower(region, statement + inserted, places, is_constant); };
+  if (how.halves) inserted += narrower().run(how.pack_b, DType::F16);
+  narrower().widen();
+  inserted += narrower().run(how.pack_b, DType::BF16);
+  if (how.parts > 1 && !is_narrow_product(region.pool, region.statements[statement + inserted].accumulators))
+    inserted += narrower().run(how.pack_b, DType::BF16, how.parts);
+  return inserted;
 }
 
 std::optional<Product> narrow_product(const ExprPool& pool, std::span<const Accumulator> accumulators) {

@@ -107,16 +107,21 @@ void sort_by_stride(ExprPool& pool, std::vector<Expr>& axes, Expr offset);
 size_t prepare_operands(Region& region, size_t statement, Store<BufferId, BufferPlace>& places, int64_t pack_b, int64_t lanes,
                         const std::function<bool(BufferId)>& is_constant);
 
+struct Narrowing {
+  int64_t pack_b = 0, parts = 1;  // knobs
+  bool halves = false;            // Knob::halves, and the target has what it needs
+};
 // Operands of a product that are rounded to bf16 as bf16 buffers, pairs of the reduction's last axis beside each other. Run
 // before prepare_operands. With a Knob::pack_b that forbids copies of the vector operand they are rounded where they are read,
-// unless that is a constant. Returns how many statements were inserted.
-size_t narrow_operands(Region& region, size_t statement, Store<BufferId, BufferPlace>& places, int64_t pack_b, int64_t parts,
+// unless that is a constant. With `halves` the same holds of f16; else constants along the lanes are f16, and other operands stay as they
+// are, which errs less. Returns how many statements were inserted.
+size_t narrow_operands(Region& region, size_t statement, Store<BufferId, BufferPlace>& places, const Narrowing& how,
                        const std::function<bool(BufferId)>& is_constant);
 // A sum in f32 of products of two loads of bf16, or of three parts of both: the loads, of some part.
 std::optional<Product> narrow_product(const ExprPool& pool, std::span<const Accumulator> accumulators);
 bool is_narrow_product(const ExprPool& pool, std::span<const Accumulator> accumulators);
 
-constexpr int64_t kPair = 2;          // of bf16, in a word
+constexpr int64_t kPair = 2;          // of bf16 or f16, in a word
 constexpr int64_t kBytesPerWord = 4;
 
 // The statement's axes, those of its result first.
@@ -152,6 +157,7 @@ struct TileShape {
   int64_t ahead = 0;            // Knob::ahead
   int64_t atom_k = 1;           // steps that one instruction sums
   bool matrix = false;          // Knob::matrix
+  bool halves = false;          // Knob::halves
 };
 
 // What a shape is chosen by, beside the nest and its knobs.

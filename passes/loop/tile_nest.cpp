@@ -258,6 +258,7 @@ class Tiler {
     if (shape_.k_block == 0 && is_narrow_product(pool_, tile.accumulators)) return;
     auto is_sum = [&](const Accumulator& a) { return a.monoid == Monoid::Sum && is_float(pool_.type(a.var)); };
     if (tile.lanes_reduce || !std::ranges::all_of(tile.accumulators, is_sum)) return;
+    if (shape_.halves) return part_halves(tile);
     int64_t total = 1;
     for (const TileReduce& r : tile.reduce) total *= pool_.as_int(r.extent).value_or(kTypical);
     const bool keeps_registers = reuses_operand(tile) && !tile.rows.empty();
@@ -265,16 +266,32 @@ class Tiler {
     int64_t part = keeps_registers ? (total <= shape_.part ? total : half) : static_cast<int64_t>(std::sqrt(static_cast<double>(total)));
     if (shape_.k_block > 0) part = shape_.k_block;
     else if (total <= kLeast) return;
+    take_parts(tile, part);
+  }
+
+  // Gives the innermost loop that makes sums longer than `part` as many iterations as come closest; null: there is none.
+  TileReduce* take_parts(Stmt& tile, int64_t part) {
     int64_t inside = 1;
     for (size_t i = tile.reduce.size(); i-- > 0;) {
       TileReduce& r = tile.reduce[i];
       const auto extent = pool_.as_int(r.extent);
       if (r.kind == ReduceKind::Loop && (!extent || inside * *extent > part)) {
         r.partial = std::max<int64_t>(1, part / inside);
-        return;
+        return &r;
       }
       inside *= *extent;
     }
+    return nullptr;
+  }
+
+  // All of a sum of f16 is made of parts: a short one is one part.
+  void part_halves(Stmt& tile) {
+    TileReduce* r = take_parts(tile, shape_.k_block > 0 ? shape_.k_block : kHalfTerms);
+    if (!r && tile.reduce.front().kind == ReduceKind::Loop) {
+      r = &tile.reduce.front();
+      r->partial = *pool_.as_int(r->extent);
+    }
+    if (r) r->halves = true;
   }
 
   // A panel that comes later is asked for while this one is used: each block of rows asks for an equal share of it, each step

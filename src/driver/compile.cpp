@@ -7,6 +7,7 @@
 
 #include "cache.h"
 #include "files.h"
+#include "beyond_f16.h"
 #include "islands.h"
 #include "lowered.h"
 #include "package.h"
@@ -176,7 +177,11 @@ Result<Plan> make_plan(const Graph& graph, const Target& target, const CompileOp
     for (Diag& d : fits.error()) d.file = options.schedule;
     return std::unexpected(std::move(fits).error());
   }
-  if (options.policy == "rules") return rules_policy(graph, target, options.precision, options.providers);
+  if (options.policy == "rules") {
+    auto plan = rules_policy(graph, target, options.precision, options.providers);
+    if (plan && options.warn && options.precision == Precision::Fp16) std::ranges::for_each(beyond_f16(graph, *plan), options.warn);
+    return plan;
+  }
   return fail(Code::E0601, "--policy " + options.policy + " is not known", "the policies are: rules");
 }
 

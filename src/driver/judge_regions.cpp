@@ -24,7 +24,7 @@ class Judge {
       auto it = errors_.find(v);
       errors.push_back(it == errors_.end() ? nullptr : &it->second);
     }
-    std::vector<Tensor> bounds = error_bounds({in, errors, values, precision_of(in), winograd_of(in)});
+    std::vector<Tensor> bounds = error_bounds({in, errors, values, precision_of(in), winograd_of(in), halves_of(in), short_functions_of(in)});
     const RegionPlan* done = nullptr;
     for (size_t k = 0; k < values.size(); ++k) {
       const ValueId v = in.node.outputs[k];
@@ -63,6 +63,28 @@ class Judge {
       if (auto it = regions->find(in.node.outputs[0]); it != regions->end())
         for (const Variant& variant : it->second->schedule.variants) m = std::max(m, variant.knobs[Knob::winograd]);
     return m;
+  }
+
+  // The longest sum in f16 that some variant of the region makes of the node's products; 0: none.
+  int64_t halves_of(const EvalInput& in) const {
+    int64_t terms = 0;
+    auto note = [&](const Knobs& knobs) {
+      if (knobs[Knob::halves] == 1) terms = std::max(terms, knobs[Knob::k_block] > 0 ? knobs[Knob::k_block] : kHalfTerms);
+    };
+    for (const auto* regions : {&roots_, &inner_})
+      if (auto it = regions->find(in.node.outputs[0]); it != regions->end())
+        for (const Variant& variant : it->second->schedule.variants) {
+          note(variant.knobs);
+          for (const auto& [value, knobs] : variant.producers) note(knobs);
+        }
+    return terms;
+  }
+
+  bool short_functions_of(const EvalInput& in) const {
+    for (const auto* regions : {&roots_, &inner_})
+      if (auto it = regions->find(in.node.outputs[0]); it != regions->end())
+        return std::ranges::any_of(it->second->schedule.variants, [](const Variant& variant) { return variant.knobs[Knob::functions] == 1; });
+    return false;
   }
 
   // The longest sum of the region so far.

@@ -153,6 +153,19 @@ uint16_t nearest_bf16(float x) {
   return static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 }
 
+// As float_bits(DType::F16, x). Below 2^-14, where the steps are of one size, an addition rounds.
+uint16_t nearest_f16(float x) {
+  const auto bits = std::bit_cast<uint32_t>(x), sign = bits >> 16 & 0x8000, magnitude = bits & 0x7FFFFFFF;
+  constexpr uint32_t kLeastNormal = 113u << 23, kOverflow = 0x477FF000, kInfinity = 0x7F800000, kRebias = 112u << 23;
+  if (magnitude > kInfinity) return static_cast<uint16_t>(sign | 0x7E00);
+  if (magnitude >= kOverflow) return static_cast<uint16_t>(sign | 0x7C00);
+  if (magnitude < kLeastNormal) {
+    constexpr float kShift = 0.5F;  // its last bit is 2^-24
+    return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + kShift) - std::bit_cast<uint32_t>(kShift)));
+  }
+  return static_cast<uint16_t>(sign | ((magnitude - kRebias + 0xFFF + (magnitude >> 13 & 1)) >> 13));
+}
+
 // Part `part` of x: pack_rounded of src/ir/layout.cpp.
 uint16_t part_of(float x, int64_t part) {
   for (;; --part) {
@@ -163,7 +176,7 @@ uint16_t part_of(float x, int64_t part) {
   }
 }
 
-// f32 as bf16.
+// f32 as 16 bits.
 template <class Convert>
 void move_rounded(const Packer::Box& box, const std::byte* source, std::byte* target, Convert convert) {
   constexpr int64_t kTile = 16;
@@ -249,7 +262,8 @@ void pack_constant(const PackedConstant& packed, const Constant& constant, std::
   if (std::ranges::find(packed.dims, 0) != packed.dims.end()) return;
   Packer packer(packed, constant.splat);
   if (packed.rounded) {
-    TENON_CHECK(constant.type == DType::F32 && *packed.rounded == DType::BF16, "constants are rounded from f32 to bf16");
+    TENON_CHECK(constant.type == DType::F32 && (*packed.rounded == DType::BF16 || *packed.rounded == DType::F16), "constants are rounded from f32 to bf16 or f16");
+    if (*packed.rounded == DType::F16) return packer.walk([&](const Packer::Box& box) { move_rounded(box, constant.bytes.data, out.data(), nearest_f16); });
     const auto part_bytes = static_cast<size_t>(packed.bytes / packed.parts);
     for (int64_t part = 0; part < packed.parts; ++part) {
       std::byte* to = out.data() + static_cast<size_t>(part) * part_bytes;

@@ -105,14 +105,15 @@ class Packager {
   RuntimePart model_part() const { return dispatches() ? RuntimePart::Dispatch : calls_onednn() ? RuntimePart::Onednn : RuntimePart::Model; }
   // What the plan says, whoever wrote it.
   Precision precision() const {
-    const bool rounds = std::ranges::any_of(first_.plan.regions, [](const RegionPlan& region) { return region.precision == DType::BF16; });
-    if (rounds) return Precision::Bf16;
-    const bool filters = std::ranges::any_of(in_.levels, [](const PackageLevel& level) {
+    auto rounds = [&](DType to) { return std::ranges::any_of(first_.plan.regions, [&](const RegionPlan& region) { return region.precision == to; }); };
+    if (rounds(DType::BF16)) return Precision::Bf16;
+    if (rounds(DType::F16)) return Precision::Fp16;
+    const bool is_fast = std::ranges::any_of(in_.levels, [](const PackageLevel& level) {
       return std::ranges::any_of(level.plan.regions, [](const RegionPlan& region) {
-        return std::ranges::any_of(region.schedule.variants, [](const Variant& variant) { return variant.knobs[Knob::winograd] > 0; });
+        return std::ranges::any_of(region.schedule.variants, [](const Variant& variant) { return variant.knobs[Knob::winograd] > 0 || variant.knobs[Knob::functions] == 1; });
       });
     });
-    return filters ? Precision::Fast : Precision::Strict;
+    return is_fast ? Precision::Fast : Precision::Strict;
   }
 
   Result<void> check_ports() const {

@@ -15,6 +15,7 @@
 #include "signature.h"
 #include "tenon/hash.h"
 #include "tenon/ops.h"
+#include "tenon/short_functions.h"
 #include "verify_layers.h"
 
 namespace tenon {
@@ -34,7 +35,7 @@ double largest_difference(const Tensor& a, const Tensor& b) {
   return most;
 }
 
-OutputError compare(const PortInfo& port, const Tensor& got, const Tensor& want, const Tensor& rounded, const Tensor* narrow) {
+OutputError compare(const PortInfo& port, const Tensor& got, const Tensor& want, const Tensor& rounded, const Tensor* narrow, double draws) {
   if (got.dims != want.dims) return {.name = port.name, .type = port.type, .count = want.count()};
   // A quantised value may fall on the other side of a tie.
   double allowed = is_integer(port.type) && bits(port.type) <= 8 ? 1 : 0;
@@ -43,7 +44,7 @@ OutputError compare(const PortInfo& port, const Tensor& got, const Tensor& want,
     for (double x : want.f)
       if (std::isfinite(x)) largest = std::max(largest, std::abs(x));
     allowed = kRoundings * largest_difference(rounded, want) + kUnits * unit_roundoff(port.type) * largest;
-    if (narrow) allowed += kDraws * largest_difference(*narrow, want);
+    if (narrow) allowed += draws * largest_difference(*narrow, want);
   }
   const std::vector<double> bound(static_cast<size_t>(want.count()), allowed);
   return compare(port.name, port.type, numbers(got), numbers(want), bound);
@@ -78,6 +79,13 @@ void remember_quantised(const Graph& graph, const EvalInput& in, std::span<const
 EvalOptions filtering(const Graph& graph, EvalOptions options) {
   options.observe = [&graph](const EvalInput& in, std::span<Tensor> values) {
     constexpr int64_t kLargest = 4;
+    // Shorter polynomials: as far to either side as they may be.
+    const bool softmax = in.node.op == Op::softmax;
+    if (values[0].type == DType::F32 && (softmax || has_short_form(definition(in.node.op).scalar)))
+      for (size_t k = 0; k < values[0].f.size(); ++k) {
+        const bool up = (k * 0x9E3779B97F4A7C15ULL) >> 63;
+        values[0].f[k] *= 1 + (up ? 1 : -1) * (softmax ? 2 : 1) * kShortFunctionError;
+      }
     if (winograd_fits(in) && graph.constant(in.node.inputs[1])) values[0].f = winograd_filtered(in, kLargest).f;
     for (Tensor& value : values) round_elements(value);
   };
@@ -145,18 +153,21 @@ Result<VerifyReport> verify(const VerifyOptions& options) {
   TENON_TRY(const std::vector<Tensor> rounded, evaluate(graph, fed, rounding));
   std::vector<Tensor> narrow;
   const Precision precision = artifact->precision.value_or(options.compile.precision);
-  if (precision == Precision::Bf16) {
+  if (precision == Precision::Bf16 || precision == Precision::Fp16) {
     EvalOptions narrowing = rounding;
-    narrowing.rounded = DType::BF16;
+    narrowing.rounded = precision == Precision::Bf16 ? DType::BF16 : DType::F16;
     TENON_TRY(narrow, evaluate(graph, fed, narrowing));
   } else if (precision == Precision::Fast) {
     TENON_TRY(narrow, evaluate(graph, fed, filtering(graph, rounding)));
   }
   if (!options.output.empty()) TENON_DO(write_reference(options.output, signature, want));
 
+  // Partial sums of h terms in f16, two of which are added, grow as random walks do: their roundings have h/4 + 1/2 times the
+  // variance of the operands'.
+  const double draws = precision == Precision::Fp16 ? kDraws * std::sqrt(1.5 + static_cast<double>(kMostHalfTerms) / 8) : kDraws;
   VerifyReport report{.dims = {dims.begin(), dims.end()}, .passed = true};
   for (size_t k = 0; k < outputs.size(); ++k)
-    report.outputs.push_back(compare(signature.outputs[k], outputs[k], want[k], rounded[k], narrow.empty() ? nullptr : &narrow[k]));
+    report.outputs.push_back(compare(signature.outputs[k], outputs[k], want[k], rounded[k], narrow.empty() ? nullptr : &narrow[k], draws));
   if (options.layers) TENON_DO(verify_layers(options, *artifact, inputs, dims, quantised, report));
   for (const auto* errors : {&report.outputs, &report.layers})
     report.passed = report.passed && std::ranges::all_of(*errors, &OutputError::within);

@@ -150,10 +150,13 @@ class KernelRun : Interpreter {
       std::vector<ScalarConst> totals;
       for (const Accumulator& a : tile.accumulators) totals.push_back(value(a.var));
       assign(tile, std::vector<ScalarConst>(totals.size(), ScalarConst{.f = 0}));
+      if (r.halves) halves_ = Halves{*half_product(pool_, tile.accumulators), {}};
       for (int64_t i = first; i < std::min(extent, first + r.partial) && !failed(); ++i) {
         set(r.var, {.i = i});
         reduce(tile, depth + 1);
       }
+      if (halves_) set(tile.accumulators[0].var, {.f = round_to(DType::F16, halves_->sums[0] + halves_->sums[1])});
+      halves_ = {};
       for (size_t k = 0; k < totals.size(); ++k) {
         const Expr var = tile.accumulators[k].var;
         const ScalarConst parts[] = {totals[k], value(var)};
@@ -165,6 +168,11 @@ class KernelRun : Interpreter {
 
   // All updates read the state as it was.
   void update(const Stmt& tile) {
+    if (halves_) {
+      double& sum = halves_->sums[static_cast<size_t>(value(tile.reduce.back().var).i)];
+      sum = round_to(DType::F16, std::fma(value(halves_->product.a).f, value(halves_->product.b).f, sum));
+      return;
+    }
     if (tile.accumulators.size() == 1) return set(tile.accumulators[0].var, value(tile.accumulators[0].update));
     std::vector<ScalarConst> state;
     for (const Accumulator& a : tile.accumulators) state.push_back(value(a.update));
@@ -188,6 +196,11 @@ class KernelRun : Interpreter {
   const Kernel& k_;
   const RoutineModel& routines_;
   std::vector<Tensor> scratch_;
+  struct Halves {
+    HalfProduct product;
+    double sums[2];  // of even and odd steps
+  };
+  std::optional<Halves> halves_ = {};  // inside of partial sums in f16
 };
 
 }  // namespace

@@ -105,6 +105,7 @@ class KernelParser : Body {
     k_.origins = in_.origins();
     while (in_.accept("symbol")) k_.symbols.push_back(symbol());
     while (in_.at("param") || in_.at("scratch")) declare();
+    if (in_.accept("short")) k_.short_functions = (in_.expect("functions"), true);
     while (!in_.failed() && !in_.accept("}")) k_.body.push_back(statement());
   }
 
@@ -246,6 +247,7 @@ class KernelParser : Body {
       r.kind = in_.accept("unroll") ? ReduceKind::Unroll : in_.accept("atom") ? ReduceKind::Atom : ReduceKind::Loop;
       if (in_.accept("by")) r.unroll = in_.integer<int64_t>();
       if (in_.accept("partial")) r.partial = in_.integer<int64_t>();
+      r.halves = in_.accept("halves");
       s.reduce.push_back(r);
       if (!in_.accept(",")) break;
     }

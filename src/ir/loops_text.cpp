@@ -25,6 +25,7 @@ class KernelPrinter {
       out_.line("symbol " + Names::symbol(k_.pool.var(s)));
     }
     for (size_t b = 0; b < k_.buffers.size(); ++b) declare(BufferId(b));
+    if (k_.short_functions) out_.line("short functions");
     block(k_.body);
     out_.close();
     return out_.take();
@@ -114,6 +115,7 @@ class KernelPrinter {
       if (r.kind == ReduceKind::Atom) axis += " atom";
       if (r.unroll != 1) axis += " by " + std::to_string(r.unroll);
       if (r.partial != 0) axis += " partial " + std::to_string(r.partial);
+      if (r.halves) axis += " halves";
       axes = joined(axes, ", ", axis);
     }
     out_.open(joined("reduce", " ", axes));

@@ -173,7 +173,8 @@ class KernelChecker : Checker {
     {
       Scope inner(*this);
       if (s.lanes_reduce) tile_axis(s.lanes);
-      for (const TileReduce& r : s.reduce) reduce_axis(r, &r == &s.reduce.back());
+      const bool halves = !s.lanes_reduce && half_product(pool_, s.accumulators) && s.reduce.back().kind == ReduceKind::Atom && pool_.is_index(s.reduce.back().extent, 2);
+      for (const TileReduce& r : s.reduce) reduce_axis(r, &r == &s.reduce.back(), halves);
       for (const Accumulator& a : s.accumulators) expect(a.update, pool_.type(a.var), "update");
       for (const TilePrefetch& f : s.prefetch) expect(f.offset, DType::Index, "offset read ahead");
     }
@@ -185,7 +186,7 @@ class KernelChecker : Checker {
     bind(axis.var);
   }
 
-  void reduce_axis(const TileReduce& r, bool last) {
+  void reduce_axis(const TileReduce& r, bool last, bool halves) {
     bind(r.var);
     found_.require(r.kind == ReduceKind::Loop || pool_.is_const(r.extent), "an unrolled reduction's extent is not constant");
     found_.require(r.kind != ReduceKind::Atom || last, "an atom is not the innermost reduction");
@@ -193,6 +194,7 @@ class KernelChecker : Checker {
     found_.require(r.partial >= 0 && r.partial % std::max<int64_t>(r.unroll, 1) == 0 &&
                        (r.partial == 0 || r.kind == ReduceKind::Loop),
                    "partial sums are of no multiple of the unrolled steps");
+    found_.require(!r.halves || (r.partial > 0 && halves), "partial sums in f16 of what are no pairs of products of f16");
   }
 
   const Kernel& k_;

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "lower.h"
+#include "tenon/short_functions.h"
 
 namespace tenon {
 
@@ -88,6 +89,10 @@ double distance(double a, double b) {
   return std::isnan(d) ? kInfinity : d;
 }
 
+double roundings_of(const BoundInput& in, const OpDef& def) {
+  return def.roundings + (in.short_functions && has_short_form(def.scalar) ? kShortFunctionError / unit_roundoff(DType::F32) : 0);
+}
+
 Tensor no_error(const Tensor& like) { return Tensor::zeros(DType::F64, like.dims); }
 
 std::vector<Tensor> monotone_bounds(const BoundInput& in) {
@@ -124,7 +129,7 @@ std::vector<Tensor> monotone_bounds(const BoundInput& in) {
     for (size_t e = 0; e < bounds[0].f.size(); ++e) bounds[0].f[e] = std::max(bounds[0].f[e], in.errors[0]->f[e]);
   for (size_t r = 0; r < bounds.size(); ++r)
     for (size_t e = 0; e < bounds[r].f.size(); ++e)
-      bounds[r].f[e] += own_error(in.results[r].type, def.roundings, largest[r][e]);
+      bounds[r].f[e] += own_error(in.results[r].type, in.results[r].type == DType::F32 ? roundings_of(in, def) : def.roundings, largest[r][e]);
   return bounds;
 }
 
@@ -165,21 +170,28 @@ namespace {
 // subnormal numbers as zero. In the worst case all errors of a sum agree. As roundings to nearest they behave as independent
 // and centred, and then the sum of a b (d_a + d_b) exceeds kDeviations * u * sqrt(2 sum (a b)^2) with probability below
 // 2 exp(-kDeviations^2 / 2) (Hoeffding). The second-order terms, at most u^2 sum |a||b|, are taken at their worst.
+//
+// Blocks of B products are two sums of h = B / 2 in f16, which are added. Each step rounds by at most u times what is summed so far,
+// which is below |a||b| over the block: (h + 1) u sum |a||b| in the worst case. Step i of a sum has at most i sum (a b)^2 as its
+// square (Cauchy and Schwarz), all steps together h (h + 1) / 2 sum (a b)^2, and the addition B sum (a b)^2. Numbers of f16 have
+// steps of 2^-24 below 2^-14.
 void add_rounding(const BoundInput& in, Tensor& bound) {
   constexpr double kDeviations = 8;
-  const double u = unit_roundoff(in.rounded);
+  const double u = unit_roundoff(in.rounded), h = std::ceil(static_cast<double>(in.halves) / 2), steps = in.halves > 0 ? h + 1 : 0;
+  const double operand_step = in.rounded == DType::F16 ? 0x1p-25 : kFlushed, sum_step = in.halves > 0 ? 0x1p-25 : 0;
+  const double terms = definition(in.eval.node.op).terms(in.eval);
   std::vector<Tensor> magnitudes, squares, flushed;
   for (size_t k = 0; k < in.eval.inputs.size(); ++k) {
     magnitudes.push_back(magnitude(in, k));
     squares.push_back(magnitudes.back());
     flushed.push_back(magnitudes.back());
     for (double& x : squares.back().f) x *= x;
-    for (double& x : flushed.back().f) x += kFlushed;
+    for (double& x : flushed.back().f) x += operand_step;
   }
   const std::vector<Tensor> sum = evaluate_on(in.eval, magnitudes), square = evaluate_on(in.eval, squares), more = evaluate_on(in.eval, flushed);
   for (size_t e = 0; e < bound.f.size(); ++e) {
-    const double worst = 2 * u * sum[0].f[e], likely = kDeviations * u * std::sqrt(2 * square[0].f[e]);
-    bound.f[e] += std::min(worst, likely) + u * u * sum[0].f[e] + distance(more[0].f[e], sum[0].f[e]);
+    const double worst = (2 + steps) * u * sum[0].f[e], likely = kDeviations * u * std::sqrt((2 + h * (h + 1) / 2 + 2 * h) * square[0].f[e]);
+    bound.f[e] += std::min(worst, likely) + (1 + steps) * (1 + steps) * u * u * sum[0].f[e] + distance(more[0].f[e], sum[0].f[e]) + 2 * terms * sum_step;
   }
 }
 

@@ -17,6 +17,9 @@ bool exact_operands(const BoundInput& in);
 // |a - b|; 0 where both are the same infinity or NaN, infinite where only one is a number.
 double distance(double a, double b);
 
+// OpDef::roundings, and what Knob::functions adds.
+double roundings_of(const BoundInput& in, const OpDef& def);
+
 // Results of other operands within the errors, for ops that are monotone in each: the largest distance to
 // `results`, plus the op's own roundings.
 std::vector<Tensor> monotone_bounds(const BoundInput& in);

@@ -27,7 +27,7 @@ class RegionBuilder {
         if (placement == Placement::Inline && reduces == is_reduced(region_.buffer_of(value)))
           TENON_DO(inline_value(region_.buffer_of(value)));
     for (Statement& s : region_.statements) divide_sum(s);
-    if (plan_.precision == DType::BF16)
+    if (plan_.precision != DType::F32)
       for (Statement& s : region_.statements) round_factors(s);
     return std::move(region_);
   }
@@ -184,7 +184,7 @@ class RegionBuilder {
     }
   }
 
-  // sum(k) bf16(a) * bf16(b), where both factors have an output axis of their own: each value that is rounded meets many
+  // sum(k) bf16(a) * bf16(b), or so of f16, where both factors have an output axis of their own: each value that is rounded meets many
   // of the other's. Depthwise and grouped convolutions stay as they are.
   void round_factors(Statement& s) {
     ExprPool& p = region_.pool;
@@ -199,7 +199,10 @@ class RegionBuilder {
       return std::ranges::any_of(s.axes, [&](Expr axis) { return p.depends_on(factors[i], axis) && !p.depends_on(factors[1 - i], axis); });
     };
     if (!has_own_axis(0) || !has_own_axis(1)) return;
-    auto rounded = [&](Expr e) { return p.cast(p.cast(e, plan_.precision), DType::F32); };
+    auto rounded = [&](Expr e) {
+      const bool is_so = p.op(e) == SOp::Cast && p.type(p.operands(e)[0]) == plan_.precision;
+      return is_so ? e : p.cast(p.cast(e, plan_.precision), DType::F32);
+    };
     sum.update = p.binary(SOp::Add, sum.var, p.binary(SOp::Mul, rounded(factors[0]), rounded(factors[1])));
   }
 

@@ -110,7 +110,7 @@ std::vector<Tensor> softmax_bounds(const BoundInput& in) {
     auto own = [&](int64_t k) { return error_at(in, 0, at(k)) + u * std::abs(x.f[at(k)] - most); };
     for (int64_t k = 0; k < extent; ++k)
       if (p.f[at(k)] > 0) shared += p.f[at(k)] * own(k);
-    const double rounded = (2 * def_exp.roundings + sum_roundings(static_cast<double>(extent)) + 1) * u;
+    const double rounded = (2 * roundings_of(in, def_exp) + sum_roundings(static_cast<double>(extent)) + 1) * u;
     for (int64_t k = 0; k < extent; ++k) {
       const double e = std::expm1(own(k) + shared + rounded);
       bound.f[at(k)] = (p.f[at(k)] > 0 ? p.f[at(k)] * e : 0) + unit_roundoff(p.type) * p.f[at(k)] + 0x1p-126;

@@ -1,6 +1,9 @@
 // What is legal for a region, read off its index expressions.
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 
+#include "tenon/narrow_float.h"
 #include "tenon/plan.h"
 
 namespace tenon {
@@ -24,6 +27,31 @@ std::optional<ContractionAxes> classify(const Region& region, const Statement& s
   }
   axes.k = s.reduce_axes;
   return axes;
+}
+
+bool overflows(const Graph& graph, const Region& region, DType to) {
+  auto is_lost = [&](const Constant& constant) {
+    float largest = 0;  // finite
+    for (int64_t k = 0; k < (constant.splat ? 1 : constant.count()); ++k) {
+      float x = 0;
+      std::memcpy(&x, constant.bytes.data + static_cast<size_t>(k) * sizeof x, sizeof x);
+      if (std::isfinite(x)) largest = std::max(largest, std::abs(x));
+    }
+    return std::isinf(round_to(to, largest));
+  };
+  return std::ranges::any_of(region.statements, [&](const Statement& s) {
+    std::vector<Expr> loads;
+    auto collect = [&](auto& self, Expr e) -> void {
+      if (region.pool.op(e) == SOp::Cast && region.pool.type(e) == to) return region.pool.collect_loads(e, loads);
+      for (Expr operand : region.pool.operands(e)) self(self, operand);
+    };
+    for (const Accumulator& sum : s.accumulators) collect(collect, sum.update);
+    return std::ranges::any_of(loads, [&](Expr load) {
+      const ValueId value = region.buffers[region.pool.buffer(load)].value;
+      const Constant* constant = value.valid() ? graph.constant(value) : nullptr;
+      return constant && constant->type == DType::F32 && is_lost(*constant);
+    });
+  });
 }
 
 std::optional<ValueId> view_source(const Graph& graph, const Region& source) {

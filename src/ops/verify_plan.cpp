@@ -157,15 +157,29 @@ class PlanChecker {
       if (placement == Placement::Root) ready(v) = true;
       else if (is_port(v)) refuse(name(v) + " is an output: it must be a root");
     }
+    if (plan.precision != DType::F32 && plan.precision != DType::BF16 && plan.precision != DType::F16)
+      refuse("region " + plan.name + ": products are not rounded to " + std::string(spelling(plan.precision)), "write `precision bf16` or `precision f16`, or leave it out");
+    if (plan.precision == DType::F16)
+      if (auto built = build_region(laid_out_, plan); built && overflows(g_, *built, DType::F16))
+        refuse("region " + plan.name + " has weights beyond 65504, which f16 does not hold", "leave `precision f16` out for it");
     if (plan.provider == Provider::OneDnn) {
       if (plan.schedule.variants.size() > 1) refuse("region " + plan.name + " is oneDNN's and has variants", "keep `otherwise:` alone");
       if (auto call = onednn_call(laid_out_, plan); !call) found_.insert(found_.end(), call.error().begin(), call.error().end());
     }
     for (const Variant& variant : plan.schedule.variants) {
       predicate(plan, variant.predicate);
+      halves(plan, variant.knobs);
+      for (const auto& [v, knobs] : variant.producers) halves(plan, knobs);
       for (const auto& [v, knobs] : variant.producers)
         if (!placed.contains(v)) refuse("region " + plan.name + " has knobs of " + name(v) + ", which it does not make");
     }
+  }
+
+  void halves(const RegionPlan& plan, const Knobs& knobs) {
+    if (knobs[Knob::halves] == 0) return;
+    if (plan.precision != DType::F16) refuse("region " + plan.name + " sums in f16 and is not of `precision f16`", "write `precision f16` above its knobs");
+    if (knobs[Knob::k_block] > kMostHalfTerms)
+      refuse("region " + plan.name + " sums " + std::to_string(knobs[Knob::k_block]) + " terms in f16", "k_block of at most " + std::to_string(kMostHalfTerms));
   }
 
   void predicate(const RegionPlan& plan, const std::string& text) {

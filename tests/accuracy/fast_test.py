@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Winograd's transforms, asked for by a schedule and by `--precision fast`: said in the manifest, measured by `verify` and judged
-by bounds of their own.
+"""Winograd's transforms and shorter polynomials, asked for by a schedule and by `--precision fast`: said in the manifest, measured by
+`verify` and judged by bounds of their own.
 
     fast_test.py TENON ROOT        77: the program is not built
 """
@@ -80,6 +80,18 @@ class Fast(unittest.TestCase):
         done = tenon("compile", DIGITS, "--target", "x86-64-v3", "-o", self.path / "f", "--schedule", schedule)
         self.assertEqual(done.returncode, 1)
         self.assertIn("E0403", done.stderr)
+
+    def test_functions_have_shorter_polynomials(self):
+        layers = {}
+        for name, words in (("plain", ()), ("short", ("--precision", "fast"))):
+            out, manifest = self.compile(name, *words, "--emit", "so,schedule")
+            self.assertEqual(manifest.get("precision", "strict"), "fast" if words else "strict")
+            self.assertEqual(" functions=1" in next(out.glob("*.schedule")).read_text(), bool(words))
+            judged = self.verify(out, "--layers", "--target", "x86-64-v3", "--dim", "N=3")
+            self.assertTrue(judged["passed"], judged)
+            layers[name] = next(layer for layer in judged["layers"] if layer["name"] == "probability")
+        self.assertGreater(layers["short"]["max_rel"], 4 * layers["plain"]["max_rel"])
+        self.assertLess(layers["short"]["max_rel"], 2**-16)
 
     def test_fast_uses_them_where_they_pay(self):
         words = ("--dim", "N=1", "--dim", "H=40", "--dim", "W=36")

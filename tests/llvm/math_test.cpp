@@ -8,6 +8,7 @@
 #include <map>
 
 #include "harness.h"
+#include "tenon/short_functions.h"
 
 namespace tenon {
 namespace {
@@ -67,7 +68,7 @@ std::vector<long double> exact_values(const Function& f, const std::vector<T>& x
   return values;
 }
 
-Module function_module(SOp op, DType type) {
+Module function_module(SOp op, DType type, bool short_functions = false) {
   KernelBuilder b("function");
   Expr n = b.symbol("n");
   BufferId x = b.param("x", type, n), y = b.param("y", type, n), z = b.param("z", type, n, true);
@@ -79,6 +80,7 @@ Module function_module(SOp op, DType type) {
   tile.lanes = {lane, 16};
   tile.lane_limit = b.k.pool.sub(n, b.mul(block, b.i(16)));
   b.k.body = {b.loop(block, {tile})};
+  b.k.short_functions = short_functions;
   return module_of(std::move(b.k));
 }
 
@@ -125,8 +127,8 @@ Sampled<T>& sampled() {
 }
 
 template <class T, class Bits>
-void check(const Function& f, DType type, const std::string& name, double bound) {
-  Native native(function_module(f.op, type), target(name));
+void check(const Function& f, DType type, const std::string& name, double bound, bool short_functions = false) {
+  Native native(function_module(f.op, type, short_functions), target(name));
   Sampled<T>& s = sampled<T, Bits>();
   std::vector<long double>& exact = s.exact[f.op];
   if (exact.empty()) exact = exact_values(f, s.x, s.y);
@@ -144,6 +146,21 @@ void check(const Function& f, DType type, const std::string& name, double bound)
 
 class Math : public testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(On, Math, testing::ValuesIn(all_targets()), target_label);
+
+// 2^-18 of a result is at most 64 of its last places. What has no shorter form stays as it was.
+TEST_P(Math, ShortFormsWithin2ToTheMinus18) {
+  constexpr double kUlps = kShortFunctionError * 0x1p24;
+  for (const Function& f : kFunctions) check<float, uint32_t>(f, DType::F32, GetParam(), f.ulp_f32 + (has_short_form(f.op) ? kUlps : 0), true);
+}
+
+// And they are other polynomials.
+TEST(ShortForms, AreShorter) {
+  for (const Function& f : kFunctions) {
+    auto length = [&](bool shorter) { return Native(function_module(f.op, DType::F32, shorter), target(host_targets().back())).assembly.size(); };
+    if (has_short_form(f.op)) EXPECT_LT(length(true), length(false)) << spelling(f.op);
+    else EXPECT_EQ(length(true), length(false)) << spelling(f.op);
+  }
+}
 
 TEST_P(Math, F32WithinBounds) {
   for (const Function& f : kFunctions) check<float, uint32_t>(f, DType::F32, GetParam(), f.ulp_f32);

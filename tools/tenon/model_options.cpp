@@ -54,7 +54,7 @@ std::vector<Option> code_rows(ModelArguments& a) {
       {"--cpu-dispatch", "LIST", "Targets in one artifact that picks where it runs, least first: v2,v3,v4,sapphirerapids", &a.cpu_dispatch},
       {"-O", "LEVEL", "Optimisation level", &a.level, {"0", "1", "2", "3"}},
       {"--policy", "POLICY", "Who decides what to fuse and how to schedule it", &a.policy, {"rules"}},
-      {"--precision", "PRECISION", "What products of f32 may lose: strict: nothing; bf16: operands are rounded to bf16, sums stay f32; fast: sums stay f32, and 3x3 convolutions may be computed by Winograd's transforms where that is faster, which loses one to two digits; fp16: is refused", &a.precision, {"strict", "fast", "bf16", "fp16"}},
+      {"--precision", "PRECISION", "What products of f32 may lose: strict: nothing; bf16: operands are rounded to bf16, sums stay f32; fast: sums stay f32, and 3x3 convolutions may be computed by Winograd's transforms where that is faster, which loses one to two digits; fp16: weights are stored in f16 where that saves time, and where the target multiplies f16 faster, operands are rounded to it and short blocks summed in it", &a.precision, {"strict", "fast", "bf16", "fp16"}},
       {"--providers", "LIST", "Whose code may compute a region besides Tenon's own: onednn: where the target file says that it is faster; onednn-everywhere: wherever it can. The artifact then needs the library", &a.providers, {"none", "onednn", "onednn-everywhere"}},
       {"--schedule", "FILE", "Replay a schedule that --emit schedule wrote", &a.schedule},
       {"--state", "PAST=PRESENT", "Grow an output in its input's buffer, as 'past.*=present.*'; repeatable", &a.states},

@@ -143,3 +143,26 @@ double tn_isa_fma_f64(double a, double b, double c) {
   const double rest = t_error + v_error;
   return v + tn_to_odd(rest, tn_sum_error(t_error, v_error, rest));
 }
+
+/* FP16: products and sums of f16 with one rounding, subnormal numbers as they are. */
+static double half(uint32_t bits) {
+  const uint32_t exponent = bits >> 10 & 31, mantissa = bits & 1023;
+  double v = exponent == 0 ? (double)mantissa * tn_power_of_two(-24) : (double)(1024 + mantissa) * tn_power_of_two((int)exponent - 25);
+  if (exponent == 31) v = mantissa ? (double)tn_from_bits(0x7FC00000) : (double)tn_from_bits(0x7F800000);
+  return bits & 0x8000 ? -v : v;
+}
+static uint32_t half_bits(double v) {
+  const uint32_t sign = (uint32_t)(tn_bits64(v) >> 48 & 0x8000);
+  const double magnitude = sign ? -v : v;
+  if (v != v) return 0x7E00;
+  if (magnitude >= 65520) return sign | 0x7C00;
+  int power = (int)(tn_bits64(magnitude) >> 52) - 1023; /* of its leading bit */
+  if (power < -14) power = -14;
+  const double step = tn_power_of_two(power - 10), shift = 0x1.8p52 * step;
+  const uint32_t steps = (uint32_t)((magnitude + shift - shift) / step); /* 1024 of them are the next power */
+  return sign | ((uint32_t)(power + 14) * 1024 + steps);
+}
+uint32_t tn_isa_fma_f16(uint32_t a, uint32_t b, uint32_t c) {
+  const double product = half(a) * half(b), sum = product + half(c);
+  return half_bits(tn_to_odd(sum, tn_sum_error(product, half(c), sum)));
+}
