@@ -350,7 +350,7 @@ F tanh(F x) {
   // From `one` on it rounds to 1; up to there 2^n is a number of n + 1 digits.
   const double one = is_single(x) ? 9.02 : 19.1;
   F a = abs(x), c = select(a > one, x(one), a);
-  const Exp e = exp_parts(c * 2.0, x(-0.0));
+  const Exp e = exp_parts(c * 2.0, x(-0.0), true);
   F s = scale(x(1), e), m = fma(s, e.q, s - 1.0);  // expm1(2 c)
   return copysign(m / (m + 2.0), x);
 }

@@ -1,10 +1,13 @@
 // The packer against physical_offset, element by element.
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <cmath>
 #include <cstring>
 #include <random>
 
 #include "../../src/driver/pack.h"
+#include "tenon/narrow_float.h"
 
 namespace tenon {
 namespace {
@@ -63,6 +66,28 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"1.0", {9, 20}, DType::F16}, Case{"1/8.0.1%8", {5, 19}, DType::I4},
                     Case{"", {5, 3}, DType::U2}, Case{"0/4.1.0%4", {6, 5}, DType::F32, true},
                     Case{"1.0", {0, 5}}));
+
+// Every exponent, ties, and what lies beside the ends of either type.
+TEST(PackRounded, IsNearest) {
+  std::mt19937 random(5);
+  std::vector<float> x = {0.0F, -0.0F, 65504.0F, 65519.0F, 65519.996F, 65520.0F, -65520.0F, 0x1p-14F, 0x1.ffep-15F, 0x1.fffp-15F, 0x1p-24F, 0x1p-25F, 0x1.000002p-25F,
+                          0x1.8p-24F, 0x1p-126F, 0x1p-149F, 0x1.fep127F, 0x1.ffp127F, INFINITY, -INFINITY, NAN};
+  for (int k = 0; k < 200000; ++k) x.push_back(std::bit_cast<float>(static_cast<uint32_t>(random())));
+  for (int k = 0; k < 200000; ++k) x.push_back(std::ldexp(1 + static_cast<float>(random() % 4096) / 4096, static_cast<int>(random() % 44) - 27));
+  const auto bytes = std::as_bytes(std::span(x));
+  const Constant constant{.type = DType::F32, .dims = {static_cast<int64_t>(x.size())}, .bytes = Bytes::copy_of({bytes.begin(), bytes.end()})};
+  for (DType type : {DType::F16, DType::BF16}) {
+    PackedConstant packed{.name = "w", .source = {}, .dims = constant.dims, .layout = {}, .bytes = byte_size(type, constant.dims[0]), .rounded = type};
+    std::vector<std::byte> out(static_cast<size_t>(packed.bytes));
+    pack_constant(packed, constant, out);
+    for (size_t k = 0; k < x.size(); ++k) {
+      if (std::isnan(x[k])) continue;
+      ASSERT_EQ(element(out.data(), static_cast<int64_t>(k), 16), float_bits(type, x[k])) << spelling(type) << " of " << x[k];
+    }
+    const uint64_t exponent = type == DType::F16 ? 0x7C00 : 0x7F80;
+    EXPECT_GT(element(out.data(), 20, 16) & 0x7FFF, exponent);  // NaN
+  }
+}
 
 // Transformed weights against the evaluator's packing, which transforms a whole tensor.
 TEST(PackWinograd, MatchesTheEvaluators) {

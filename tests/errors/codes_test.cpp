@@ -147,6 +147,10 @@ const Case kCases[] = {
        s.model(kIdentity);
        return std::string("compile m.onnx -o out --target x86-64-v3 --precision bf16");
      }},
+    {Code::E0405, 1, "no instruction that takes f16", "leave --precision out", [](const Scene& s) {
+       s.model(kIdentity);
+       return std::string("compile m.onnx -o out --target x86-64-v2 --precision fp16");
+     }},
     {Code::E0501, 1, "nothing_here does not exist", "", [](const Scene&) { return std::string("run nothing_here"); }},
     {Code::E0502, 1, "`x`", "", [](const Scene& s) {
        const std::string out = compiled(s);

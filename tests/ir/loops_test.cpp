@@ -292,6 +292,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Broken{"reduce k < 3 unroll", "reduce k < 4 atom, l < 2", "an atom is not the innermost reduction"},
                     Broken{"by 2", "by 0", "unrolled less than once"},
                     Broken{"partial 2", "partial 3", "no multiple of the unrolled steps"},
+                    Broken{"partial 2", "partial 2 halves", "partial sums in f16 of what are no pairs of products of f16"},
                     Broken{"sum acc = bias", "max acc = bias", "partial sums of what is no sum"},
                     Broken{"sum acc = 0:f32", "custom acc = 0:f32", "no partial results per lane"},
                     Broken{"16 of 6*N", "16", "reduced lanes need a limit"},
