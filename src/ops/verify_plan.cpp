@@ -67,7 +67,8 @@ class PlanChecker {
     }
   }
 
-  // The nodes between the two, as a region, only move elements in the order in which they lie.
+  // The nodes between the two, as a region, only move elements in the order in which they lie. What regions make is an
+  // operand, also where nothing of it is read, as of an empty operand of a concatenation.
   bool is_view(ValueId value, ValueId of) const {
     RegionPlan between;
     std::vector<ValueId> open = {value};
@@ -76,7 +77,10 @@ class PlanChecker {
       open.pop_back();
       if (v == of || !g_.values[v].def.valid()) continue;
       int n = g_.values[v].def.index;
-      if (region_of_[static_cast<size_t>(n)] >= 0) return false;
+      if (region_of_[static_cast<size_t>(n)] >= 0) {
+        if (v == value) return false;
+        continue;
+      }
       if (std::ranges::count(between.nodes, n)) continue;
       between.nodes.push_back(n);
       for (ValueId out : g_.nodes[static_cast<size_t>(n)].outputs)

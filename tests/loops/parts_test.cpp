@@ -170,6 +170,27 @@ TEST(Parts, AnyThatAreLegal) {
   EXPECT_GT(parts, 70u);
 }
 
+// A concatenation with an operand of no elements only moves the other one. What the empty one is taken from is no matter.
+TEST(Parts, ConcatenationWithNothingIsAView) {
+  const auto graph = parse_graph(R"(graph g {
+    input %x: f32[3,4]
+    output %y
+    %a: f32[3,4] = exp(%x)
+    %e: f32[3,0] = slice(%a) {starts=[0, 4], steps=[1, 1], dims=[3, 0]}
+    %b: f32[4,3] = transpose(%a) {perm=[1, 0]}
+    %s: f32[4,3] = cumulate(%b) {axis=0, mode="sum"}
+    %r: f32[3,4] = reshape(%s) {dims=[3, 4]}
+    %c: f32[3,4] = concat(%r, %e) {axis=1}
+    %y: f32[3,4] = cumulate(%c) {axis=0, mode="sum"}
+  })");
+  ASSERT_TRUE(graph) << graph.error()[0].message;
+  const auto plan = rules_policy(*graph, *load_target("x86-64-v3"));
+  ASSERT_TRUE(plan);
+  EXPECT_NE(print(*plan, *graph).find("view %c of "), std::string::npos) << print(*plan, *graph);
+  const auto fits = verify_plan(*graph, *plan);
+  EXPECT_TRUE(fits) << fits.error()[0].message << print(*plan, *graph);
+}
+
 // The same with margins around whatever can have them: a part's margins are its share of the whole's.
 TEST(Parts, WithMargins) {
   size_t margins = 0;
