@@ -11,9 +11,6 @@
 
 namespace tenon {
 
-namespace {
-
-// Adds the margins of `v` that a reader wants; false: none.
 bool widen(const ExprPool& pool, std::vector<Halo>& halos, const Node& reader, ValueId v) {
   if (reader.op != Op::conv || reader.inputs[0] != v || (reader.inputs.size() > 2 && reader.inputs[2].valid())) return false;
   const auto begin = reader.attrs.get_or<Attr::pads_begin>({}), end = reader.attrs.get_or<Attr::pads_end>({});
@@ -31,6 +28,8 @@ bool widen(const ExprPool& pool, std::vector<Halo>& halos, const Node& reader, V
   }
   return wants;
 }
+
+namespace {
 
 class Halos {
  public:

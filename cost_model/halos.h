@@ -14,6 +14,9 @@ namespace tenon {
 std::vector<std::pair<ValueId, Layout>> add_halos(Graph graph, const std::vector<RegionPlan>& regions, const Target& target,
                                                   Precision precision, std::vector<std::pair<ValueId, Layout>> layouts);
 
+// Adds the margins that `reader` wants of `v`, the operand of its convolution; false: none.
+bool widen(const ExprPool& pool, std::vector<Halo>& halos, const Node& reader, ValueId v);
+
 // Bytes per second in which so much is copied, and seconds to read and to write it.
 double copy_rate(const Target& target, double bytes);
 double copy_seconds(const Target& target, double bytes);

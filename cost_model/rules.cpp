@@ -1,8 +1,10 @@
 // The `rules` policy: no data, no measuring, always the same answer. Layouts, then the partition, then chains that
-// share loops, then margins, then parts of larger values, then the tiles of every region.
+// share loops and convolutions over whose results a window slides, then margins, then parts of larger values, then the
+// tiles of every region.
 #include <algorithm>
 
 #include "chains.h"
+#include "expansions.h"
 #include "few_rows.h"
 #include "halos.h"
 #include "partition.h"
@@ -67,11 +69,12 @@ Result<Variant> chain_variant(const Graph& graph, Region region, const Target& t
   constexpr int64_t kReducedRows = 4, kReducedVectors = 2;
   Variant variant{.predicate = {}, .knobs = chosen};
   const size_t last = region.statements.size() - 1;
-  std::vector<Expr> shared = leading_axes(graph, region, last, static_cast<size_t>(chosen[Knob::attach]));
+  std::vector<Expr> shared = shared_axes(graph, region, chosen);
   TENON_TRY(Attachment attachment, attach(graph, region, std::move(shared)));
   for (size_t i = 0; i <= last; ++i) {
     const auto tile = best_tile(graph, region, i, target, setting, {&attachment, chosen[Knob::attach_block]});
     Knobs knobs = tile ? tile->knobs : Knobs{};
+    if (chosen[Knob::attach_slide] == 1) knobs.set(Knob::order, 1);  // rows outside
     if (i == last) {
       for (auto [knob, value] : knobs.values) variant.knobs.set(knob, value);
       continue;
@@ -132,6 +135,7 @@ Result<Plan> rules_policy(const Graph& source, const Target& target, Precision p
   regions = join_chains(graph, std::move(regions), target);
   for (RegionPlan& region_plan : regions)
     if (region_plan.precision == DType::F16 && !pays_in_halves(graph, region_plan, target)) region_plan.precision = DType::F32;
+  regions = join_expansions(graph, std::move(regions), target, plan.layouts);
   choose_providers(graph, regions, target, providers);
   plan.layouts = add_halos(graph, regions, target, precision, std::move(plan.layouts));
   for (const auto& [value, layout] : plan.layouts) graph.values[value].layout = layout;

@@ -112,6 +112,8 @@ struct Attachment {
 };
 // At most `count` leading axes of a statement in the memory order of its output.
 std::vector<Expr> leading_axes(const Graph& graph, const Region& region, size_t statement, size_t count);
+// The axes of the last statement that the knobs `attach` and `attach_inner` share; fewer than `attach`: it has no more.
+std::vector<Expr> shared_axes(const Graph& graph, const Region& region, const Knobs& knobs);
 // Under loops over the axes `shared` of the last statement; E0403: what is in the way. Makes expressions in region.pool.
 Result<Attachment> attach(const Graph& graph, Region& region, std::vector<Expr> shared);
 // The value whose node makes a buffer of the region, itself or a temporary; invalid: an input.

@@ -25,7 +25,7 @@ class RegionLowering {
     if (winograd != 0 && winograd != 2 && winograd != 4)
       return fail(Code::E0403, "region " + region_.name + ": there is no Winograd transform for " + std::to_string(winograd), "winograd=2 or winograd=4");
     const auto attach = winograd ? 0 : static_cast<size_t>(variant_.knobs[Knob::attach]);
-    std::vector<Expr> shared = leading_axes(graph_, region_, region_.statements.size() - 1, attach);
+    std::vector<Expr> shared = attach ? shared_axes(graph_, region_, variant_.knobs) : std::vector<Expr>{};
     if (shared.size() < attach)
       return fail(Code::E0403, "region " + region_.name + " has fewer axes than attach asks for", "choose a smaller `attach` for it");
     if (attach == 0) {
@@ -35,6 +35,7 @@ class RegionLowering {
     }
     std::erase_if(shared, [&](Expr axis) { return region_.pool.is_index(region_.pool.var(axis).extent, 1); });
     for (Statement& s : region_.statements) drop_unit_axes(region_.pool, s);
+    add_inner_margins();
     for (size_t i = 0; i < region_.statements.size(); ++i) {
       const Knobs& knobs = knobs_of(region_.statements[i]);
       if (const auto conv = winograd ? match_winograd(graph_, region_, region_.statements[i]) : std::nullopt) {
@@ -62,9 +63,15 @@ class RegionLowering {
       if (!built_.empty()) add_margins();
       return std::move(built_);
     }
-    TENON_TRY(SharedLoops loops, share_loops(region_, graph_, std::move(shared), variant_.knobs[Knob::attach_block], places_));
+    TENON_TRY(SharedLoops loops, share_loops(region_, graph_, shared, variant_.knobs[Knob::attach_block], places_));
+    std::optional<Window> window;
+    if (variant_.knobs[Knob::attach_slide] == 1) {
+      window = sliding_window(graph_, region_, shared);
+      if (!window) return no_window("of which the second reads the first through a window over its rows");
+      take_turns(region_.pool, *window, region_.buffers[window->buffer].dims, places_[window->buffer]);
+    }
     for (size_t i : loops.before) add_kernel(i);
-    add_shared(std::move(loops));
+    TENON_DO(add_shared(std::move(loops), window));
     add_margins();
     return std::move(built_);
   }
@@ -88,6 +95,10 @@ class RegionLowering {
   Kernel& kernel() { return built_.back().kernel; }
   bool is_constant(BufferId b) const {
     return region_.buffers[b].value.valid() && graph_.constant(region_.buffers[b].value) != nullptr;
+  }
+
+  std::unexpected<Diags> no_window(const std::string& wanted, const std::string& hint = "leave `attach_slide` out") const {
+    return fail(Code::E0403, "region " + region_.name + " has no two statements at its end " + wanted + ": attach_slide needs them", hint);
   }
 
   // A statement is tiled by the knobs of the value whose node it comes from.
@@ -127,7 +138,7 @@ class RegionLowering {
   void add_winograd(const WinogradProducts& products, const Knobs& knobs) {
     for (BufferId b : products.scratch) folded_[static_cast<size_t>(b.index)] = true;
     begin_kernel(built_.size());
-    add_blocks(products.loops, products.full, products.body, products.tail,
+    add_blocks(products.loops, products.full, products.body, products.tail, {},
                [&](size_t k) -> const Knobs& { return k == products.product ? knobs : transforms_; });
     make_tasks(kernel().pool, kernel().body, variant_.knobs);
     finish_kernel();
@@ -140,6 +151,18 @@ class RegionLowering {
     add_statement(s, *knobs_[i], kernel().body, padded_[i]);
     if (!writes_packed(s)) make_tasks(kernel().pool, kernel().body, variant_.knobs);
     finish_kernel();
+  }
+
+  // Zeros around the temporaries whose layouts have margins, before the statement that makes the rest.
+  void add_inner_margins() {
+    for (size_t i = 0; i < region_.statements.size(); ++i) {
+      const BufferId b = region_.statements[i].out;
+      if (region_.buffers[b].is_output || places_[b].layout.halos.empty()) continue;
+      if (std::ranges::find(region_.statements, b, &Statement::out) - region_.statements.begin() != static_cast<ptrdiff_t>(i)) continue;
+      const std::vector<Statement> zeros = margins(region_, b, places_[b].layout);
+      region_.statements.insert(region_.statements.begin() + static_cast<ptrdiff_t>(i), zeros.begin(), zeros.end());
+      i += zeros.size();
+    }
   }
 
   // Zeros around the results whose layouts have margins: a kernel for all of one result, after what may be computed
@@ -156,27 +179,33 @@ class RegionLowering {
   }
 
   // One kernel of all statements under the shared loops.
-  void add_shared(SharedLoops loops) {
+  Result<void> add_shared(SharedLoops loops, const std::optional<Window>& window) {
     for (const Statement& s : loops.body) {
       const RegionBuffer& out = region_.buffers[s.out];
       folded_[static_cast<size_t>(s.out.index)] = !out.is_output;
     }
     begin_kernel(built_.size());
-    add_blocks(loops.loops, loops.full, loops.body, loops.tail, [&](size_t k) -> const Knobs& { return *knobs_[loops.inside[k]]; });
+    if (!add_blocks(loops.loops, loops.full, loops.body, loops.tail, window, [&](size_t k) -> const Knobs& { return *knobs_[loops.inside[k]]; }))
+      return no_window("whose outermost loops are not their rows", "fewer `rows` than two rows are long, no `row_block`, and `order=1`");
     if (std::ranges::none_of(loops.body, [&](const Statement& s) { return writes_packed(s); }))
       make_tasks(kernel().pool, kernel().body, variant_.knobs);
     finish_kernel();
+    return {};
   }
 
-  // `body` under the loops; `tail` from iteration `full` of the last of them on, if that is valid.
-  void add_blocks(const std::vector<Expr>& loops, Expr full, const std::vector<Statement>& body, const std::vector<Statement>& tail,
+  // `body` under the loops; `tail` from iteration `full` of the last of them on, if that is valid. `window`: rows of the last
+  // statement but one go with those of the last; false: they cannot.
+  bool add_blocks(const std::vector<Expr>& loops, Expr full, const std::vector<Statement>& body, const std::vector<Statement>& tail, const std::optional<Window>& window,
                   const std::function<const Knobs&(size_t)>& knobs_of) {
+    ExprPool& pool = kernel().pool;
+    bool slid = true;
     auto nests = [&](const std::vector<Statement>& statements) {
-      std::vector<Stmt> inside;
-      for (size_t i = 0; i < statements.size(); ++i) add_statement(statements[i], knobs_of(i), inside);
+      std::vector<Stmt> inside, below;
+      for (size_t i = 0; i < statements.size(); ++i)
+        add_statement(statements[i], knobs_of(i), window && is_below(pool, *window, statements[i]) ? below : inside);
+      if (window) slid &= slide(pool, *window, inside, std::move(below));
       return inside;
     };
-    ExprPool& pool = kernel().pool;
     std::vector<Stmt> inside = nests(body);
     if (full.valid()) {
       Stmt choose{.kind = StmtKind::If, .value = pool.binary(SOp::Lt, loops.back(), full)};
@@ -192,6 +221,7 @@ class RegionLowering {
       inside.push_back(std::move(loop));
     }
     kernel().body = std::move(inside);
+    return slid;
   }
 
   // Elements that share a byte are written by one task.

@@ -33,6 +33,10 @@ Expr flat_offset(const Region& region, ExprPool& pool, const Store<BufferId, Buf
                  std::vector<Expr> indices) {
   const BufferPlace& place = places[b];
   for (size_t d = 0; d < place.origin.size(); ++d) indices[d] = pool.sub(indices[d], place.origin[d]);
+  if (const auto& turns = place.turns; turns.dim >= 0) {
+    Expr& index = indices[static_cast<size_t>(turns.dim)];
+    index = pool.mod(pool.add(index, pool.index(turns.before)), pool.index(turns.rows));
+  }
   return physical_offset(pool, place.layout, place.extents.empty() ? region.buffers[b].dims : place.extents, indices);
 }
 

@@ -12,6 +12,11 @@ struct BufferPlace {
   Layout layout;               // of the logical dims
   // Folded temporaries: the part of each dim that is there, from where on and how much. Empty: all.
   std::vector<Expr> origin = {}, extents = {};
+  // Along `dim` there are `rows` positions, which those of the tensor take in turn, from `before` in front of its first on.
+  struct Turns {
+    int dim = -1;  // none
+    int64_t before = 0, rows = 0;
+  } turns = {};
 };
 
 // Taps of a window that read zeros unless 0 <= rest + step * axis < extent.
@@ -194,6 +199,24 @@ struct SharedLoops {
 // Requires: operands prepared. Folds the temporaries: see BufferPlace. E0403 where the knobs do not fit the region.
 Result<SharedLoops> share_loops(Region& region, const Graph& graph, std::vector<Expr> shared, int64_t block,
                                 Store<BufferId, BufferPlace>& places);
+
+// Knob::attach_slide: rows of the last statement's results and those that they read of what the statement before it makes. Row r
+// reads rows step*r + low to step*r + high along a dim of `buffer`.
+struct Window {
+  BufferId buffer;
+  size_t dim = 0;
+  Expr row, made;                    // axes: the outermost of the reader beside the shared ones; of the producer
+  int64_t step = 1, low = 0, high = 0;
+};
+// Requires: operands prepared. Nothing where no window slides.
+std::optional<Window> sliding_window(const Graph& graph, Region& region, const std::vector<Expr>& shared);
+// Only as many rows as are read at a time are kept.
+void take_turns(ExprPool& pool, const Window& window, const std::vector<Expr>& dims, BufferPlace& place);
+// The statement writes the margin after the buffer's last row.
+bool is_below(ExprPool& pool, const Window& window, const Statement& s);
+// Of `nests` the last two, which are the producer's and the reader's, become one, row by row; `below`: those of margins after the
+// last row. False where their outermost loops do not go through rows.
+bool slide(ExprPool& pool, const Window& window, std::vector<Stmt>& nests, std::vector<Stmt> below);
 
 // A convolution by Winograd's F(m,3): statements in order, each of which stands for itself, or all under the loops.
 struct WinogradProducts {

@@ -187,6 +187,20 @@ std::vector<Expr> leading_axes(const Graph& graph, const Region& region, size_t 
   return axes;
 }
 
+std::vector<Expr> shared_axes(const Graph& graph, const Region& region, const Knobs& knobs) {
+  const auto count = static_cast<size_t>(knobs[Knob::attach]);
+  const size_t last = region.statements.size() - 1;
+  if (count == 0 || knobs[Knob::attach_inner] == 0) return leading_axes(graph, region, last, count);
+  std::vector<Expr> axes = leading_axes(graph, region, last, count - 1);
+  const Statement& s = region.statements[last];
+  if (s.indices.empty()) return axes;
+  const ValueId out = region.buffers[s.out].value;
+  const Layout layout = out.valid() ? graph.values[out].layout : Layout{};
+  const Expr inner = s.indices[layout.parts.empty() ? s.indices.size() - 1 : static_cast<size_t>(layout.parts.back().dim)];
+  if (std::ranges::find(s.axes, inner) != s.axes.end() && std::ranges::find(axes, inner) == axes.end()) axes.push_back(inner);
+  return axes;
+}
+
 Result<Attachment> attach(const Graph& graph, Region& region, std::vector<Expr> shared) {
   return Attacher(graph, region, std::move(shared)).run();
 }

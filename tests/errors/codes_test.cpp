@@ -237,7 +237,7 @@ TEST_P(Codes, IsProvoked) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Codes, testing::ValuesIn(kCases),
-                         [](const auto& i) { return std::string(code_name(i.param.code)); });
+                         [](const auto& i) { return std::string(code_name(i.param.code)) + '_' + std::to_string(i.index); });
 
 TEST(Codes, EveryCodeHasACase) {
   for (Code code : {

@@ -8,6 +8,7 @@
 #include "../ops/rig.h"
 #include "cases.h"
 #include "tenon/plan.h"
+#include "tenon/policy.h"
 
 namespace tenon::testing {
 namespace {
