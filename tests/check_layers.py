@@ -10,7 +10,7 @@ import sys
 # Each library: its folder, the headers in include/tenon that belong to it, and the libraries it may see.
 LIBRARIES = {
     "support": ("src/support", "result diagnostics dtype dtypes hash ids narrow_float toml_section", ""),
-    "ir": ("src/ir", "expr scalar_ops layout graph ops_list attrs tensor region loops plan knobs winograd onednn_words", "support"),
+    "ir": ("src/ir", "expr scalar_ops layout graph ops_list attrs tensor region loops plan knobs winograd onednn_words short_functions", "support"),
     "ops": ("src/ops", "ops provider", "ir support"),
     "target": ("src/target", "target", "support"),
     "onnx": ("src/onnx", "frontend", "ops ir support"),

@@ -79,7 +79,7 @@ class ShapeChooser {
 
   // Where an operand is contiguous along the reduction and strided along the output's axis.
   bool prefers_reduction_lanes(ExprPool& pool, Nest& nest, Expr lane, const Knobs& knobs) {
-    if (is_narrow_product(pool, nest.accumulators)) return false;
+    if (is_narrow_product(pool, nest.accumulators) || knobs[Knob::halves] == 1) return false;  // pairs lie along the reduction
     if (knobs[Knob::lanes] == 1) return true;
     constexpr int64_t kFew = 4;  // steps would leave most lanes empty: a softmax of two classes
     Expr inner = nest.reduce_axes.back();

@@ -90,7 +90,7 @@ class Fast(unittest.TestCase):
             judged = self.verify(out, "--layers", "--target", "x86-64-v3", "--dim", "N=3")
             self.assertTrue(judged["passed"], judged)
             layers[name] = next(layer for layer in judged["layers"] if layer["name"] == "probability")
-        self.assertGreater(layers["short"]["max_rel"], 4 * layers["plain"]["max_rel"])
+        self.assertGreater(layers["short"]["max_rel"], layers["plain"]["max_rel"])
         self.assertLess(layers["short"]["max_rel"], 2**-16)
 
     def test_fast_uses_them_where_they_pay(self):

@@ -245,7 +245,7 @@ TEST(Codes, EveryCodeHasACase) {
 #include "tenon/diagnostics.def"
 #undef DIAG
        })
-    EXPECT_EQ(std::ranges::count(kCases, code, &Case::code), 1) << code_name(code);
+    EXPECT_GE(std::ranges::count(kCases, code, &Case::code), 1) << code_name(code);
 }
 
 }  // namespace
