@@ -14,15 +14,26 @@ namespace tenon::gen {
 
 namespace {
 
+// Arithmetic of f16 and conversions from and to it, which become library calls on machines that have none of it.
+bool is_of_halves(const llvm::Instruction& i) {
+  switch (i.getOpcode()) {
+    case llvm::Instruction::FAdd:
+    case llvm::Instruction::FPTrunc: return i.getType()->getScalarType()->isHalfTy();
+    case llvm::Instruction::FPExt: return i.getOperand(0)->getType()->getScalarType()->isHalfTy();
+    default: return false;
+  }
+}
+
 class Models {
  public:
   explicit Models(Code& code) : code_(code), b_(code.b) {}
 
-  void replace(llvm::IntrinsicInst* call) {
-    b_.SetInsertPoint(call);
-    Value* result = call->getIntrinsicID() == llvm::Intrinsic::fma ? fused(call) : modelled(call);
-    if (result) call->replaceAllUsesWith(result);
-    call->eraseFromParent();
+  void replace(llvm::Instruction* i) {
+    b_.SetInsertPoint(i);
+    auto* call = llvm::dyn_cast<llvm::IntrinsicInst>(i);
+    Value* result = !call ? of_halves(i) : call->getIntrinsicID() == llvm::Intrinsic::fma ? fused(call) : modelled(call);
+    if (result) i->replaceAllUsesWith(result);
+    i->eraseFromParent();
   }
 
  private:
@@ -59,7 +70,7 @@ class Models {
 
   Value* fused(llvm::IntrinsicInst* call) {
     llvm::Type* scalar = call->getType()->getScalarType();
-    if (scalar->isHalfTy()) return fused_halves(call);
+    if (scalar->isHalfTy()) return by_bits(call, "tn_isa_fma_f16", {call->getArgOperand(0), call->getArgOperand(1), call->getArgOperand(2)});
     auto model = code_.module.getOrInsertFunction(scalar->isFloatTy() ? "tn_isa_fma_f32" : "tn_isa_fma_f64",
                                                   llvm::FunctionType::get(scalar, {scalar, scalar, scalar}, false));
     auto lane = [&](auto pick) { return b_.CreateCall(model, {pick(0), pick(1), pick(2)}); };
@@ -71,21 +82,29 @@ class Models {
     return v;
   }
 
-  // Halves are passed as their bits: not every machine has them in registers.
-  Value* fused_halves(llvm::IntrinsicInst* call) {
-    llvm::Type *word = b_.getInt32Ty(), *bits = b_.getInt16Ty();
-    auto model = code_.module.getOrInsertFunction("tn_isa_fma_f16", llvm::FunctionType::get(word, {word, word, word}, false));
+  Value* of_halves(llvm::Instruction* i) {
+    if (i->getOpcode() == llvm::Instruction::FPExt) return by_bits(i, "tn_isa_f32_of_f16", {i->getOperand(0)});
+    if (i->getOpcode() == llvm::Instruction::FPTrunc) return by_bits(i, "tn_isa_f16_of_f32", {i->getOperand(0)});
+    return by_bits(i, "tn_isa_fma_f16", {i->getOperand(0), llvm::ConstantFP::get(i->getType(), 1.0), i->getOperand(1)});
+  }
+
+  // Lane by lane, numbers passed as their bits: not every machine has halves in registers.
+  Value* by_bits(llvm::Instruction* i, const char* name, const std::vector<Value*>& operands) {
+    llvm::Type* word = b_.getInt32Ty();
+    auto bits = [&](llvm::Type* type) { return b_.getIntNTy(type->getScalarSizeInBits()); };
+    auto model = code_.module.getOrInsertFunction(name, llvm::FunctionType::get(word, std::vector<llvm::Type*>(operands.size(), word), false));
+    std::vector<Value*> in;
+    for (Value* v : operands) in.push_back(b_.CreateBitCast(v, like(v, bits(v->getType()))));
     auto lane = [&](auto pick) {
-      auto of = [&](unsigned k) { return b_.CreateZExt(pick(k), word); };
-      return b_.CreateTrunc(b_.CreateCall(model, {of(0), of(1), of(2)}), bits);
+      std::vector<Value*> words;
+      for (Value* v : in) words.push_back(b_.CreateZExt(pick(v), word));
+      return b_.CreateTrunc(b_.CreateCall(model, words), bits(i->getType()));
     };
-    Value* in[3];
-    for (unsigned k = 0; k < 3; ++k) in[k] = b_.CreateBitCast(call->getArgOperand(k), like(call, bits));
-    const unsigned w = width(call);
-    if (w == 0) return b_.CreateBitCast(lane([&](unsigned k) { return in[k]; }), call->getType());
-    Value* v = llvm::PoisonValue::get(like(call, bits));
-    for (unsigned i = 0; i < w; ++i) v = b_.CreateInsertElement(v, lane([&](unsigned k) { return b_.CreateExtractElement(in[k], i); }), i);
-    return b_.CreateBitCast(v, call->getType());
+    const unsigned w = width(i);
+    if (w == 0) return b_.CreateBitCast(lane([](Value* v) { return v; }), i->getType());
+    Value* v = llvm::PoisonValue::get(like(i, bits(i->getType())));
+    for (unsigned k = 0; k < w; ++k) v = b_.CreateInsertElement(v, lane([&](Value* from) { return b_.CreateExtractElement(from, k); }), k);
+    return b_.CreateBitCast(v, i->getType());
   }
 
   Code& code_;
@@ -97,23 +116,26 @@ class Models {
 void use_models(Code& code, const llvm::TargetMachine& machine, const Target& target) {
   code.module.setTargetTriple(machine.getTargetTriple().str());
   code.module.setDataLayout(machine.createDataLayout());
-  std::vector<llvm::IntrinsicInst*> calls;
+  const bool has_halves = !target.triple.starts_with("x86_64") || std::ranges::find(target.cpu_check, "f16c") != target.cpu_check.end();
+  std::vector<llvm::Instruction*> lacking;
   for (llvm::Function& f : code.module) {
     if (f.isDeclaration()) continue;
     for (const char* of_another : {"target-features", "prefer-vector-width", "min-legal-vector-width"}) f.removeFnAttr(of_another);
     f.addFnAttr("target-cpu", target.cpu);
     if (!target.features.empty()) f.addFnAttr("target-features", target.features);
-    for (llvm::Instruction& i : llvm::instructions(f))
+    for (llvm::Instruction& i : llvm::instructions(f)) {
+      if (!has_halves && is_of_halves(i)) lacking.push_back(&i);
       if (auto* call = llvm::dyn_cast<llvm::IntrinsicInst>(&i)) {
         const llvm::Intrinsic::ID id = call->getIntrinsicID();
         if (id == llvm::Intrinsic::x86_sse_ldmxcsr || id == llvm::Intrinsic::x86_sse_stmxcsr) continue;  // of every x86-64
         const bool halves = call->getType()->getScalarType()->isHalfTy();
         const bool fma = id == llvm::Intrinsic::fma && (halves ? !target.half_fma() : !target.fuses());
-        if (fma || call->getCalledFunction()->getName().starts_with("llvm.x86.")) calls.push_back(call);
+        if (fma || call->getCalledFunction()->getName().starts_with("llvm.x86.")) lacking.push_back(call);
       }
+    }
   }
   Models models(code);
-  for (llvm::IntrinsicInst* call : calls) models.replace(call);
+  for (llvm::Instruction* i : lacking) models.replace(i);
 }
 
 }  // namespace tenon::gen

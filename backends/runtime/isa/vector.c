@@ -166,3 +166,5 @@ uint32_t tn_isa_fma_f16(uint32_t a, uint32_t b, uint32_t c) {
   const double product = half(a) * half(b), sum = product + half(c);
   return half_bits(tn_to_odd(sum, tn_sum_error(product, half(c), sum)));
 }
+uint32_t tn_isa_f32_of_f16(uint32_t bits) { return tn_bits((float)half(bits)); }
+uint32_t tn_isa_f16_of_f32(uint32_t bits) { return half_bits((double)tn_from_bits(bits)); }
