@@ -40,6 +40,15 @@ def sidecar(name):
     return json.loads(path.read_text()) if path.exists() else None
 
 
+def model_and_dims(spec):
+    """Of NAME[:SYM=N,...]; without dims, those of the model's first test."""
+    name, _, dims = spec.partition(":")
+    binding = {k: int(v) for k, v in (d.split("=") for d in dims.split(",") if d)}
+    if not binding and (side := sidecar(name)):
+        binding = side["tests"][0]
+    return name, binding
+
+
 def find_model(name, zoo):
     if name.endswith(".onnx"):
         return pathlib.Path(name)
@@ -301,10 +310,7 @@ def main():
                "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%MZ"), "rows": []}
     with tempfile.TemporaryDirectory(prefix="tenon_compare_") as folder:
         for spec in options.models:
-            name, _, dims = spec.partition(":")
-            binding = {k: int(v) for k, v in (d.split("=") for d in dims.split(",") if d)}
-            if not binding and (side := sidecar(name)):
-                binding = side["tests"][0]
+            name, binding = model_and_dims(spec)
             for threads in options.threads:
                 row = compare(name, binding, threads, options, pathlib.Path(folder))
                 results["rows"].append(row)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "joins.h"
 #include "tiles.h"
 
 namespace tenon {
@@ -13,17 +14,14 @@ int64_t steps(const ExprPool& pool, Expr extent) { return static_cast<int64_t>(k
 class ChainJoiner {
  public:
   ChainJoiner(const Graph& graph, std::vector<RegionPlan> regions, const Target& target)
-      : graph_(graph), regions_(std::move(regions)), target_(target), users_(graph.users()), region_of_(graph.nodes.size(), -1) {
-    for (size_t r = 0; r < regions_.size(); ++r)
-      for (int n : regions_[r].nodes) region_of_[static_cast<size_t>(n)] = static_cast<int>(r);
-  }
+      : graph_(graph), regions_(std::move(regions)), target_(target), users_(graph.users()), region_of_(region_of_nodes(graph, regions_)) {}
 
   std::vector<RegionPlan> run() {
     for (size_t r = 0; r < regions_.size(); ++r) {
       while (auto producer = producer_of(r)) {
-        auto joined = join(regions_[*producer], regions_[r]);
-        if (!joined) break;
-        regions_[r] = std::move(*joined);
+        auto both = join(regions_[*producer], regions_[r]);
+        if (!both) break;
+        regions_[r] = std::move(*both);
         regions_[*producer].nodes.clear();
         for (int n : regions_[r].nodes) region_of_[static_cast<size_t>(n)] = static_cast<int>(r);
       }
@@ -33,15 +31,6 @@ class ChainJoiner {
   }
 
  private:
-  static std::optional<ValueId> root(const RegionPlan& r) {
-    std::optional<ValueId> found;
-    for (auto [v, placement] : r.placed) {
-      if (placement != Placement::Root) continue;
-      if (found) return std::nullopt;
-      found = v;
-    }
-    return found;
-  }
   bool has(const RegionPlan& r, OpKind kind) const {
     return std::ranges::any_of(r.nodes, [&](int n) { return definition(node(n).op).kind == kind; });
   }
@@ -55,7 +44,7 @@ class ChainJoiner {
         ValueId v = node(n).inputs[i];
         if (!v.valid() || !graph_.values[v].def.valid()) continue;
         int p = region_of_[static_cast<size_t>(graph_.values[v].def.index)];
-        if (p < 0 || static_cast<size_t>(p) == r || root(regions_[static_cast<size_t>(p)]) != v) continue;
+        if (p < 0 || static_cast<size_t>(p) == r || only_root(regions_[static_cast<size_t>(p)]) != v) continue;
         const RegionPlan& producer = regions_[static_cast<size_t>(p)];
         if (std::ranges::find(graph_.outputs, v) != graph_.outputs.end() || !computes(producer)) continue;
         const auto& readers = users_[static_cast<size_t>(v.index)];
@@ -70,24 +59,18 @@ class ChainJoiner {
     if (has(r, OpKind::Composite)) return true;
     return std::ranges::any_of(r.nodes, [&](int n) {
       if (definition(node(n).op).kind != OpKind::Contraction) return false;
-      const Value& weight = graph_.values[node(n).inputs[1]];
-      const bool depthwise = node(n).op == Op::conv && node(n).attrs.get_or<Attr::groups>(1) > 1 && graph_.pool.is_index(weight.dims[1], 1);
-      return depthwise || !graph_.constant(node(n).inputs[1]);
+      return is_depthwise(graph_, node(n)) || !graph_.constant(node(n).inputs[1]);
     });
   }
 
   std::optional<RegionPlan> join(const RegionPlan& producer, const RegionPlan& reader) const {
     if (producer.precision != reader.precision) return std::nullopt;
     for (Placement placement : {Placement::Inline, Placement::Attached}) {
-      RegionPlan joined = reader;
-      joined.nodes.insert(joined.nodes.end(), producer.nodes.begin(), producer.nodes.end());
-      std::ranges::sort(joined.nodes);
-      for (auto [v, place] : producer.placed) joined.placed.emplace_back(v, place == Placement::Root ? placement : place);
-      std::ranges::sort(joined.placed);
-      auto region = build_region(graph_, joined);
+      RegionPlan both = joined(reader, producer, placement);
+      auto region = build_region(graph_, both);
       if (!region || !reads_plainly(*region)) continue;
-      if (!choose_block(*region, joined.schedule.variants[0].knobs)) continue;
-      return joined;
+      if (!choose_block(*region, both.schedule.variants[0].knobs)) continue;
+      return both;
     }
     return std::nullopt;
   }
@@ -104,9 +87,8 @@ class ChainJoiner {
     const Statement& last = region.statements.back();
     auto axes = classify(region, last, layout(region, last.out));
     if (!axes || axes->vector_both || axes->n.empty()) return false;
-    Expr update = last.accumulators[0].update;
-    Expr term = pool.operands(update)[pool.operands(update)[0] == last.accumulators[0].var];
-    return std::ranges::all_of(pool.operands(term), [&](Expr factor) {
+    const Product product = *match_product(pool, last.accumulators);
+    return std::ranges::all_of(std::array{product.a, product.b}, [&](Expr factor) {
       while (pool.op(factor) == SOp::Cast) factor = pool.operands(factor)[0];
       return pool.op(factor) == SOp::Load;
     });

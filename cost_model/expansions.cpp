@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "halos.h"
+#include "joins.h"
 #include "tenon/ops.h"
 #include "tiles.h"
 
@@ -19,15 +20,12 @@ constexpr double kStays = 0.4;
 class ExpansionJoiner {
  public:
   ExpansionJoiner(const Graph& graph, std::vector<RegionPlan> regions, const Target& target, std::vector<std::pair<ValueId, Layout>>& layouts)
-      : graph_(graph), regions_(std::move(regions)), target_(target), layouts_(layouts), users_(graph.users()), region_of_(graph.nodes.size(), -1) {
-    for (size_t r = 0; r < regions_.size(); ++r)
-      for (int n : regions_[r].nodes) region_of_[static_cast<size_t>(n)] = static_cast<int>(r);
-  }
+      : graph_(graph), regions_(std::move(regions)), target_(target), layouts_(layouts), users_(graph.users()), region_of_(region_of_nodes(graph, regions_)) {}
 
   std::vector<RegionPlan> run() {
     for (RegionPlan& reader : regions_) {
       const auto depthwise = only_product(reader);
-      if (!depthwise || !is_depthwise(node(*depthwise))) continue;
+      if (!depthwise || !slides(node(*depthwise))) continue;
       const ValueId between = node(*depthwise).inputs[0];
       const auto producer = producer_of(between, *depthwise);
       if (!producer) continue;
@@ -57,11 +55,11 @@ class ExpansionJoiner {
     return found;
   }
 
-  bool is_depthwise(const Node& conv) const {
-    const Value &out = graph_.values[conv.outputs[0]], &weight = graph_.values[conv.inputs[1]];
-    const int64_t groups = conv.attrs.get_or<Attr::groups>(1);
-    return out.dims.size() == kRank && out.type == DType::F32 && groups > 1 && graph_.pool.is_index(out.dims[kChannels], groups) &&
-           graph_.pool.is_index(weight.dims[1], 1);
+  // Over images of f32, as many channels of results as of the operand.
+  bool slides(const Node& conv) const {
+    const Value& out = graph_.values[conv.outputs[0]];
+    return out.dims.size() == kRank && out.type == DType::F32 && is_depthwise(graph_, conv) &&
+           graph_.pool.is_index(out.dims[kChannels], conv.attrs.get_or<Attr::groups>(1));
   }
 
   // The region that makes the value, which only the node reads.
@@ -71,9 +69,7 @@ class ExpansionJoiner {
     if (!def.valid() || std::ranges::count(graph_.outputs, v) > 0 || !std::ranges::all_of(readers, [&](int u) { return u == reader; })) return std::nullopt;
     const auto region = static_cast<size_t>(region_of_[static_cast<size_t>(def.index)]);
     if (region == static_cast<size_t>(region_of_[static_cast<size_t>(reader)])) return std::nullopt;
-    const std::pair<ValueId, Placement> root{v, Placement::Root};
-    const auto& placed = regions_[region].placed;
-    return std::ranges::count(placed, Placement::Root, &std::pair<ValueId, Placement>::second) == 1 && std::ranges::count(placed, root) == 1 ? std::optional(region) : std::nullopt;
+    return only_root(regions_[region]) == v ? std::optional(region) : std::nullopt;
   }
 
   // Channels innermost in both, and margins of zeros beside each line: they keep lines apart.
@@ -120,10 +116,7 @@ class ExpansionJoiner {
   }
 
   void join(RegionPlan& made, RegionPlan& reader, ValueId between, const Layout& wider) {
-    reader.nodes.insert(reader.nodes.end(), made.nodes.begin(), made.nodes.end());
-    std::ranges::sort(reader.nodes);
-    for (auto [v, place] : made.placed) reader.placed.emplace_back(v, place == Placement::Root ? Placement::Attached : place);
-    std::ranges::sort(reader.placed);
+    reader = joined(std::move(reader), made, Placement::Attached);
     for (int n : made.nodes) region_of_[static_cast<size_t>(n)] = region_of_[static_cast<size_t>(reader.nodes.back())];
     made.nodes.clear();
     constexpr int64_t kImagesAndChannels = 2;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "joins.h"
 #include "partition.h"
 #include "precision.h"
 #include "tenon/ops.h"
@@ -34,11 +35,9 @@ namespace {
 class Halos {
  public:
   Halos(Graph graph, const std::vector<RegionPlan>& regions, const Target& target, Precision precision)
-      : graph_(std::move(graph)), regions_(regions), target_(target), precision_(precision), users_(graph_.users()), region_of_(graph_.nodes.size(), -1), root_(graph_.values.size()) {
-    for (size_t r = 0; r < regions.size(); ++r) {
-      for (int n : regions[r].nodes) region_of_[static_cast<size_t>(n)] = static_cast<int>(r);
-      for (const auto& [value, placement] : regions[r].placed) root_[static_cast<size_t>(value.index)] = placement == Placement::Root;
-    }
+      : graph_(std::move(graph)), regions_(regions), target_(target), precision_(precision), users_(graph_.users()), region_of_(region_of_nodes(graph_, regions)), root_(graph_.values.size()) {
+    for (const RegionPlan& region : regions)
+      for (const auto& [value, placement] : region.placed) root_[static_cast<size_t>(value.index)] = placement == Placement::Root;
     for (ValueId v : graph_.outputs) root_[static_cast<size_t>(v.index)] = false;
   }
 
@@ -110,9 +109,7 @@ double copy_seconds(const Target& target, double bytes) { return 2 * bytes / cop
 double product_seconds(const Graph& graph, const std::vector<RegionPlan>& regions, const std::set<int>& which, const Target& target) {
   double seconds = 0;
   for (int r : which) {
-    auto region = build_region(graph, regions[static_cast<size_t>(r)]);
-    for (size_t i = 0; region && i < region->statements.size(); ++i)
-      if (auto tile = best_tile(graph, *region, i, target)) seconds += tile->seconds;
+    if (auto region = build_region(graph, regions[static_cast<size_t>(r)])) seconds += seconds_in_tiles(graph, *region, target);
   }
   return seconds;
 }

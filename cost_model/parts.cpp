@@ -4,6 +4,7 @@
 #include <set>
 
 #include "halos.h"
+#include "joins.h"
 #include "tenon/ops.h"
 #include "tiles.h"
 
@@ -14,12 +15,10 @@ namespace {
 class Chooser {
  public:
   Chooser(const Graph& graph, const std::vector<RegionPlan>& regions, const Target& target)
-      : graph_(graph), regions_(regions), target_(target), users_(graph.users()), region_of_(graph.nodes.size(), -1),
+      : graph_(graph), regions_(regions), target_(target), users_(graph.users()), region_of_(region_of_nodes(graph, regions)),
         stored_(graph.values.size()), fixed_(graph.values.size()), viewed_(graph.values.size()) {
-    for (size_t r = 0; r < regions.size(); ++r) {
-      for (int n : regions[r].nodes) region_of_[static_cast<size_t>(n)] = static_cast<int>(r);
-      for (const auto& [value, placement] : regions[r].placed) stored_[at(value)] = placement == Placement::Root;
-    }
+    for (const RegionPlan& region : regions)
+      for (const auto& [value, placement] : region.placed) stored_[at(value)] = placement == Placement::Root;
     for (const auto* ports : {&graph.inputs, &graph.outputs})
       for (ValueId v : *ports) fixed_[at(v)] = true;
     for (ValueId v : graph.inputs) stored_[at(v)] = true;

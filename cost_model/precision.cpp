@@ -1,23 +1,13 @@
 #include "precision.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "tiles.h"
 
 namespace tenon {
 
-namespace {
-
-// In vectors; in scalars it is slower than to read f32.
-bool widens_halves(const Target& target) {
-  return target.triple.starts_with("aarch64") || std::ranges::find(target.cpu_check, "f16c") != target.cpu_check.end();
-}
-
-}  // namespace
-
 Result<void> check_precision(const Target& target, Precision precision) {
-  if (precision == Precision::Fp16 && !widens_halves(target))
+  if (precision == Precision::Fp16 && !target.widens_halves())
     return fail(Code::E0405, "target " + target.name + " has no instruction that takes f16: --precision fp16 would round and not be faster",
                 "choose a target with F16C, AVX512-FP16 or of Armv8 (`tenon targets`: x86-64-v3, goldencove, aarch64), or leave --precision out");
   if (precision != Precision::Bf16) return {};
@@ -37,12 +27,7 @@ bool pays_in_halves(const Graph& graph, const RegionPlan& plan, const Target& ta
   exact.precision = DType::F32;
   auto narrow = build_region(graph, plan), wide = build_region(graph, exact);
   if (!narrow || !wide || !rounds(*narrow, DType::F16) || overflows(graph, *narrow, DType::F16)) return false;
-  double with = 0, without = 0;
-  for (size_t i = 0; i < narrow->statements.size(); ++i) {
-    if (const auto tile = best_tile(graph, *narrow, i, target, {.precision = DType::F16})) with += tile->seconds;
-    if (const auto tile = best_tile(graph, *wide, i, target)) without += tile->seconds;
-  }
-  return with < kGain * without;
+  return seconds_in_tiles(graph, *narrow, target, {.precision = DType::F16}) < kGain * seconds_in_tiles(graph, *wide, target);
 }
 
 bool rounds(const Region& region, DType to) {

@@ -117,11 +117,9 @@ Block best_block(const Target& target, const Work& work, int width) {
   return best;
 }
 
-// What one of the product's factors is in memory.
+// What one of the factors of a product is in memory.
 DType factor_type(const ExprPool& pool, const Statement& s) {
-  const Expr update = s.accumulators[0].update;
-  const Expr product = pool.operands(update)[pool.operands(update)[0] == s.accumulators[0].var];
-  const Expr factor = pool.operands(product)[0];
+  const Expr factor = match_product(pool, s.accumulators)->a;
   return pool.op(factor) == SOp::Cast ? pool.type(pool.operands(factor)[0]) : pool.type(factor);
 }
 
@@ -256,8 +254,7 @@ namespace {
 // The factor that is the same for all lanes is a constant, or the one that is not.
 bool reads_constant(const Graph& graph, const Region& region, const Statement& s, const Layout& layout, bool lanes) {
   const ExprPool& pool = region.pool;
-  const size_t rank = s.indices.size();
-  const Expr lane = s.indices[layout.parts.empty() ? rank - 1 : static_cast<size_t>(layout.parts.back().dim)];
+  const Expr lane = innermost_index(s, layout);
   std::vector<Expr> loads;
   pool.collect_loads(s.accumulators[0].update, loads);
   return std::ranges::any_of(loads, [&](Expr load) {
@@ -336,6 +333,13 @@ std::optional<Tile> best_tile(const Graph& graph, Region& region, size_t stateme
     }
   }
   return tile;
+}
+
+double seconds_in_tiles(const Graph& graph, Region& region, const Target& target, const Setting& setting) {
+  double seconds = 0;
+  for (size_t i = 0; i < region.statements.size(); ++i)
+    if (const auto tile = best_tile(graph, region, i, target, setting)) seconds += tile->seconds;
+  return seconds;
 }
 
 }  // namespace tenon

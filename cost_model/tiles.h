@@ -32,4 +32,7 @@ struct Tile {
 std::optional<Tile> best_tile(const Graph& graph, Region& region, size_t statement, const Target& target, const Setting& setting = {},
                               const Blocks& blocks = {});
 
+// Seconds of all the region's products in such tiles.
+double seconds_in_tiles(const Graph& graph, Region& region, const Target& target, const Setting& setting = {});
+
 }  // namespace tenon

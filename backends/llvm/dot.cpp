@@ -30,16 +30,15 @@ std::optional<Expr> as_word(ExprPool& pool, Expr e, Expr k) {
 
 std::optional<Factors> match_factors(ExprPool& pool, const Stmt& tile) {
   if (tile.accumulators.size() != 1) return std::nullopt;
-  Expr acc = tile.accumulators[0].var, update = tile.accumulators[0].update;
-  const bool halves = pool.type(acc) == DType::F32;
-  if ((!halves && pool.type(acc) != DType::I32) || pool.op(update) != SOp::Add) return std::nullopt;
-  Expr left = pool.operands(update)[0], right = pool.operands(update)[1];
-  Expr product = left == acc ? right : left;
-  if ((left != acc && right != acc) || pool.op(product) != SOp::Mul) return std::nullopt;
+  const DType sum = pool.type(tile.accumulators[0].var);
+  const bool halves = sum == DType::F32;
+  const auto product = match_product(pool, tile.accumulators);
+  if ((!halves && sum != DType::I32) || !product) return std::nullopt;
+  const Expr casts[2] = {product->a, product->b};
   Expr factors[2];
   bool has_lane[2];
   for (size_t i = 0; i < 2; ++i) {
-    Expr cast = pool.operands(product)[i];
+    const Expr cast = casts[i];
     if (pool.op(cast) != SOp::Cast) return std::nullopt;
     factors[i] = pool.operands(cast)[0];
     const DType type = pool.type(factors[i]);

@@ -48,8 +48,7 @@ struct Sums {
     }
   }
   static bool has_exponential(const ExprPool& pool, Expr e) {
-    return (pool.op(e) == SOp::Exp && pool.type(e) == DType::F32) ||
-           std::ranges::any_of(pool.operands(e), [&](Expr operand) { return has_exponential(pool, operand); });
+    return pool.any_part(e, [&](Expr part) { return pool.op(part) == SOp::Exp && pool.type(part) == DType::F32; });
   }
 };
 

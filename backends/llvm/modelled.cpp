@@ -116,7 +116,6 @@ class Models {
 void use_models(Code& code, const llvm::TargetMachine& machine, const Target& target) {
   code.module.setTargetTriple(machine.getTargetTriple().str());
   code.module.setDataLayout(machine.createDataLayout());
-  const bool has_halves = !target.triple.starts_with("x86_64") || std::ranges::find(target.cpu_check, "f16c") != target.cpu_check.end();
   std::vector<llvm::Instruction*> lacking;
   for (llvm::Function& f : code.module) {
     if (f.isDeclaration()) continue;
@@ -124,7 +123,7 @@ void use_models(Code& code, const llvm::TargetMachine& machine, const Target& ta
     f.addFnAttr("target-cpu", target.cpu);
     if (!target.features.empty()) f.addFnAttr("target-features", target.features);
     for (llvm::Instruction& i : llvm::instructions(f)) {
-      if (!has_halves && is_of_halves(i)) lacking.push_back(&i);
+      if (!target.widens_halves() && is_of_halves(i)) lacking.push_back(&i);
       if (auto* call = llvm::dyn_cast<llvm::IntrinsicInst>(&i)) {
         const llvm::Intrinsic::ID id = call->getIntrinsicID();
         if (id == llvm::Intrinsic::x86_sse_ldmxcsr || id == llvm::Intrinsic::x86_sse_stmxcsr) continue;  // of every x86-64

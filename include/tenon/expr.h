@@ -106,6 +106,7 @@ class ExprPool {
   Var& var(Expr e) { return vars_[static_cast<size_t>((*this)[e].imm)]; }
   BufferId buffer(Expr load) const { return BufferId(static_cast<size_t>((*this)[load].imm)); }
   bool depends_on(Expr e, Expr var) const;
+  bool any_part(Expr e, const std::function<bool(Expr)>& holds) const;  // of e and what it is made of; each is looked at once
   void collect_vars(Expr e, std::vector<Expr>& out) const;  // each once, in order of first use
   void collect_loads(Expr e, std::vector<Expr>& out) const;
 

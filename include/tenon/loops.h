@@ -104,12 +104,6 @@ struct Stmt {
   std::vector<Expr> scalars = {};
 };
 
-// The two loads of f16 whose product one sum of f32 adds, a and b of acc + cast(a) * cast(b): what TileReduce::halves takes.
-struct HalfProduct {
-  Expr a, b;
-};
-std::optional<HalfProduct> half_product(const ExprPool& pool, std::span<const Accumulator> accumulators);
-
 struct Kernel {
   std::string name;                    // a C identifier that names the nodes it comes from
   ExprPool pool;

@@ -91,6 +91,9 @@ Result<Region> build_region(const Graph& graph, const RegionPlan& region);
 // Whether a constant that a product of the region reads has a number that is finite and, rounded to the type, is not.
 bool overflows(const Graph& graph, const Region& region, DType to);
 
+// Of a result's indices, that along which neighbours in memory differ. Requires: the result has dims.
+Expr innermost_index(const Statement& s, const Layout& out);
+
 // What a policy may know of a region before it is lowered (src/ops/space.cpp).
 struct ContractionAxes {
   std::vector<Expr> batch, m, n, k;  // by which of the two factors they appear in; n: the vector operand's

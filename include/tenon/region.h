@@ -27,6 +27,14 @@ struct Accumulator {
   Monoid monoid = Monoid::Custom;
 };
 
+// The sum of products at the heart of a contraction: update = acc + a * b, up to casts.
+struct Product {
+  Expr a, b;  // factors, casts included
+};
+std::optional<Product> match_product(const ExprPool& pool, std::span<const Accumulator> accumulators);
+// The two loads of f16 of acc + cast(a) * cast(b) in f32: what TileReduce::halves takes.
+std::optional<Product> half_product(const ExprPool& pool, std::span<const Accumulator> accumulators);
+
 struct Statement {
   // One more element of `out` that each step stores.
   struct Also {

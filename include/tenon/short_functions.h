@@ -13,10 +13,7 @@ constexpr bool has_short_form(SOp op) {
 
 // Whether some part of e is such a function of f32.
 inline bool has_short_form(const ExprPool& pool, Expr e) {
-  if (pool.type(e) == DType::F32 && has_short_form(pool.op(e))) return true;
-  for (Expr operand : pool.operands(e))
-    if (has_short_form(pool, operand)) return true;
-  return false;
+  return pool.any_part(e, [&](Expr part) { return pool.type(part) == DType::F32 && has_short_form(pool.op(part)); });
 }
 
 }  // namespace tenon

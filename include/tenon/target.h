@@ -52,6 +52,10 @@ struct Target {
   }
   bool has(std::string_view atom) const { return std::ranges::find(atoms, atom, &Atom::name) != atoms.end(); }
   bool fuses() const { return has("fma"); }  // multiplies and adds with one rounding
+  // Makes vectors of f16 wider and narrower; in scalars that is slower than to read f32.
+  bool widens_halves() const {
+    return triple.starts_with("aarch64") || std::ranges::find(cpu_check, "f16c") != cpu_check.end();
+  }
   // Multiplies and adds f16 in f16; null: not so.
   const Atom* half_fma() const {
     auto it = std::ranges::find_if(atoms, [](const Atom& atom) { return atom.name == "fma" && atom.acc == DType::F16; });

@@ -12,9 +12,6 @@ namespace tenon {
 
 namespace {
 
-using Applied = Result<ValueId>;  // invalid: the rule does not apply
-const ValueId kNo{};
-
 // a, where the constant is a, a + 1, ... along its last dim, and has no other.
 std::optional<int64_t> first_of_range(const Graph& g, ValueId v) {
   const Constant* c = g.constant(v);
@@ -62,14 +59,11 @@ const Node* look_up(const Graph& g, ValueId v) {
 // A constant operand of what is looked up, for the table: the same for every row.
 ValueId of_a_row(Graph& g, ValueId v) {
   const Constant* c = g.constant(v);
-  if (!c) return kNo;
-  if (c->dims.empty() || c->count() == c->dims.back()) {
-    if (c->dims.size() <= 1) return v;
-    Tensor flat = tensor_of(*c);
-    flat.dims = {c->count()};
-    return add_tensor(g, g.values[v].name, flat);
-  }
-  return kNo;
+  if (!c || (!c->dims.empty() && c->count() != c->dims.back())) return kNo;
+  if (c->dims.size() <= 1) return v;
+  Tensor flat = tensor_of(*c);
+  flat.dims = {c->count()};
+  return add_tensor(g, g.values[v].name, flat);
 }
 
 Applied function_of_rows(Graph& g, const Node& n) {

@@ -32,6 +32,10 @@ std::vector<int> use_counts(const Graph& graph);
 // Element k of the result depends on element k of each operand, broadcast, and on nothing else.
 bool is_pointwise(Op op);
 
+// What an algebraic rule makes of a node; invalid: it does not apply.
+using Applied = Result<ValueId>;
+inline constexpr ValueId kNo{};
+
 bool same_type(const Graph& graph, ValueId a, ValueId b);
 
 // A node of that op after `origin`; its first output.

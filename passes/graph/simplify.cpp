@@ -12,9 +12,6 @@ namespace tenon {
 
 namespace {
 
-using Applied = Result<ValueId>;  // invalid: the rule does not apply
-const ValueId kNo{};
-
 ValueId in(const Node& n, size_t i) { return n.inputs[i]; }
 
 // x, where it already has the type of the node's result.

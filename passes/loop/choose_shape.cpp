@@ -145,7 +145,7 @@ class ShapeChooser {
   // Those of f16 as well, whether narrow_operands or the model made them so: then the constant is packed in pairs.
   bool sums_halves(ExprPool& pool, Nest& nest, const TileShape& shape) {
     const auto product = half_product(pool, nest.accumulators);
-    if (!product || !takes_pairs(pool, nest, shape, {product->a, product->b})) return false;
+    if (!product || !takes_pairs(pool, nest, shape, *product)) return false;
     const Expr b = pool.depends_on(product->b, shape.lane) ? product->b : product->a;
     const auto across = coefficient(pool, pool.operands(b)[0], shape.lane);
     return in_.is_constant(pool.buffer(b)) || (across && pool.is_index(*across, kPair));

@@ -5,7 +5,6 @@
 #include <map>
 
 #include "nest.h"
-#include "tenon/short_functions.h"
 #include "tenon/winograd.h"
 
 namespace tenon {
@@ -378,9 +377,8 @@ class RegionLowering {
     Kernel& k = kernel();
     Store<BufferId, LoopBuffer> old = std::move(k.buffers);
     k.buffers = {};
-    std::vector<bool> read(region_.buffers.size()), written(region_.buffers.size());
-    visit(k.body, read, written);
-    k.short_functions = variant_.knobs[Knob::functions] == 1 && has_short_functions(k.body);
+    const auto [read, written] = buffers_used(k, region_);
+    k.short_functions = variant_.knobs[Knob::functions] == 1 && has_short_functions(k);
     std::unordered_map<int64_t, int64_t> renumber;
     for (int pass = 0; pass < 2; ++pass)  // params, then folded temporaries
       for (size_t i = 0; i < region_.buffers.size(); ++i) {
@@ -403,7 +401,7 @@ class RegionLowering {
       }
     for (size_t i = region_.buffers.size(); i < old.size(); ++i)
       renumber[static_cast<int64_t>(i)] = k.buffers.push(old[BufferId(i)]).index;
-    rename(k, k.body, renumber);
+    rename_buffers(k, renumber);
     collect_symbols(k);
   }
 
@@ -415,79 +413,6 @@ class RegionLowering {
     p.parts = parts;
     std::erase_if(p.packed.parts, [](const LayoutPart& part) { return part.dim == 0; });
     for (LayoutPart& part : p.packed.parts) --part.dim;
-  }
-
-  template <class F>
-  static void each_expr(Stmt& s, F&& f) {
-    for (Expr* e : {&s.extent, &s.value, &s.lane_limit})
-      if (e->valid()) f(*e);
-    for (TileReduce& r : s.reduce) f(r.extent);
-    for (TilePrefetch& p : s.prefetch) f(p.offset);
-    for (Accumulator& a : s.accumulators) {
-      f(a.init);
-      f(a.update);
-    }
-    for (TileStore& t : s.stores) {
-      f(t.offset);
-      f(t.value);
-      if (t.condition.valid()) f(t.condition);
-    }
-    for (Expr& e : s.scalars) f(e);
-  }
-
-  bool has_short_functions(std::vector<Stmt>& body) {
-    bool found = false;
-    for (Stmt& s : body) {
-      each_expr(s, [&](Expr e) { found = found || has_short_form(kernel().pool, e); });
-      found = found || has_short_functions(s.body) || has_short_functions(s.otherwise);
-    }
-    return found;
-  }
-
-  void visit(std::vector<Stmt>& body, std::vector<bool>& read, std::vector<bool>& written) {
-    for (Stmt& s : body) {
-      std::vector<Expr> loads;
-      each_expr(s, [&](Expr e) { kernel().pool.collect_loads(e, loads); });
-      for (Expr load : loads)
-        if (size_t b = static_cast<size_t>(kernel().pool.buffer(load).index); b < read.size()) read[b] = true;
-      for (const TileStore& t : s.stores)
-        if (static_cast<size_t>(t.buffer.index) < written.size()) written[static_cast<size_t>(t.buffer.index)] = true;
-      for (BufferId b : s.buffers)  // a routine writes what the region makes
-        (region_.buffers[b].is_input ? read : written)[static_cast<size_t>(b.index)] = true;
-      visit(s.body, read, written);
-      visit(s.otherwise, read, written);
-    }
-  }
-
-  void rename(Kernel& k, std::vector<Stmt>& body, const std::unordered_map<int64_t, int64_t>& map) {
-    for (Stmt& s : body) {
-      each_expr(s, [&](Expr& e) {
-        e = k.pool.map_loads(e, [&](Expr load, std::span<const Expr> indices) {
-          return k.pool.load(BufferId(static_cast<size_t>(map.at(k.pool.buffer(load).index))), k.pool.type(load), indices);
-        });
-      });
-      for (TileStore& t : s.stores) t.buffer = BufferId(static_cast<size_t>(map.at(t.buffer.index)));
-      for (TilePrefetch& p : s.prefetch) p.buffer = BufferId(static_cast<size_t>(map.at(p.buffer.index)));
-      for (BufferId& b : s.buffers) b = BufferId(static_cast<size_t>(map.at(b.index)));
-      rename(k, s.body, map);
-      rename(k, s.otherwise, map);
-    }
-  }
-
-  void collect_symbols(Kernel& k) {
-    std::vector<Expr> vars;
-    auto scan = [&](auto&& self, std::vector<Stmt>& body) -> void {
-      for (Stmt& s : body) {
-        each_expr(s, [&](Expr e) { k.pool.collect_vars(e, vars); });
-        self(self, s.body);
-        self(self, s.otherwise);
-      }
-    };
-    scan(scan, k.body);
-    for (const LoopBuffer& b : k.buffers) k.pool.collect_vars(b.size, vars);
-    for (Expr v : vars)
-      if (k.pool.symbol_named(k.pool.var(v).name) == v) k.symbols.push_back(v);
-    std::ranges::sort(k.symbols, {}, [&](Expr v) { return k.pool.var(v).name; });
   }
 
   Region region_;

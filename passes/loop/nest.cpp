@@ -114,16 +114,6 @@ void merge_axes(ExprPool& pool, Nest& nest, Expr keep) {
   merge_list(pool, nest, nest.reduce_axes, keep);
 }
 
-std::optional<Product> match_product(const ExprPool& pool, std::span<const Accumulator> accumulators) {
-  if (accumulators.size() != 1 || accumulators[0].monoid != Monoid::Sum) return std::nullopt;
-  const Accumulator& acc = accumulators[0];
-  if (pool.op(acc.update) != SOp::Add) return std::nullopt;
-  auto sum = pool.operands(acc.update);
-  Expr term = sum[0] == acc.var ? sum[1] : sum[1] == acc.var ? sum[0] : Expr{};
-  if (!term.valid() || pool.op(term) != SOp::Mul || pool.operands(term).size() != 2) return std::nullopt;
-  return Product{pool.operands(term)[0], pool.operands(term)[1]};
-}
-
 Expr unit_stride_axis(ExprPool& pool, Expr offset, const std::vector<Expr>& axes) {
   Expr found = {};
   for (Expr axis : axes)

@@ -35,6 +35,7 @@ struct NestStore {
 // Knob::prefetch: where a panel begins that is read ahead, and which of how many blocks of rows that use one panel it is.
 struct ReadAhead {
   Expr panel = {};
+  int64_t element_bits = 0;  // of the constant
   Expr block = {}, blocks = {};
 };
 
@@ -92,12 +93,6 @@ void merge_axes(ExprPool& pool, Nest& nest, Expr keep);
 // coefficient of `axis` in an affine expression; nothing if it is not affine in it.
 std::optional<Expr> coefficient(ExprPool& pool, Expr e, Expr axis);
 
-// The sum of products at the heart of a contraction: update = acc + a * b, up to casts.
-struct Product {
-  Expr a, b;  // factors, casts included
-};
-std::optional<Product> match_product(const ExprPool& pool, std::span<const Accumulator> accumulators);
-
 // A factor or operand without the casts around it.
 Expr strip_casts(const ExprPool& pool, Expr e);
 
@@ -143,6 +138,18 @@ std::vector<PaddedTaps> padded_taps(const Region& region, ExprPool& pool, const 
 
 // Shortens the loops of a finished tile to the taps that some row or lane of it reads from outside the padding.
 void skip_padding(ExprPool& pool, Nest& nest, Stmt& tile);
+
+// Of a kernel in the making, which names the region's buffers: what it reads and writes of them, by their numbers.
+struct BuffersUsed {
+  std::vector<bool> read, written;
+};
+BuffersUsed buffers_used(Kernel& kernel, const Region& region);
+// Each buffer by its new number, which `to` has for all that are used.
+void rename_buffers(Kernel& kernel, const std::unordered_map<int64_t, int64_t>& to);
+// Kernel::symbols: those that its body and its buffers' sizes name.
+void collect_symbols(Kernel& kernel);
+// Whether some function of f32 in it has a shorter form (Knob::functions).
+bool has_short_functions(Kernel& kernel);
 
 // What a tile is made of, once knobs and target have been looked at.
 struct TileShape {

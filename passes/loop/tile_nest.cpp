@@ -14,6 +14,7 @@ namespace {
 // Largest number of multiply-adds that unrolled reduction steps may put into one loop body. In more of them, loads
 // that steps of a window share wait in registers that the accumulators leave no room for.
 constexpr int64_t kMaxUnrolledOps = 128;
+constexpr int64_t kLineBits = 512;
 
 constexpr int64_t kTileRows = 16;  // of a matrix register
 
@@ -59,17 +60,23 @@ class Tiler {
     return make_for(v, pool_.ceildiv(extent, block), std::move(choose));
   }
 
-  // Where the panel begins that is read ahead.
-  void look_ahead(Nest& nest) {
-    for (Expr load : nest.loads(pool_)) {
-      if (pool_.buffer(load) != shape_.panel || !pool_.depends_on(load, shape_.lane)) continue;
-      ExprPool::Substitution next = {{shape_.lane, pool_.add(shape_.lane, pool_.index(shape_.panels_ahead * shape_.lanes))}};
-      for (Expr axis : nest.reduce_axes) next[axis] = pool_.index(0);
-      nest.ahead.panel = pool_.substitute(pool_.operands(load)[0], next);
-      return;
-    }
+  // What loads the constant, a vector along `lane`; invalid: nothing.
+  Expr panel_load(Nest& nest, Expr lane) {
+    for (Expr load : nest.loads(pool_))
+      if (pool_.buffer(load) == shape_.panel && pool_.depends_on(load, lane)) return load;
+    return {};
   }
 
+  // Where the panel begins that is read ahead.
+  void look_ahead(Nest& nest) {
+    const Expr load = panel_load(nest, shape_.lane);
+    if (!load.valid()) return;
+    ExprPool::Substitution next = {{shape_.lane, pool_.add(shape_.lane, pool_.index(shape_.panels_ahead * shape_.lanes))}};
+    for (Expr axis : nest.reduce_axes) next[axis] = pool_.index(0);
+    nest.ahead = {.panel = pool_.substitute(pool_.operands(load)[0], next), .element_bits = bits(pool_.type(load))};
+  }
+
+  // Counts the blocks of rows that one panel serves, by the loops around them.
   void count_block(Nest& nest, Expr index, Expr count) {
     ReadAhead& ahead = nest.ahead;
     if (!ahead.block.valid()) return;
@@ -296,7 +303,7 @@ class Tiler {
 
   // A panel that comes later is asked for while this one is used: each block of rows asks for an equal share of it, each step
   // of the reduction for the share's next elements. Behind the last panel lies what the next kernels read.
-  void read_ahead(Nest& nest, Stmt& tile) {
+  void read_ahead(const Nest& nest, Stmt& tile) {
     if (!nest.ahead.panel.valid() || !nest.ahead.block.valid() || !tile.lanes.var.valid()) return;
     Expr step = pool_.index(0), steps = pool_.index(1);
     for (size_t i = tile.reduce.size(); i-- > 0;) {
@@ -307,29 +314,20 @@ class Tiler {
     const int64_t elements = shape_.lanes * shape_.atom_k;  // of a panel, per step
     Expr share = pool_.ceildiv(pool_.index(elements), nest.ahead.blocks);
     Expr begin = pool_.add(pool_.substitute(nest.ahead.panel, {{tile.lanes.var, pool_.index(0)}}), pool_.mul(nest.ahead.block, pool_.mul(share, steps)));
-    const int64_t line = kLineBits / element_bits(nest), most = pool_.as_int(share).value_or(line);
+    const int64_t line = kLineBits / nest.ahead.element_bits, most = pool_.as_int(share).value_or(line);
     for (int64_t first = 0; first < most; first += line)
       tile.prefetch.push_back({shape_.panel, pool_.add(begin, pool_.add(pool_.mul(step, share), pool_.index(first)))});
-  }
-
-  static constexpr int64_t kLineBits = 512;
-  int64_t element_bits(Nest& nest) {
-    for (Expr load : nest.loads(pool_))
-      if (pool_.buffer(load) == shape_.panel) return bits(pool_.type(load));
-    return 8;
   }
 
   // The panel's lines of some steps later: it is contiguous in the order in which the loops read it.
   void stream_panel(Nest& nest, Stmt& tile) {
     if (shape_.ahead <= 0 || !tile.lanes.var.valid()) return;
-    for (Expr load : nest.loads(pool_)) {
-      if (pool_.buffer(load) != shape_.panel || !pool_.depends_on(load, tile.lanes.var)) continue;
-      const int64_t line = std::max<int64_t>(1, kLineBits / (bits(pool_.type(load)) * shape_.atom_k));
-      for (int64_t lane = 0; lane < tile.lanes.extent; lane += line) {
-        Expr offset = pool_.substitute(pool_.operands(load)[0], {{tile.lanes.var, pool_.index(lane)}});
-        tile.prefetch.push_back({shape_.panel, pool_.add(offset, pool_.index(shape_.ahead * tile.lanes.extent * shape_.atom_k)), 1});
-      }
-      return;
+    const Expr load = panel_load(nest, tile.lanes.var);
+    if (!load.valid()) return;
+    const int64_t line = std::max<int64_t>(1, kLineBits / (bits(pool_.type(load)) * shape_.atom_k));
+    for (int64_t lane = 0; lane < tile.lanes.extent; lane += line) {
+      Expr offset = pool_.substitute(pool_.operands(load)[0], {{tile.lanes.var, pool_.index(lane)}});
+      tile.prefetch.push_back({shape_.panel, pool_.add(offset, pool_.index(shape_.ahead * tile.lanes.extent * shape_.atom_k)), 1});
     }
   }
 

@@ -49,42 +49,45 @@ class Judge {
     double terms = 0;
   };
 
-  DType precision_of(const EvalInput& in) const {
+  // The region that makes the node's result; null: none.
+  const RegionPlan* region_of(const EvalInput& in) const {
     for (const auto* regions : {&roots_, &inner_})
-      if (auto it = regions->find(in.node.outputs[0]); it != regions->end()) return it->second->precision;
-    return DType::F32;
+      if (auto it = regions->find(in.node.outputs[0]); it != regions->end()) return it->second;
+    return nullptr;
+  }
+
+  DType precision_of(const EvalInput& in) const {
+    const RegionPlan* region = region_of(in);
+    return region ? region->precision : DType::F32;
   }
 
   // F(m,3) that some variant of the region computes the node by; 0: none.
   int64_t winograd_of(const EvalInput& in) const {
-    if (in.node.op != Op::conv || !model_.graph.constant(in.node.inputs[1])) return 0;
+    const RegionPlan* region = region_of(in);
+    if (!region || in.node.op != Op::conv || !model_.graph.constant(in.node.inputs[1])) return 0;
     int64_t m = 0;
-    for (const auto* regions : {&roots_, &inner_})
-      if (auto it = regions->find(in.node.outputs[0]); it != regions->end())
-        for (const Variant& variant : it->second->schedule.variants) m = std::max(m, variant.knobs[Knob::winograd]);
+    for (const Variant& variant : region->schedule.variants) m = std::max(m, variant.knobs[Knob::winograd]);
     return m;
   }
 
   // The longest sum in f16 that some variant of the region makes of the node's products; 0: none.
   int64_t halves_of(const EvalInput& in) const {
+    const RegionPlan* region = region_of(in);
+    if (!region) return 0;
     int64_t terms = 0;
     auto note = [&](const Knobs& knobs) {
       if (knobs[Knob::halves] == 1) terms = std::max(terms, knobs[Knob::k_block] > 0 ? knobs[Knob::k_block] : kHalfTerms);
     };
-    for (const auto* regions : {&roots_, &inner_})
-      if (auto it = regions->find(in.node.outputs[0]); it != regions->end())
-        for (const Variant& variant : it->second->schedule.variants) {
-          note(variant.knobs);
-          for (const auto& [value, knobs] : variant.producers) note(knobs);
-        }
+    for (const Variant& variant : region->schedule.variants) {
+      note(variant.knobs);
+      for (const auto& [value, knobs] : variant.producers) note(knobs);
+    }
     return terms;
   }
 
   bool short_functions_of(const EvalInput& in) const {
-    for (const auto* regions : {&roots_, &inner_})
-      if (auto it = regions->find(in.node.outputs[0]); it != regions->end())
-        return std::ranges::any_of(it->second->schedule.variants, [](const Variant& variant) { return variant.knobs[Knob::functions] == 1; });
-    return false;
+    const RegionPlan* region = region_of(in);
+    return region && std::ranges::any_of(region->schedule.variants, [](const Variant& variant) { return variant.knobs[Knob::functions] == 1; });
   }
 
   // The longest sum of the region so far.

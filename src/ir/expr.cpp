@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <unordered_set>
 
 #include "scalar_fold.h"
 
@@ -237,6 +238,18 @@ bool ExprPool::depends_on(Expr e, Expr var) const {
   return false;
 }
 
+bool ExprPool::any_part(Expr e, const std::function<bool(Expr)>& holds) const {
+  std::unordered_set<Expr> seen = {e};
+  std::vector<Expr> open = {e};
+  while (!open.empty()) {
+    const Expr part = open.back();
+    open.pop_back();
+    if (holds(part)) return true;
+    for (Expr child : operands(part))
+      if (seen.insert(child).second) open.push_back(child);
+  }
+  return false;
+}
 void ExprPool::collect_vars(Expr e, std::vector<Expr>& out) const {
   if (op(e) == SOp::Var && std::ranges::find(out, e) == out.end()) out.push_back(e);
   for (Expr child : operands(e)) collect_vars(child, out);

@@ -104,9 +104,10 @@ class Polynomial {
         const Expr x = pool.operands(low[0])[0], k = pool.operands(low[0])[1];
         const auto step = pool.as_int(k);
         if (!step || *step <= 1) continue;
-        const Expr quotient = pool.floordiv(x, k);
+        Expr quotient = {};  // made where something may be it: every sum comes along here
         auto high = std::ranges::find_if(terms, [&, c = c](const auto& term) {
           if (term.second != multiply(c, *step) || term.first.size() != 1) return false;
+          if (!quotient.valid()) quotient = pool.floordiv(x, k);
           const Expr e = term.first[0];
           return e == quotient || (pool.op(e) == SOp::Mod && pool.operands(e)[0] == quotient && pool.as_int(pool.operands(e)[1]));
         });

@@ -197,7 +197,7 @@ class KernelRun : Interpreter {
   const RoutineModel& routines_;
   std::vector<Tensor> scratch_;
   struct Halves {
-    HalfProduct product;
+    Product product;
     double sums[2];  // of even and odd steps
   };
   std::optional<Halves> halves_ = {};  // inside of partial sums in f16

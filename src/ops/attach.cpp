@@ -196,7 +196,7 @@ std::vector<Expr> shared_axes(const Graph& graph, const Region& region, const Kn
   if (s.indices.empty()) return axes;
   const ValueId out = region.buffers[s.out].value;
   const Layout layout = out.valid() ? graph.values[out].layout : Layout{};
-  const Expr inner = s.indices[layout.parts.empty() ? s.indices.size() - 1 : static_cast<size_t>(layout.parts.back().dim)];
+  const Expr inner = innermost_index(s, layout);
   if (std::ranges::find(s.axes, inner) != s.axes.end() && std::ranges::find(axes, inner) == axes.end()) axes.push_back(inner);
   return axes;
 }

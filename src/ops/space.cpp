@@ -8,16 +8,16 @@
 
 namespace tenon {
 
+Expr innermost_index(const Statement& s, const Layout& out) {
+  return s.indices[out.parts.empty() ? s.indices.size() - 1 : static_cast<size_t>(out.parts.back().dim)];
+}
+
 std::optional<ContractionAxes> classify(const Region& region, const Statement& s, const Layout& out) {
   const ExprPool& pool = region.pool;
-  if (s.accumulators.size() != 1 || s.accumulators[0].monoid != Monoid::Sum || s.axes.empty()) return std::nullopt;
-  Expr update = s.accumulators[0].update;
-  if (pool.op(update) != SOp::Add) return std::nullopt;
-  Expr term = pool.operands(update)[pool.operands(update)[0] == s.accumulators[0].var];
-  if (pool.op(term) != SOp::Mul) return std::nullopt;
-  Expr a = pool.operands(term)[0], b = pool.operands(term)[1];
-  int innermost = out.parts.empty() ? static_cast<int>(s.indices.size()) - 1 : out.parts.back().dim;
-  Expr lane = s.indices[static_cast<size_t>(innermost)];
+  const auto product = match_product(pool, s.accumulators);
+  if (!product || s.axes.empty()) return std::nullopt;
+  Expr a = product->a, b = product->b;
+  const Expr lane = innermost_index(s, out);
   if (!pool.depends_on(b, lane)) std::swap(a, b);
   ContractionAxes axes;
   axes.vector_both = pool.depends_on(a, lane) && pool.depends_on(b, lane);

@@ -19,7 +19,6 @@ struct Block {
   Symbols symbols = {};
   ValueId between;  // what the depthwise convolution reads
   std::vector<Halo> halos = {};
-  int64_t height = 0;
   double bound = 0;  // of |result - reference|
 };
 
@@ -54,7 +53,6 @@ class Maker {
     g.output(g.node(Op::add, {one, other}));
     if (top + bottom > 0) b.halos.push_back({.dim = 2, .before = top, .after = bottom});
     b.halos.push_back({.dim = 3, .before = left, .after = right});
-    b.height = height;
     // Sums of K products of factors up to M in magnitude differ from float64 by at most K*K*M*u, as in lowering_test.cpp;
     // the last one adds up the errors of those before.
     const auto window = static_cast<double>(kernel * kernel), last = static_cast<double>(channels), first = static_cast<double>(in * in * taps * taps);

@@ -4,17 +4,9 @@
 #include "tenon/narrow_float.h"
 #include "tenon/policy.h"
 
-namespace tenon {
+namespace tenon::testing {
 
 namespace {
-
-using testing::Case;
-using testing::expect_close;
-using testing::label;
-using testing::magnitudes;
-using testing::Net;
-using testing::runs_here;
-using testing::with_magnitudes;
 
 constexpr double kRoundoff = 0x1p-11;
 
@@ -63,12 +55,7 @@ void check(const Net& net, const Case& c, double terms, int64_t block, bool has_
   EXPECT_NE(code->assembly.find(c.instruction), std::string::npos) << print(*module);
 }
 
-class HalfSums : public ::testing::TestWithParam<Case> {
- protected:
-  void SetUp() override {
-    if (!runs_here(GetParam().target)) GTEST_SKIP() << "this machine has no " << GetParam().instruction;
-  }
-};
+class HalfSums : public OnTarget {};
 INSTANTIATE_TEST_SUITE_P(On, HalfSums, ::testing::Values(Case{"modelled:goldencove", "231ph"}, Case{"goldencove", "231ph"}), label);
 
 void check_dot(const Case& c, int64_t m, int64_t n, int64_t k, bool constant, int64_t block) {
@@ -222,4 +209,4 @@ TEST(Fp16, PlansThatDoNotFitAreRefused) {
 }
 
 }  // namespace
-}  // namespace tenon
+}  // namespace tenon::testing

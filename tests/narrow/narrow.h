@@ -27,6 +27,14 @@ inline bool runs_here(const std::string& target) {
   return __builtin_cpu_supports("avx512bf16");
 }
 
+// Of a target as it is the instruction is needed; by its C model, which other parameters ask for, every machine runs it.
+class OnTarget : public ::testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    if (!runs_here(GetParam().target)) GTEST_SKIP() << "this machine has no " << GetParam().instruction;
+  }
+};
+
 // |x|, for bounds.
 inline std::vector<Tensor> magnitudes(std::vector<Tensor> tensors) {
   for (Tensor& t : tensors)

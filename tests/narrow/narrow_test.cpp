@@ -5,17 +5,9 @@
 #include "narrow.h"
 #include "tenon/policy.h"
 
-namespace tenon {
+namespace tenon::testing {
 
 namespace {
-
-using testing::Case;
-using testing::expect_close;
-using testing::label;
-using testing::magnitudes;
-using testing::Net;
-using testing::runs_here;
-using testing::with_magnitudes;
 
 void check(const Net& net, const Case& c, Precision precision, double terms, bool has_instruction = true, const Knobs& forced = {}) {
   const TestTarget on = target(c.target);
@@ -47,12 +39,7 @@ void check(const Net& net, const Case& c, Precision precision, double terms, boo
   EXPECT_NE(code->assembly.find(c.instruction), std::string::npos) << print(*module);
 }
 
-class Halves : public ::testing::TestWithParam<Case> {
- protected:
-  void SetUp() override {
-    if (!runs_here(GetParam().target)) GTEST_SKIP() << "this machine has no " << GetParam().instruction;
-  }
-};
+class Halves : public OnTarget {};
 INSTANTIATE_TEST_SUITE_P(On, Halves,
                          ::testing::Values(Case{"modelled:znver5", "vdpbf16ps"}, Case{"modelled:sapphirerapids", "tdpbf16ps"},
                                            Case{"znver5", "vdpbf16ps"}, Case{"sapphirerapids", "tdpbf16ps"}),
@@ -117,10 +104,10 @@ TEST_P(Halves, Specials) {
 
 // f32 as sums of three parts of bf16. A sum of K terms takes at most K/2 + 1 roundings of the largest products in a tile and
 // six for each 16 words, and the products that are left out are below 2u|a||b|: at most K + 10 units in all.
-class Parts : public ::testing::TestWithParam<Case> {
+class Parts : public OnTarget {
  protected:
   void SetUp() override {
-    if (!runs_here(GetParam().target)) GTEST_SKIP() << "this machine has no " << GetParam().instruction;
+    OnTarget::SetUp();
     forced.set(Knob::matrix, 1);
     forced.set(Knob::parts, 3);
     forced.set(Knob::rows, 32);
@@ -177,12 +164,7 @@ TEST_P(Parts, Specials) {
   check(net, GetParam(), Precision::Strict, k + 10, true, forced);
 }
 
-class Bytes : public ::testing::TestWithParam<Case> {
- protected:
-  void SetUp() override {
-    if (!runs_here(GetParam().target)) GTEST_SKIP() << "this machine has no " << GetParam().instruction;
-  }
-};
+class Bytes : public OnTarget {};
 INSTANTIATE_TEST_SUITE_P(On, Bytes, ::testing::Values(Case{"modelled:sapphirerapids", "tdpb"}, Case{"sapphirerapids", "tdpb"}), label);
 
 TEST_P(Bytes, Dots) {
@@ -211,4 +193,4 @@ TEST_P(Bytes, Convolutions) {
 }
 
 }  // namespace
-}  // namespace tenon
+}  // namespace tenon::testing

@@ -165,10 +165,7 @@ def main():
     missed = 0
     with tempfile.TemporaryDirectory(prefix="tenon_threads_") as folder:
         for spec in options.models:
-            name, _, dims = spec.partition(":")
-            binding = {k: int(v) for k, v in (d.split("=") for d in dims.split(",") if d)}
-            if not binding and (side := compare.sidecar(name)):
-                binding = side["tests"][0]
+            name, binding = compare.model_and_dims(spec)
             row = measure(name, binding, options, pathlib.Path(folder))
             results["rows"].append(row)
             show(row)

@@ -1,0 +1,20 @@
+// What policies that join regions have in common.
+#pragma once
+
+#include "tenon/plan.h"
+
+namespace tenon {
+
+// By node: which region it is in; -1: none.
+std::vector<int> region_of_nodes(const Graph& graph, const std::vector<RegionPlan>& regions);
+
+// The one result of a region; nothing where it has several.
+std::optional<ValueId> only_root(const RegionPlan& region);
+
+// A convolution of each channel by itself.
+bool is_depthwise(const Graph& graph, const Node& node);
+
+// The reader with the producer's nodes; the producer's result is placed as said.
+RegionPlan joined(RegionPlan reader, const RegionPlan& producer, Placement placement);
+
+}  // namespace tenon
