@@ -16,9 +16,11 @@ namespace {
 std::optional<int64_t> first_of_range(const Graph& g, ValueId v) {
   const Constant* c = g.constant(v);
   if (!c || !is_integer(c->type) || c->dims.empty() || c->dims.back() != c->count() || c->count() < 2) return std::nullopt;
+  constexpr int64_t kMost = int64_t{1} << 53;  // beyond which a double does not hold every integer
   const Tensor t = tensor_of(*c);
+  if (t.i[0] < -kMost || t.i[0] > kMost) return std::nullopt;
   for (size_t i = 1; i < t.i.size(); ++i)
-    if (t.i[i] != t.i[i - 1] + 1) return std::nullopt;
+    if (t.i[i] != t.i[0] + static_cast<int64_t>(i)) return std::nullopt;
   return t.i[0];
 }
 
