@@ -147,10 +147,6 @@ const Case kCases[] = {
        s.model(kIdentity);
        return std::string("compile m.onnx -o out --target x86-64-v3 --precision bf16");
      }},
-    {Code::E0405, 1, "no instruction that takes f16", "leave --precision out", [](const Scene& s) {
-       s.model(kIdentity);
-       return std::string("compile m.onnx -o out --target x86-64-v2 --precision fp16");
-     }},
     {Code::E0501, 1, "nothing_here does not exist", "", [](const Scene&) { return std::string("run nothing_here"); }},
     {Code::E0502, 1, "`x`", "", [](const Scene& s) {
        const std::string out = compiled(s);
@@ -237,7 +233,7 @@ TEST_P(Codes, IsProvoked) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Codes, testing::ValuesIn(kCases),
-                         [](const auto& i) { return std::string(code_name(i.param.code)) + '_' + std::to_string(i.index); });
+                         [](const auto& i) { return std::string(code_name(i.param.code)); });
 
 TEST(Codes, EveryCodeHasACase) {
   for (Code code : {
@@ -245,7 +241,7 @@ TEST(Codes, EveryCodeHasACase) {
 #include "tenon/diagnostics.def"
 #undef DIAG
        })
-    EXPECT_GE(std::ranges::count(kCases, code, &Case::code), 1) << code_name(code);
+    EXPECT_EQ(std::ranges::count(kCases, code, &Case::code), 1) << code_name(code);
 }
 
 }  // namespace

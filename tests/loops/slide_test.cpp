@@ -119,6 +119,7 @@ TEST(Slide, AnyBlockTileAndWindow) {
     const Block b = maker.block();
     std::string text;
     int64_t slides = 0;
+    bool has_lone = false;  // a block of one channel
     auto edit = [&](Plan& plan) {
       Variant* variant = join(plan, b);
       ASSERT_NE(variant, nullptr);
@@ -126,7 +127,9 @@ TEST(Slide, AnyBlockTileAndWindow) {
       Knobs knobs;
       knobs.set(Knob::attach, slides ? 2 : maker.size(1, 2));  // a window slides inside of one image
       knobs.set(Knob::attach_inner, 1);
-      knobs.set(Knob::attach_block, maker.size(0, 20));
+      const int64_t asked = maker.size(0, 20), block = std::max<int64_t>(1, asked), channels = *b.g.graph.pool.as_int(b.g.graph.values[b.between].dims[1]);
+      has_lone = block == 1 || channels % block == 1;
+      knobs.set(Knob::attach_block, asked);
       knobs.set(Knob::attach_slide, slides);
       knobs.set(Knob::order, 1);
       knobs.set(Knob::rows, maker.size(1, 3));  // of one line
@@ -152,13 +155,14 @@ TEST(Slide, AnyBlockTileAndWindow) {
     }
     ASSERT_TRUE(got.joined.has_value()) << got.joined.error()[0].message;
     slid += static_cast<int>(slides);
-    [[maybe_unused]] const std::vector<double> &expected = (*got.expected)[0].f, &apart = (*got.apart)[0].f, &joined = (*got.joined)[0].f;
+    const std::vector<double> &expected = (*got.expected)[0].f, &apart = (*got.apart)[0].f, &joined = (*got.joined)[0].f;
     ASSERT_EQ(joined.size(), expected.size());
     for (size_t k = 0; k < joined.size(); ++k) {
       ASSERT_LE(std::abs(joined[k] - expected[k]), b.bound) << "element " << k;
-#ifndef TENON_NATIVE_CODE  // where a block has one channel, that sums taps across lanes
-      ASSERT_EQ(joined[k], apart[k]) << "element " << k;
+#ifdef TENON_NATIVE_CODE
+      if (has_lone) continue;  // whose taps it sums across lanes
 #endif
+      ASSERT_EQ(joined[k], apart[k]) << "element " << k;
     }
   }
   EXPECT_GT(slid, 30);
