@@ -12,8 +12,9 @@ Result<void> check_precision(const Target& target, Precision precision);
 // What operands of the regions' products are rounded to.
 DType rounded_to(Precision precision);
 
-// Whether a region of Precision F16 is expected to gain by it enough, and none of its weights is too large for f16.
-bool pays_in_halves(const Graph& graph, const RegionPlan& plan, const Target& target);
+// Whether a region whose precision is F16 or BF16 is expected to gain by it enough to be worth a less exact result, and none of its
+// weights is too large for f16. A product takes what it computes or what its constants take to arrive, whichever is longer.
+bool pays_rounded(const Graph& graph, const RegionPlan& plan, const Target& target);
 
 // Whether some product of the region is of rounded operands.
 bool rounds(const Region& region, DType to);

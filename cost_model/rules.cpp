@@ -134,7 +134,7 @@ Result<Plan> rules_policy(const Graph& source, const Target& target, Precision p
   for (RegionPlan& region_plan : regions) region_plan.precision = rounded_to(precision);
   regions = join_chains(graph, std::move(regions), target);
   for (RegionPlan& region_plan : regions)
-    if (region_plan.precision == DType::F16 && !pays_in_halves(graph, region_plan, target)) region_plan.precision = DType::F32;
+    if (region_plan.precision != DType::F32 && !pays_rounded(graph, region_plan, target)) region_plan.precision = DType::F32;
   regions = join_expansions(graph, std::move(regions), target, plan.layouts);
   choose_providers(graph, regions, target, providers);
   plan.layouts = add_halos(graph, regions, target, precision, std::move(plan.layouts));

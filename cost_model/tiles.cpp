@@ -307,6 +307,13 @@ std::optional<Tile> best_tile(const Graph& graph, Region& region, size_t stateme
   work.element = bytes ? 1 : bits(type) / 8;
   const auto distance = row_distance(graph, region, s, *axes);
   work.most_rows = set_rows(target, distance);
+  if (const Atom* pairs = target.find("vdpbf16ps"); pairs && type == DType::F32 && factor_type(pool, s) == DType::BF16) {
+    constexpr int kPair = 2;
+    work.element = 2;
+    tile = vector_tile(target, work, k, {width, pairs->gops > 0 ? pairs->gops : kPair * target.gflops_f32, kPair}, setting);
+    tile.seconds += copied(graph, region, s) / (target.l2_gb_per_s * 1e9);
+    return tile;
+  }
   if (!halves || reads_constant(graph, region, s, layout, false))
     return vector_tile(target, work, k, {width, bytes ? target.gops_i8 : target.gflops_f32, bytes ? 4 : 1}, setting);
   // Constants of f16 are made wider as they are read, or all is f16; the first errs less.
