@@ -127,6 +127,8 @@ Value* Emitter::compute(Expr e, Expr guard) {
   }
   if (is_float(type) && (node.op == SOp::Add || node.op == SOp::Sub))
     if (Value* v = fused(e, guard)) return v;
+  if (type == DType::F32 && node.op == SOp::Mul)
+    if (Value* v = gated(e, guard)) return v;
   Value* v[3] = {};
   unsigned w = 0;
   for (size_t i = 0; i < node.count; ++i) {
@@ -136,6 +138,19 @@ Value* Emitter::compute(Expr e, Expr guard) {
   for (size_t i = 0; i < node.count; ++i) v[i] = spread(v[i], w);
   if (type == DType::Index && (node.op == SOp::FloorDiv || node.op == SOp::Mod)) return index_divide(node.op, e, v[0], v[1]);
   return emit_arith(code, node.op, type, v[0], v[1], v[2]);
+}
+
+// x * sigmoid(y).
+Value* Emitter::gated(Expr e, Expr guard) {
+  const Expr left = pool.operands(e)[0], right = pool.operands(e)[1];
+  if (left == right) return nullptr;
+  for (auto [x, gate] : {std::pair(left, right), std::pair(right, left)}) {
+    if (pool.op(gate) != SOp::Sigmoid) continue;
+    Value *v = emit(x, guard), *y = emit(pool.operands(gate)[0], guard);
+    const unsigned w = std::max(width(v), width(y));
+    return emit_gated(code, spread(v, w), spread(y, w));
+  }
+  return nullptr;
 }
 
 // x + a*b and x - a*b in one rounding, where the target can and one side is a product. Two products are

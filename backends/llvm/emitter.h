@@ -109,6 +109,7 @@ class Emitter {
   Value* index_divide(SOp op, Expr e, Value* a, Value* b);
   Value* compare_index(Expr e, Expr guard);
   Value* fused(Expr e, Expr guard);
+  Value* gated(Expr e, Expr guard);
   bool zero_where_false(Expr e);
 
   // quantise.cpp

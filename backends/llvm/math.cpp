@@ -126,8 +126,26 @@ F scale(F x, const Exp& e) {  // x * 2^n
 double least_exponent(F x) { return is_single(x) ? -104 : -746; }
 F clamp_exponent(F x) { return clamp(x, least_exponent(x), is_single(x) ? 89 : 710); }
 
-F exp_within(F x, F low) {  // exp(x + low) of exponents that no clamp would change
-  const Exp e = exp_parts(x, low);
+// exp(sign x + low) = 2^(n/16) exp(r), |r| <= ln(2)/32: the root is looked up by the low bits of n, and scaling takes the floor
+// of n/16. The sign goes into constants, as a clamp of -x would take one operation more.
+F exp_by_roots(F x, F low, double sign) {
+  constexpr int kRoots = 16;
+  constexpr double kShifter = 0x1.8p19;  // added, the last bit is a sixteenth
+  auto& b = x.code->b;
+  F t = fma(x, x(sign * std::numbers::log2e), x(kShifter)), n = t - kShifter;
+  F r = fma(n, x(-sign * ln2_low(x)), fma(n, x(-sign * ln2_high(x)), x)) + low;  // sign r
+  std::vector<llvm::Constant*> roots;
+  for (int i = 0; i < kRoots; ++i) roots.push_back(x.code->real(b.getFloatTy(), std::exp2(static_cast<double>(i) / kRoots)));
+  F root = x.with(b.CreateIntrinsic(Intrinsic::x86_avx512_permvar_sf_512, {}, {llvm::ConstantVector::get(roots), bits_of(t)}));
+  const auto [half, sixth] = poly::kExpOfRoots;
+  F q = fma(r * r, is_short(x) ? x(half) : fma(r, x(sign * sixth), x(half)), sign > 0 ? r : -r);
+  return scale(fma(root, q, root), {n, t, q});
+}
+
+// exp(sign x + low) of exponents that no clamp would change.
+F exp_within(F x, F low, double sign = 1) {
+  if (is_avx512(x) && is_single(x)) return exp_by_roots(x, low, sign);
+  const Exp e = exp_parts(sign > 0 ? x : -x, low);
   return scale(e.q + 1.0, e);
 }
 F exp_sum(F x, F low) { return exp_within(clamp_exponent(x), low); }
@@ -397,6 +415,11 @@ F sigmoid(F x) {
   F e = exp_within(clamp(x, least_exponent(x), kOne), x(-0.0));
   return e / (e + 1.0);
 }
+// x sigmoid(y) by one operation less. Where exp(-y) is infinite the sigmoid is subnormal, and kernels take that as zero.
+F gated(F x, F y) {
+  F c = clamp(y, is_single(y) ? -89 : -710, -least_exponent(y));
+  return x / (exp_within(c, c(-0.0), -1) + 1.0);
+}
 
 // exp(y log x), the logarithm in two doubles.
 F pow(F x, F y) {
@@ -428,6 +451,8 @@ F pow(F x, F y) {
 }
 
 }  // namespace
+
+Value* emit_gated(Code& code, Value* x, Value* y) { return gated({&code, x}, {&code, y}).v; }
 
 Value* emit_math(Code& code, SOp op, Value* x, Value* y) {
   auto& b = code.b;

@@ -5,6 +5,7 @@ namespace tenon::gen::poly {
 
 inline constexpr double kExpF32[] = {0x1p-1, 0x1.555552p-3, 0x1.5554e4p-5, 0x1.1115b6p-7, 0x1.6d5166p-10,
     0x1.9a94e6p-13};
+inline constexpr double kExpOfRoots[] = {0x1.00021ep-1, 0x1.555596p-3};
 inline constexpr double kExp[] = {0x1p-1, 0x1.5555555555555p-3, 0x1.5555555555558p-5, 0x1.11111111112bep-7,
     0x1.6c16c16c1500dp-10, 0x1.a01a019f5465ep-13, 0x1.a01a01ad76715p-16, 0x1.71de3d0061e26p-19,
     0x1.27e4cc2729b25p-22, 0x1.ae5b88760947cp-26, 0x1.1f8bb7b8e543p-29, 0x1.6c8fc7bdc763dp-33};
