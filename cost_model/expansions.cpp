@@ -33,8 +33,8 @@ class ExpansionJoiner {
       const auto expansion = only_product(made);
       if (!expansion || node(*expansion).attrs.get_or<Attr::groups>(1) != 1 || made.precision != DType::F32 || reader.precision != DType::F32) continue;
       const auto wider = with_margins(between, node(*depthwise), reader);
-      if (!wider || !has_rows(node(*depthwise)) || !pays(between, node(*expansion).inputs[0])) continue;
-      join(made, reader, between, *wider);
+      if (!wider || !has_rows(node(*depthwise)) || !pays(between, node(*depthwise), node(*expansion).inputs[0])) continue;
+      join(made, reader, between, node(*depthwise), *wider);
     }
     std::erase_if(regions_, [](const RegionPlan& r) { return r.nodes.empty(); });
     return std::move(regions_);
@@ -82,8 +82,15 @@ class ExpansionJoiner {
     return std::ranges::count(layout.halos, kColumns, &Halo::dim) ? std::optional(layout) : std::nullopt;
   }
 
-  // Channels at a time: a vector, and no less than a line of the results.
-  int64_t block() const { return std::max<int64_t>(target_.lanes(DType::F32), target_.line_bytes * 8 / bits(DType::F32)); }
+  // Channels at a time: a vector, and no less than a line of the results; two, which halve what is read for them, where the lines
+  // that stay fit into the first-level cache or that is all of the channels.
+  int64_t block(ValueId between, const Node& depthwise) const {
+    const int64_t one = std::max<int64_t>(target_.lanes(DType::F32), target_.line_bytes * 8 / bits(DType::F32)), two = 2 * one;
+    const auto& dims = graph_.values[between].dims;
+    const double rows = known(graph_.pool, graph_.values[depthwise.inputs[1]].dims[kRows]) + 1, columns = known(graph_.pool, dims[kColumns]) + 2;
+    const double channels = known(graph_.pool, dims[kChannels]), bytes = rows * columns * static_cast<double>(two) * bits(DType::F32) / 8;
+    return channels == static_cast<double>(two) || (channels > static_cast<double>(two) && bytes <= static_cast<double>(target_.l1d_bytes)) ? two : one;
+  }
 
   // Bytes of one image, if they are known.
   std::optional<double> image_bytes(ValueId v) const {
@@ -107,15 +114,15 @@ class ExpansionJoiner {
   }
 
   // What is between would leave the cache, and reading the operand again for each block of channels takes less.
-  bool pays(ValueId between, ValueId operand) const {
+  bool pays(ValueId between, const Node& depthwise, ValueId operand) const {
     const auto made = image_bytes(between), read = image_bytes(operand);
     if (!made || !read) return false;
     const double stays = kStays * static_cast<double>(target_.l2_bytes);
-    const double blocks = std::ceil(known(graph_.pool, graph_.values[between].dims[kChannels]) / static_cast<double>(block()));
+    const double blocks = std::ceil(known(graph_.pool, graph_.values[between].dims[kChannels]) / static_cast<double>(block(between, depthwise)));
     return stays > 0 && *made > stays && (*read <= stays || (blocks - 1) * *read <= *made);
   }
 
-  void join(RegionPlan& made, RegionPlan& reader, ValueId between, const Layout& wider) {
+  void join(RegionPlan& made, RegionPlan& reader, ValueId between, const Node& depthwise, const Layout& wider) {
     reader = joined(std::move(reader), made, Placement::Attached);
     for (int n : made.nodes) region_of_[static_cast<size_t>(n)] = region_of_[static_cast<size_t>(reader.nodes.back())];
     made.nodes.clear();
@@ -123,7 +130,7 @@ class ExpansionJoiner {
     Knobs& knobs = reader.schedule.variants[0].knobs;
     knobs.set(Knob::attach, kImagesAndChannels);
     knobs.set(Knob::attach_inner, 1);
-    knobs.set(Knob::attach_block, block());
+    knobs.set(Knob::attach_block, block(between, depthwise));
     knobs.set(Knob::attach_slide, 1);
     for (auto& [v, layout] : layouts_)
       if (v == between) layout = wider;

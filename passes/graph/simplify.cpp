@@ -266,6 +266,35 @@ Applied dot_scaled(Graph& g, const Node& n) {
   return kNo;
 }
 
+// u of 1 + tanh(u).
+ValueId one_plus_tanh(const Graph& g, ValueId v) {
+  const Node* sum = producer(g, v, Op::add);
+  const ValueId t = sum ? beside(g, *sum, 1) : kNo;
+  const Node* inner = t.valid() && same_type(g, t, v) ? producer(g, t, Op::tanh) : nullptr;
+  return inner ? in(*inner, 0) : kNo;
+}
+
+// In the spellings of GELU's approximation: (y/2) (1 + tanh(u)), y (1/2 (1 + tanh(u))), 1/2 (y (1 + tanh(u))).
+Applied mul_one_plus_tanh(Graph& g, const Node& n) {
+  auto gated = [&](ValueId y, ValueId u) -> Applied {  // y sigmoid(2 u), no y: the sigmoid itself
+    TENON_TRY(const ValueId twice, make(g, n, Op::mul, {u, add_number(g, "two", g.values[u].type, 2)}));
+    TENON_TRY(const ValueId gate, make(g, n, Op::sigmoid, {twice}));
+    return y.valid() ? make(g, n, Op::mul, {y, gate}) : Applied(gate);
+  };
+  for (size_t k : {0u, 1u}) {
+    if (const ValueId u = one_plus_tanh(g, in(n, k)); u.valid()) {
+      const ValueId other = in(n, 1 - k);
+      if (is_number(g, other, 0.5)) return same_type(g, u, n.outputs[0]) ? gated(kNo, u) : kNo;
+      const Node* halved = producer(g, other, Op::mul);
+      if (const ValueId y = halved ? beside(g, *halved, 0.5) : kNo; y.valid() && same_type(g, y, other)) return gated(y, u);
+    }
+    const Node* product = is_number(g, in(n, k), 0.5) && same_type(g, in(n, 1 - k), n.outputs[0]) ? producer(g, in(n, 1 - k), Op::mul) : nullptr;
+    for (size_t side : {0u, 1u})
+      if (const ValueId u = product ? one_plus_tanh(g, in(*product, side)) : kNo; u.valid()) return gated(in(*product, 1 - side), u);
+  }
+  return kNo;
+}
+
 struct Row {
   Op op;
   Applied (*apply)(Graph&, const Node&);
@@ -279,6 +308,7 @@ constexpr Row kRules[] = {
     {Op::sub, sub_negated, "x - -y = x + y"},
     {Op::mul, mul_one, "x * 1 = x"},
     {Op::mul, mul_minus_one, "x * -1 = -x"},
+    {Op::mul, mul_one_plus_tanh, "(1 + tanh(u)) / 2 = sigmoid(2 u), which keeps the digits of small results"},
     {Op::div, div_one, "x / 1 = x"},
     {Op::div, div_power_of_two, "x / 2^k = x * 2^-k"},
     {Op::pow, pow_one, "x ^ 1 = x"},
