@@ -31,24 +31,39 @@ std::string phase_symbol(const Module& module, const Kernel& kernel, size_t phas
 namespace {
 
 // What of a kernel meets subnormals: docs/decisions/0013.
-struct Sums {
-  bool products = false, terms = false, exponentials = false;  // of f32
-  bool flush() const { return products || (terms && exponentials); }  // the latter: softmax
+struct Subnormals {
+  bool products = false, terms = false, exponentials = false;  // of f32, that are summed
+  bool multiplies = false, matters = false;                    // element by element; something tells a subnormal from zero
+
+  // As operands and as results; as results alone.
+  bool all_zero() const { return products || (terms && exponentials); }  // the latter: softmax
+  bool results_zero() const { return multiplies && !matters; }
 
   void look(const ExprPool& pool, const Stmt& s) {
     for (const auto* block : {&s.body, &s.otherwise})
       for (const Stmt& inner : *block) look(pool, inner);
     if (s.kind != StmtKind::Tile) return;
-    for (const TileStore& store : s.stores) exponentials |= has_exponential(pool, store.value);
+    for (const TileStore& store : s.stores) look(pool, store.value);
     for (const Accumulator& a : s.accumulators) {
-      exponentials |= has_exponential(pool, a.update);
+      look(pool, a.update);
       if ((s.reduce.empty() && !s.lanes_reduce) || pool.type(a.update) != DType::F32 || pool.op(a.update) != SOp::Add) continue;
       terms = true;
       products |= std::ranges::any_of(pool.operands(a.update), [&](Expr term) { return pool.op(term) == SOp::Mul; });
     }
   }
-  static bool has_exponential(const ExprPool& pool, Expr e) {
-    return pool.any_part(e, [&](Expr part) { return pool.op(part) == SOp::Exp && pool.type(part) == DType::F32; });
+  void look(const ExprPool& pool, Expr e) {
+    auto any = [&](auto test) { return pool.any_part(e, [&](Expr part) { return test(pool.op(part), pool.type(part)); }); };
+    exponentials |= any([](SOp op, DType type) { return op == SOp::Exp && type == DType::F32; });
+    multiplies |= any([](SOp op, DType type) { return op == SOp::Mul && type == DType::F32; });
+    matters |= any([](SOp op, DType type) { return (is_float(type) || type == DType::Bool) && !is_smooth(op); });
+  }
+  // From f32, an error of 2^-126 grows by no more than factors do.
+  static bool is_smooth(SOp op) {
+    switch (op) {
+      case SOp::Const: case SOp::Var: case SOp::Load: case SOp::Add: case SOp::Sub: case SOp::Mul: case SOp::Fma: case SOp::Min: case SOp::Max:
+      case SOp::Neg: case SOp::Abs: case SOp::Exp: case SOp::Tanh: case SOp::Erf: case SOp::Sigmoid: return true;
+      default: return false;
+    }
   }
 };
 
@@ -94,11 +109,10 @@ class KernelEmitter {
     place_scratch(emitter, f->getArg(static_cast<unsigned>(params + symbols)));
 
     emitter_ = &emitter;
-    Sums sums;
-    for (const Stmt* s : phase.body) sums.look(kernel_.pool, *s);
-    if (phase.tasks) sums.look(kernel_.pool, *phase.tasks);
-    const bool flush = code_.isa.x86 && sums.flush();
-    Value* state = flush ? flush_subnormals() : nullptr;
+    Subnormals met;
+    for (const Stmt* s : phase.body) met.look(kernel_.pool, *s);
+    if (phase.tasks) met.look(kernel_.pool, *phase.tasks);
+    Value* state = code_.isa.x86 && (met.all_zero() || met.results_zero()) ? flush_subnormals(met.all_zero()) : nullptr;
     for (const Stmt* s : phase.body) statement(*s);
     if (phase.tasks) {
       auto bound = [&](const char* name, unsigned argument) {
@@ -115,12 +129,13 @@ class KernelEmitter {
     b_.CreateRetVoid();
   }
 
-  // Subnormals of the kernel are zero from here on (docs/decisions/0013). Where the caller's floating-point state is kept.
-  Value* flush_subnormals() {
+  // Subnormal results of the kernel are zero from here on, and operands (docs/decisions/0013). Where the caller's floating-point
+  // state is kept.
+  Value* flush_subnormals(bool operands) {
     constexpr uint32_t kDenormalsAreZero = 0x40, kFlushToZero = 0x8000;
     Value *old = b_.CreateAlloca(b_.getInt32Ty(), nullptr, "caller_mxcsr"), *own = b_.CreateAlloca(b_.getInt32Ty(), nullptr, "mxcsr");
     b_.CreateIntrinsic(llvm::Intrinsic::x86_sse_stmxcsr, {}, {old});
-    b_.CreateStore(b_.CreateOr(b_.CreateLoad(b_.getInt32Ty(), old), b_.getInt32(kDenormalsAreZero | kFlushToZero)), own);
+    b_.CreateStore(b_.CreateOr(b_.CreateLoad(b_.getInt32Ty(), old), b_.getInt32(kFlushToZero | (operands ? kDenormalsAreZero : 0))), own);
     b_.CreateIntrinsic(llvm::Intrinsic::x86_sse_ldmxcsr, {}, {own});
     return old;
   }

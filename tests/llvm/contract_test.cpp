@@ -101,6 +101,34 @@ TEST_P(OnHost, SubnormalsAreZeroInProducts) {
 }
 #endif
 
+#ifdef __x86_64__
+// z = x * y or sqrt(x * y) of floats.
+Module product_module(bool root) {
+  KernelBuilder b("product");
+  constexpr int64_t lanes = 16;
+  BufferId x = b.param("x", DType::F32, b.i(lanes)), y = b.param("y", DType::F32, b.i(lanes)), z = b.param("z", DType::F32, b.i(lanes), true);
+  Expr lane = b.var("lane", b.i(lanes));
+  const Expr product = b.k.pool.binary(SOp::Mul, b.load(x, lane), b.load(y, lane));
+  Stmt tile{.kind = StmtKind::Tile};
+  tile.stores = {{z, lane, root ? b.k.pool.unary(SOp::Sqrt, product) : product}};
+  tile.lanes = {lane, lanes};
+  b.k.body = {tile};
+  return module_of(std::move(b.k));
+}
+
+TEST_P(OnHost, SubnormalProductsAreZeroWhereNothingTells) {
+  const Native product(product_module(false), target(GetParam())), root(product_module(true), target(GetParam()));
+  std::vector<float> x(16, 1e-30F), y(16, 1e-10F), z(16, 7.0F);
+  product({x.data(), y.data(), z.data()});
+  for (float v : z) ASSERT_EQ(v, 0.0F);
+  root({x.data(), y.data(), z.data()});
+  for (float v : z) ASSERT_NEAR(v, 1e-20F, 1e-22F);
+  x.assign(x.size(), 1e-40F), y.assign(y.size(), 1e10F);  // operands stay
+  product({x.data(), y.data(), z.data()});
+  for (float v : z) ASSERT_NEAR(v, 1e-30F, 1e-34F);
+}
+#endif
+
 template <class A, class W>
 void check_bytes(const std::string& name, DType a_type, DType w_type) {
   constexpr int64_t rows = 3, lanes = 20, K = 36;

@@ -192,6 +192,7 @@ TEST_P(Math, GatedWithinBounds) {
     size_t at = 0;
     for (size_t i = 0; i < z.size(); ++i) {
       if ((*gates)[i] < kSubnormal) continue;
+      if (std::fabs(exact[i]) < 0x1p-126L && std::fabs(z[i]) <= 0x1p-126F) continue;  // may be flushed
       if (double u = ulps(z[i], exact[i]); u > worst) worst = u, at = i;
     }
     EXPECT_LE(worst, 2 * (1.1 + 0.5) + 0.5) << s.x[at] << " * sigmoid(" << (*gates)[at] << "): " << z[at] << " for " << static_cast<double>(exact[at]);
