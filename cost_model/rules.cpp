@@ -9,6 +9,7 @@
 #include "halos.h"
 #include "partition.h"
 #include "parts.h"
+#include "pitches.h"
 #include "precision.h"
 #include "providers.h"
 #include "tenon/policy.h"
@@ -140,6 +141,7 @@ Result<Plan> rules_policy(const Graph& source, const Target& target, Precision p
   plan.layouts = add_halos(graph, regions, target, precision, std::move(plan.layouts));
   for (const auto& [value, layout] : plan.layouts) graph.values[value].layout = layout;
   choose_parts(graph, regions, target, plan);
+  spread_pixels(graph, regions, target, plan);
   graph = laid_out(std::move(graph), plan);
   double weights = 0;
   for (const Constant& constant : graph.constants) weights += static_cast<double>(constant.bytes.size);

@@ -146,9 +146,9 @@ class Watch {
     errors_[value] = std::move(error);
   }
 
-  // The memory of a value; between what is a part's own lies what belongs to others, and may be `want`.
+  // The memory of a value; between what is its own lies what belongs to others or to none, and may be `want`.
   static std::vector<double> made_by(DType type, const std::byte* from, const std::vector<int64_t>& dims, const Layout& order, const std::vector<double>& want) {
-    if (order.within.empty()) return numbers(decode(type, {static_cast<int64_t>(want.size())}, from, static_cast<size_t>(byte_size(type, static_cast<int64_t>(want.size())))));
+    if (order.within.empty() && order.capacities.empty()) return numbers(decode(type, {static_cast<int64_t>(want.size())}, from, static_cast<size_t>(byte_size(type, static_cast<int64_t>(want.size())))));
     const std::vector<bool> own = own_elements(order, dims);
     std::vector<double> got = want;
     const auto each = static_cast<size_t>(byte_size(type, 1));

@@ -55,6 +55,14 @@ bool fits(const Layout& layout, size_t rank) {
 
 namespace {
 
+// Where it is a number.
+std::optional<int64_t> known_extent(const Capacity& capacity) {
+  int64_t number = 0;
+  const char* end = capacity.extent.data() + capacity.extent.size();
+  const auto [rest, error] = std::from_chars(capacity.extent.data(), end, number);
+  return error == std::errc{} && rest == end ? std::optional(number) : std::nullopt;
+}
+
 const Halo* halo_of(const Layout& layout, int dim) {
   auto it = std::ranges::find(layout.halos, dim, &Halo::dim);
   return it == layout.halos.end() ? nullptr : &*it;
@@ -86,10 +94,8 @@ Expr part_extent(ExprPool& pool, const Layout& layout, const LayoutPart& part, c
 }  // namespace
 
 Expr capacity_extent(ExprPool& pool, const Capacity& capacity) {
-  int64_t number = 0;
-  const char* end = capacity.extent.data() + capacity.extent.size();
-  const auto [rest, error] = std::from_chars(capacity.extent.data(), end, number);
-  return error == std::errc{} && rest == end ? pool.index(number) : pool.symbol(capacity.extent);
+  const auto number = known_extent(capacity);
+  return number ? pool.index(*number) : pool.symbol(capacity.extent);
 }
 
 std::vector<Expr> physical_dims(ExprPool& pool, const Layout& layout, const std::vector<Expr>& dims) {
@@ -133,6 +139,15 @@ Expr elements_before(ExprPool& pool, const Layout& layout, const std::vector<Exp
 
 namespace {
 
+// Of the dim's capacity, which must be a number.
+std::optional<int64_t> room_of(const Layout& layout, int dim) {
+  const auto capacity = std::ranges::find(layout.capacities, dim, &Capacity::dim);
+  if (capacity == layout.capacities.end()) return std::nullopt;
+  const auto extent = known_extent(*capacity);
+  TENON_CHECK(extent, "layout with a capacity that is not known");
+  return extent;
+}
+
 // Where an index of a part of the layout lies: (index + shift) / divide % modulo of `extent`.
 struct Place {
   size_t dim;
@@ -140,13 +155,14 @@ struct Place {
 };
 
 std::vector<Place> places_of(const Layout& layout, const std::vector<int64_t>& dims) {
-  TENON_CHECK(fits(layout, dims.size()) && layout.capacities.empty(), "layout does not fit the rank");
+  TENON_CHECK(fits(layout, dims.size()), "layout does not fit the rank");
   std::vector<Place> places;
   for (const LayoutPart& part : all_parts(layout, dims.size())) {
     auto dim = static_cast<size_t>(part.dim);
     const Halo* halo = halo_of(layout, part.dim);
     const Within* within = within_of(layout, part.dim);
-    int64_t span = within ? within->extent : dims[dim] + (halo ? halo->before + halo->after : 0);
+    const auto room = room_of(layout, part.dim);
+    int64_t span = room ? *room : within ? within->extent : dims[dim] + (halo ? halo->before + halo->after : 0);
     int64_t extent = part.modulo ? part.modulo : (span + part.divide - 1) / part.divide;
     places.push_back({dim, halo ? halo->before : within ? within->begin : 0, part.divide, part.modulo, extent});
   }
@@ -166,11 +182,13 @@ std::vector<bool> own_elements(const Layout& layout, const std::vector<int64_t>&
   std::vector<bool> own(static_cast<size_t>(size_of(places)), true);
   for (size_t at = 0; at < own.size(); ++at) {
     auto rest = static_cast<int64_t>(at);
-    for (size_t p = places.size(); p-- > 0; rest /= places[p].extent)
-      if (const Within* within = within_of(layout, static_cast<int>(places[p].dim))) {
-        const int64_t index = rest % places[p].extent - within->begin;
-        own[at] = own[at] && index >= 0 && index < dims[places[p].dim];
-      }
+    for (size_t p = places.size(); p-- > 0; rest /= places[p].extent) {
+      const int dim = static_cast<int>(places[p].dim);
+      const Within* within = within_of(layout, dim);
+      if (!within && !room_of(layout, dim)) continue;
+      const int64_t index = rest % places[p].extent - (within ? within->begin : 0);
+      own[at] = own[at] && index >= 0 && index < dims[places[p].dim];
+    }
   }
   return own;
 }

@@ -1,5 +1,6 @@
 // Layouts: every logical index has an offset of its own, inside the memory that physical_size states.
 #include "tenon/layout.h"
+#include "tenon/tensor.h"
 
 #include <gtest/gtest.h>
 
@@ -95,6 +96,17 @@ TEST(Layout, PartsOfLargerTensors) {
   const std::vector<bool> own = own_elements(layout, {2, 3});
   ASSERT_EQ(own.size(), 27u);
   for (size_t k = 0; k < own.size(); ++k) EXPECT_EQ(own[k], k % 9 >= 2 && k % 9 < 5) << k;
+}
+
+// Rows of three elements, five apart.
+TEST(Layout, RoomBehindRowsIsNobodys) {
+  const Layout layout = *parse_layout("0.1+c1:5");
+  const std::vector<bool> own = own_elements(layout, {2, 3});
+  ASSERT_EQ(own.size(), 10u);
+  for (size_t k = 0; k < own.size(); ++k) EXPECT_EQ(own[k], k % 5 < 3) << k;
+  Tensor t = Tensor::zeros(DType::I32, {2, 3});
+  for (size_t k = 0; k < t.i.size(); ++k) t.i[k] = static_cast<int64_t>(k + 1);
+  EXPECT_EQ(pack(t, layout).i, (std::vector<int64_t>{1, 2, 3, 0, 0, 4, 5, 6, 0, 0}));
 }
 
 TEST(Layout, CapacitiesAreNumbersOrSymbols) {
