@@ -83,13 +83,13 @@ class ExpansionJoiner {
   }
 
   // Channels at a time: a vector, and no less than a line of the results; two, which halve what is read for them, where the lines
-  // that stay fit into the first-level cache or that is all of the channels.
+  // that stay fit into the first-level cache and two tasks remain.
   int64_t block(ValueId between, const Node& depthwise) const {
     const int64_t one = std::max<int64_t>(target_.lanes(DType::F32), target_.line_bytes * 8 / bits(DType::F32)), two = 2 * one;
     const auto& dims = graph_.values[between].dims;
     const double rows = known(graph_.pool, graph_.values[depthwise.inputs[1]].dims[kRows]) + 1, columns = known(graph_.pool, dims[kColumns]) + 2;
     const double channels = known(graph_.pool, dims[kChannels]), bytes = rows * columns * static_cast<double>(two) * bits(DType::F32) / 8;
-    return channels == static_cast<double>(two) || (channels > static_cast<double>(two) && bytes <= static_cast<double>(target_.l1d_bytes)) ? two : one;
+    return channels > static_cast<double>(two) && bytes <= static_cast<double>(target_.l1d_bytes) ? two : one;
   }
 
   // Bytes of one image, if they are known.
