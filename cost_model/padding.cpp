@@ -64,7 +64,7 @@ struct Operand {
 }  // namespace
 
 bool reads_in_place(const Graph& graph, Region& region, size_t statement, const Target& target, const Tile& tile, const Blocks& blocks) {
-  constexpr double kConditionCycles = 0.5, kGiga = 1e9;
+  constexpr double kConditionCycles = 5, kGiga = 1e9;  // measured: two borders of 7x7 taps
   ExprPool& pool = region.pool;
   const Statement& s = region.statements[statement];
   const RegionBuffer& out = region.buffers[s.out];

@@ -78,7 +78,7 @@ TEST(Padding, SameBitsWhereItLies) {
   }
 }
 
-// The first convolution of a network, and one whose many channels are read again and again.
+// Of the first convolution of a network.
 std::vector<int64_t> chosen(int64_t channels, int64_t results, int64_t extent, const std::vector<int64_t>& kernel, const std::vector<int64_t>& strides) {
   Target target;
   target.vector_bytes = 32;
@@ -99,8 +99,9 @@ std::vector<int64_t> chosen(int64_t channels, int64_t results, int64_t extent, c
 
 TEST(Padding, RulesReadImagesWhereTheyLie) {
   EXPECT_EQ(chosen(3, 32, 224, {3, 3}, {2, 2})[0], 1);
-  EXPECT_EQ(chosen(3, 64, 224, {7, 7}, {2, 2})[0], 1);
-  EXPECT_EQ(chosen(64, 512, 14, {3, 3}, {1, 1})[0], 0);  // all of its taps for each block of results
+  EXPECT_EQ(chosen(1, 8, 240, {3, 3}, {1, 1})[0], 1);
+  EXPECT_EQ(chosen(3, 64, 224, {7, 7}, {2, 2})[0], 0);   // many taps in padding
+  EXPECT_EQ(chosen(64, 512, 14, {3, 3}, {1, 1})[0], 0);  // the same for each block of results
   EXPECT_EQ(chosen(3, 32, 3, {3, 3}, {1, 1})[0], 0);     // lines shorter than a tile
   EXPECT_EQ(chosen(3, 32, 224, {1, 1}, {2, 2})[0], 0);   // no padding
 }
