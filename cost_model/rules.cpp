@@ -7,6 +7,7 @@
 #include "expansions.h"
 #include "few_rows.h"
 #include "halos.h"
+#include "padding.h"
 #include "partition.h"
 #include "parts.h"
 #include "pitches.h"
@@ -61,6 +62,7 @@ Knobs choose_knobs(const Graph& graph, Region& region, const Target& target, Pre
       if (precision == Precision::Fast && knobs[Knob::attach] == 0)
         if (auto faster = winograd_tile(graph, region, i, target, *tile)) tile = std::move(faster);
       for (auto [knob, value] : tile->knobs.values) knobs.set(knob, value);
+      if (reads_in_place(graph, region, i, target, *tile)) knobs.set(Knob::padding, 1);
     }
   return knobs;
 }
@@ -75,6 +77,7 @@ Result<Variant> chain_variant(const Graph& graph, Region region, const Target& t
   for (size_t i = 0; i <= last; ++i) {
     const auto tile = best_tile(graph, region, i, target, setting, {&attachment, chosen[Knob::attach_block]});
     Knobs knobs = tile ? tile->knobs : Knobs{};
+    if (tile && reads_in_place(graph, region, i, target, *tile, {&attachment, chosen[Knob::attach_block]})) knobs.set(Knob::padding, 1);
     if (chosen[Knob::attach_slide] == 1) knobs.set(Knob::order, 1);  // rows outside
     if (i == last) {
       for (auto [knob, value] : knobs.values) variant.knobs.set(knob, value);

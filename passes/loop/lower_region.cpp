@@ -48,7 +48,7 @@ class RegionLowering {
       const size_t narrowed = narrow_operands(region_, i, places_, {knobs[Knob::pack_b], splits ? knobs[Knob::parts] : 1, halves}, constant);
       i += narrowed;
       if (narrowed == 0 && !is_narrow_product(region_.pool, region_.statements[i].accumulators))
-        i += prepare_operands(region_, i, places_, knobs[Knob::pack_b], lanes_of(region_, region_.statements[i], knobs, target_), constant);
+        i += prepare_operands(region_, i, places_, knobs, lanes_of(region_, region_.statements[i], knobs, target_), constant);
       knobs_.resize(i + 1, &knobs);
       padded_.resize(i);
       padded_.push_back(std::move(taps));
@@ -256,7 +256,7 @@ class RegionLowering {
       nest = flatten(region_, pool, statement, places_);
       nest.reduce_axes = reduce_axes;
     }
-    nest.padded = std::move(padded);
+    nest.padded = padded.empty() ? padded_taps(region_, pool, statement) : std::move(padded);
     if (shape.atom_k == 1) merge_axes(pool, nest, nest.reduces() || shape.rows > 1 ? shape.lane : Expr{});
     else merge_outputs(pool, nest, shape.lane);
     if (!nest.reduces() && shape.rows == 1) shape.lane = shape.lane.valid() ? unit_stride_axis(pool, nest.offset, nest.axes) : Expr{};

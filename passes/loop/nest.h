@@ -103,8 +103,9 @@ Expr unit_stride_axis(ExprPool& pool, Expr offset, const std::vector<Expr>& axes
 void sort_by_stride(ExprPool& pool, std::vector<Expr>& axes, Expr offset);
 
 // Puts what a contraction reads into the form that its tile wants, as statements before it: padding
-// guards become a padded copy, a vector operand a packed copy as Knob::pack_b says. Returns how many were inserted.
-size_t prepare_operands(Region& region, size_t statement, Store<BufferId, BufferPlace>& places, int64_t pack_b, int64_t lanes,
+// guards become a padded copy unless Knob::padding keeps them, a vector operand a packed copy as Knob::pack_b says. Returns how
+// many were inserted.
+size_t prepare_operands(Region& region, size_t statement, Store<BufferId, BufferPlace>& places, const Knobs& knobs, int64_t lanes,
                         const std::function<bool(BufferId)>& is_constant);
 
 struct Narrowing {
@@ -136,6 +137,10 @@ Expr and_inside(ExprPool& pool, Expr condition, Expr index, Expr extent);
 // The statement's taps that may lie in padding, before prepare_operands makes a padded copy of what they read.
 std::vector<PaddedTaps> padded_taps(const Region& region, ExprPool& pool, const Statement& statement);
 
+// Whether the sum reads its operand under a condition: it has no padded copy.
+bool reads_guarded(const ExprPool& pool, const Nest& nest);
+// Positions [begin, end) along an output axis for which none of its taps lies in padding; nothing where padding does not go by it.
+std::optional<std::pair<int64_t, int64_t>> inside_padding(ExprPool& pool, const Nest& nest, Expr axis);
 // Shortens the loops of a finished tile to the taps that some row or lane of it reads from outside the padding.
 void skip_padding(ExprPool& pool, Nest& nest, Stmt& tile);
 

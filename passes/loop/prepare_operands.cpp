@@ -53,8 +53,9 @@ class Preparer {
   Statement& statement() { return region_.statements[index_]; }
   size_t inserted() const { return index_ - first_; }
 
-  // `packed`: whether a load is copied in another order anyway, without the margins of what it reads.
-  void materialise_padding(Expr factor, const std::function<bool(Expr)>& packed) {
+  // `packed`: whether a load is copied in another order anyway, without the margins of what it reads; `stays`: whether a condition
+  // is left to the tiles.
+  void materialise_padding(Expr factor, const std::function<bool(Expr)>& packed, const std::function<bool(Expr)>& stays) {
     Expr select = strip_casts(pool_, factor);
     if (pool_.op(select) != SOp::Select) return;
     Expr load = strip_casts(pool_, pool_.operands(select)[1]), fill = pool_.operands(select)[2];
@@ -64,6 +65,7 @@ class Preparer {
       replace(select, pool_.operands(select)[1]);
       return;
     }
+    if (stays(select)) return;
     const std::vector<Expr> all = all_axes(statement());
     auto varies = [&](Expr e) { return std::ranges::any_of(all, [&](Expr a) { return pool_.depends_on(e, a); }); };
     if (varies(fill) || !varies(condition)) return;
@@ -266,9 +268,10 @@ bool few_rows(ExprPool& pool, const Nest& nest, Expr load, Expr lane) {
 
 }  // namespace
 
-size_t prepare_operands(Region& region, size_t index, Store<BufferId, BufferPlace>& places, int64_t pack_b, int64_t lanes,
+size_t prepare_operands(Region& region, size_t index, Store<BufferId, BufferPlace>& places, const Knobs& knobs, int64_t lanes,
                         const std::function<bool(BufferId)>& is_constant) {
   constexpr int64_t kAlways = 1, kNever = 2;
+  const int64_t pack_b = knobs[Knob::pack_b];
   ExprPool& pool = region.pool;
   Preparer prepare(region, index, places);
   auto product = [&] { return match_product(pool, prepare.statement().accumulators); };
@@ -283,8 +286,15 @@ size_t prepare_operands(Region& region, size_t index, Store<BufferId, BufferPlac
     const auto step = coefficient(pool, physical_offset(pool, places[pool.buffer(load)].layout, region.buffers[pool.buffer(load)].dims, indices), lane);
     return pack_b == kAlways || !step || !pool.is_index(*step, 1);
   };
+  // Of f32 that comes from elsewhere and is the same for all lanes.
+  auto stays = [&](Expr select) {
+    const Expr load = pool.operands(select)[1];
+    return knobs[Knob::padding] == 1 && lane.valid() && !pool.depends_on(select, lane) && pool.as_double(pool.operands(select)[2]) == 0.0 &&
+           pool.type(prepare.statement().accumulators[0].var) == DType::F32 && pool.type(select) == DType::F32 && pool.op(load) == SOp::Load &&
+           std::ranges::find(region.statements, pool.buffer(load), &Statement::out) == region.statements.end();
+  };
   for (int i = 0; i < 2; ++i)
-    if (auto p = product()) prepare.materialise_padding(factor(*p, i), packed);
+    if (auto p = product()) prepare.materialise_padding(factor(*p, i), packed, stays);
 
   Nest nest = flatten(region, pool, prepare.statement(), places);
   for (int i = 0; lane.valid() && pack_b != kNever && i < 2; ++i) {

@@ -1,5 +1,6 @@
 // Taps of a window that lie in the padding of a whole tile add nothing: the reduction leaves them out. What is
-// read there is zero, in the padded copy, so it does not matter for the result how many are left out.
+// read there is zero, in the padded copy or because the load's condition says so, and it does not matter for the result how many
+// are left out. Where all rows and lanes share a tap's place, what is left needs no condition.
 #include <algorithm>
 
 #include "nest.h"
@@ -33,6 +34,14 @@ std::vector<PaddedTaps> padded_taps(const Region& region, ExprPool& pool, const 
 
 namespace {
 
+std::optional<Expr> guard_of(const ExprPool& pool, const Nest& nest) {
+  const auto product = match_product(pool, nest.accumulators);
+  if (!product) return std::nullopt;
+  for (Expr factor : {product->a, product->b})
+    if (pool.op(factor) == SOp::Select && pool.op(pool.operands(factor)[1]) == SOp::Load) return pool.operands(factor)[0];
+  return std::nullopt;
+}
+
 // Largest or smallest value of an index over the rows and lanes of a tile.
 std::optional<Expr> extreme(ExprPool& pool, const Stmt& tile, Expr e, bool largest) {
   std::vector<TileAxis> axes = tile.rows;
@@ -47,7 +56,34 @@ std::optional<Expr> extreme(ExprPool& pool, const Stmt& tile, Expr e, bool large
   return e;
 }
 
+// The condition that this index lies in the tensor holds.
+void drop_guard(ExprPool& pool, Nest& nest, const PaddedTaps& taps) {
+  const Expr yes = pool.constant_int(DType::Bool, 1), index = pool.add(taps.rest, pool.mul(pool.index(taps.step), taps.axis));
+  for (Expr part : {pool.binary(SOp::Le, pool.index(0), index), pool.binary(SOp::Lt, index, taps.extent)})
+    if (!pool.is_const(part)) nest.substitute(pool, {{part, yes}});
+}
+
 }  // namespace
+
+bool reads_guarded(const ExprPool& pool, const Nest& nest) { return !nest.padded.empty() && guard_of(pool, nest).has_value(); }
+
+std::optional<std::pair<int64_t, int64_t>> inside_padding(ExprPool& pool, const Nest& nest, Expr axis) {
+  const auto positions = pool.as_int(pool.var(axis).extent);
+  std::optional<std::pair<int64_t, int64_t>> found;
+  for (const PaddedTaps& taps : nest.padded) {
+    if (!positions || !pool.depends_on(taps.rest, axis)) continue;
+    const auto split = pool.affine(taps.rest, axis);
+    const auto step = split ? pool.as_int(split->first) : std::nullopt, first = split ? pool.as_int(split->second) : std::nullopt;
+    const auto extent = pool.as_int(taps.extent), count = pool.as_int(pool.var(taps.axis).extent);
+    if (!step || *step <= 0 || !first || !extent || !count) return std::nullopt;
+    // 0 <= step * position + first, and with the last tap it is less than the extent.
+    const int64_t room = *extent - *first - taps.step * (*count - 1);
+    const int64_t begin = std::clamp<int64_t>((*step - 1 - *first) / *step, 0, *positions);
+    const int64_t end = std::clamp<int64_t>(room <= 0 ? 0 : (room + *step - 1) / *step, begin, *positions);
+    found = found ? std::pair(std::max(found->first, begin), std::min(found->second, end)) : std::pair(begin, end);
+  }
+  return found;
+}
 
 void skip_padding(ExprPool& pool, Nest& nest, Stmt& tile) {
   for (const PaddedTaps& taps : std::vector<PaddedTaps>(nest.padded)) {
@@ -62,6 +98,7 @@ void skip_padding(ExprPool& pool, Nest& nest, Stmt& tile) {
     const Expr end = pool.min(r->extent, pool.add(last, one));
     const Expr count = pool.max(pool.index(0), pool.sub(end, begin));
     if (count == r->extent) continue;
+    if (*least == *most) drop_guard(pool, nest, taps);
     const Expr tap = pool.axis(pool.var(taps.axis).name, count);
     nest.substitute(pool, {{taps.axis, pool.add(begin, tap)}});
     r->var = tap;

@@ -149,6 +149,8 @@ class Tiler {
     auto full_count = pool_.as_int(full), rest_count = pool_.as_int(rest);
     if (full_count == 1 && rest_count == 0) return blocked(depth, loop, pool_.index(0), loop.block, nest, tile);
     if (full_count == 0 && rest_count) return blocked(depth, loop, pool_.index(0), *rest_count, nest, tile);
+    if (loop.kind == Loop::Row && reads_guarded(pool_, nest))
+      if (const auto inside = inside_padding(pool_, nest, loop.axis)) return bordered_rows(depth, loop, *inside, nest, tile);
     if (!rest_count) return symbolic_rows(depth, loop, nest, tile);
     Expr tails = pool_.index(*rest_count > 0);
     Expr v = pool_.axis(pool_.var(loop.axis).name + "_block", pool_.add(full, tails));
@@ -159,6 +161,48 @@ class Tiler {
     choose.body.push_back(std::move(body));
     choose.otherwise.push_back(blocked(depth, loop, begin, *rest_count, nest, tile));
     return make_for(v, pool_.add(full, tails), std::move(choose));
+  }
+
+  // Blocks beside the border of what is read, whose loads have conditions, are apart from those within.
+  Stmt bordered_rows(size_t depth, const Loop& loop, std::pair<int64_t, int64_t> inside, const Nest& nest, const Stmt& tile) {
+    const int64_t extent = *pool_.as_int(pool_.var(loop.axis).extent), full = extent / loop.block, rest = extent % loop.block;
+    const int64_t blocks = full + (rest > 0), begin = (inside.first + loop.block - 1) / loop.block, end = std::max(begin, inside.second / loop.block);
+    const Expr v = pool_.axis(pool_.var(loop.axis).name + "_block", pool_.index(blocks));
+    // Blocks [first, last), under a name whose range they are.
+    auto range = [&](int64_t first, int64_t last, std::string_view name) {
+      std::vector<Stmt> body;
+      const Expr all = pool_.sub(v, pool_.index(first));
+      Expr at = last - first == 1 ? pool_.index(0) : v;
+      if (last - first > 1 && last - first < blocks) {
+        at = pool_.axis(pool_.var(loop.axis).name + std::string(name), pool_.index(last - first));
+        body.push_back({.kind = StmtKind::Let, .var = at, .value = all});
+      }
+      const Expr position = pool_.mul(pool_.add(pool_.index(first), at), pool_.index(loop.block));
+      body.push_back(blocked(depth, loop, position, first < full ? loop.block : rest, nest, tile));
+      return body;
+    };
+    auto either = [&](Expr condition, std::vector<Stmt> yes, std::vector<Stmt> no) {
+      Stmt choose{.kind = StmtKind::If, .value = condition};
+      choose.body = std::move(yes);
+      choose.otherwise = std::move(no);
+      std::vector<Stmt> one;
+      one.push_back(std::move(choose));
+      return one;
+    };
+    std::vector<Stmt> body;
+    if (rest > 0) body = range(full, blocks, "");
+    if (end - begin < full) {
+      std::vector<Stmt> border = range(0, full, "_full");
+      body = rest > 0 ? either(pool_.binary(SOp::Lt, v, pool_.index(full)), std::move(border), std::move(body)) : std::move(border);
+    }
+    if (end > begin) {
+      const Expr within = pool_.all_of(pool_.binary(SOp::Le, pool_.index(begin), v), pool_.binary(SOp::Lt, v, pool_.index(end)));
+      std::vector<Stmt> inner = range(begin, end, "_inside");
+      body = body.empty() ? std::move(inner) : either(within, std::move(inner), std::move(body));
+    }
+    Stmt all{.kind = StmtKind::For, .var = v, .extent = pool_.index(blocks)};
+    all.body = std::move(body);
+    return all;
   }
 
   // A tail whose size only the run knows is taken in powers of two: block 14 leaves 8, 4, 2 and 1 rows.
@@ -239,7 +283,7 @@ class Tiler {
       if (r.kind == ReduceKind::Atom) continue;
       if (r.partial > 0) break;
       auto extent = pool_.as_int(r.extent);
-      if (!extent || tile.lanes_reduce || ops * *extent > kMaxUnrolledOps || keeps_shared_taps(nest, tile, r.var)) break;
+      if (!extent || tile.lanes_reduce || ops * *extent > kMaxUnrolledOps || keeps_shared_taps(nest, tile, r.var) || shortens(nest, tile, r.var)) break;
       ops *= *extent;
       r.kind = ReduceKind::Unroll;
     }
@@ -347,6 +391,13 @@ class Tiler {
       }
     }
     return false;
+  }
+
+  // All rows lie in one line of a window that is read under a condition: its loop becomes shorter instead (skip_padding).
+  bool shortens(const Nest& nest, const Stmt& tile, Expr step) {
+    const auto taps = std::ranges::find(nest.padded, step, &PaddedTaps::axis);
+    return taps != nest.padded.end() && shape_.unroll == 1 && reads_guarded(pool_, nest) && !(tile.lanes.var.valid() && pool_.depends_on(taps->rest, tile.lanes.var)) &&
+           std::ranges::none_of(tile.rows, [&](const TileAxis& row) { return pool_.depends_on(taps->rest, row.var); });
   }
 
   bool reuses_operand(const Stmt& tile) {
