@@ -147,9 +147,34 @@ class RegionLowering {
     if (auto it = under_loops_.find(i); it != under_loops_.end()) return add_winograd(it->second, *knobs_[i]);
     begin_kernel(built_.size());
     const Statement& s = region_.statements[i];
-    add_statement(s, *knobs_[i], kernel().body, padded_[i]);
+    if (!add_borders(s, *knobs_[i])) add_statement(s, *knobs_[i], kernel().body, padded_[i]);
     if (!writes_packed(s)) make_tasks(kernel().pool, kernel().body, variant_.knobs);
     finish_kernel();
+  }
+
+  // What is inside of margins and these, each in runs. False where the statement is of another kind.
+  bool add_borders(Statement s, const Knobs& knobs) {
+    if (writes_packed(s) || !s.routine.empty() || s.scan) return false;
+    ExprPool& pool = kernel().pool;
+    drop_unit_axes(pool, s);
+    const auto borders = split_borders(pool, s, flatten(region_, pool, s, places_).offset, target_.lanes(region_.buffers[s.out].type));
+    if (!borders) return false;
+    std::vector<Stmt> body;
+    for (const Statement& piece : borders->inside) add_statement(piece, knobs, body);
+    if (borders->condition.valid()) {
+      Stmt choose{.kind = StmtKind::If, .value = borders->condition, .body = std::move(body)};
+      for (const Statement& piece : borders->outside) add_statement(piece, knobs, choose.otherwise);
+      body.clear();
+      body.push_back(std::move(choose));
+    }
+    for (size_t k = borders->loops.size(); k-- > 0;) {
+      Stmt loop{.kind = StmtKind::For, .var = borders->loops[k], .extent = pool.var(borders->loops[k]).extent};
+      loop.body = std::move(body);
+      body.clear();
+      body.push_back(std::move(loop));
+    }
+    for (Stmt& stmt : body) kernel().body.push_back(std::move(stmt));
+    return true;
   }
 
   // Zeros around the temporaries whose layouts have margins, before the statement that makes the rest.

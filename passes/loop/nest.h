@@ -77,6 +77,17 @@ struct Nest {
 // One statement per piece where a statement chooses between expressions by range of an axis.
 void split_pieces(Region& region);
 
+// A statement that chooses by bounds of its axes between an element and a constant, as a padded copy does. `loops`, outermost
+// first, stand around all; under them one of the two lists, by the condition where that is valid.
+struct Borders {
+  std::vector<Expr> loops;
+  Expr condition = {};
+  std::vector<Statement> inside, outside;
+};
+// Nothing where it is no such statement, or where what is inside makes no run of `least_run` elements along any axis. `offset`: of its
+// stores. Makes axes in `pool`.
+std::optional<Borders> split_borders(ExprPool& pool, const Statement& statement, Expr offset, int64_t least_run);
+
 // A reduction's axis that is divided by a constant (the group of a grouped convolution) becomes two axes,
 // so that both quotient and remainder are loop variables.
 void split_divided_axes(Region& region);

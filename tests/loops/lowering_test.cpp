@@ -69,6 +69,28 @@ TEST(Lowering, ElementwiseSymbolic) {
   expect_same(g.graph, 1, {{"B", 2}, {"S", 0}});
 }
 
+TEST(Lowering, Margins) {
+  auto pads = [](GraphMaker& g, std::vector<int64_t> begin, std::vector<int64_t> end) {
+    std::vector<Expr> b, e;
+    for (int64_t p : begin) b.push_back(g.graph.pool.index(p));
+    for (int64_t p : end) e.push_back(g.graph.pool.index(p));
+    Attrs a;
+    a.set<Attr::pads_begin>(b).set<Attr::pads_end>(e).set<Attr::mode>("constant");
+    return a;
+  };
+  GraphMaker g;
+  ValueId x = g.input("x", {"2", "3", "30", "16"}), fill = g.constant({});
+  g.output(g.node(Op::pad, {x, fill}, pads(g, {0, 1, 2, 0}, {0, 2, 1, 0})));
+  g.output(g.node(Op::pad, {x, fill}, pads(g, {1, 0, 2, 0}, {0, 0, 1, 3})));
+  g.output(g.node(Op::pad, {x, fill}, pads(g, {0, 1, -2, 0}, {0, -1, 1, 0})));
+  expect_same(g.graph, 1);
+  GraphMaker s;
+  ValueId y = s.input("y", {"B", "S", "T", "16"}), none = s.constant({});
+  s.output(s.node(Op::pad, {y, none}, pads(s, {0, 1, 2, 0}, {0, 2, 1, 0})));
+  for (int64_t rows : {0, 1, 5})
+    for (int64_t columns : {0, 1, 9}) expect_same(s.graph, 1, {{"B", 2}, {"S", rows}, {"T", columns}});
+}
+
 TEST(Lowering, DotWithConstantAndEpilogue) {
   GraphMaker g;
   ValueId x = g.input("x", {"B", "S", "20"});
