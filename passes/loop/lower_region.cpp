@@ -30,8 +30,8 @@ class RegionLowering {
     if (attach == 0) {
       split_pieces(region_);
       drop_copies_in_place();
-      split_divided_axes(region_);
     }
+    split_divided_axes(region_, attach == 0);  // axes of results are shared by their names
     std::erase_if(shared, [&](Expr axis) { return region_.pool.is_index(region_.pool.var(axis).extent, 1); });
     for (Statement& s : region_.statements) drop_unit_axes(region_.pool, s);
     add_inner_margins();

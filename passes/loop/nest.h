@@ -89,8 +89,8 @@ struct Borders {
 std::optional<Borders> split_borders(ExprPool& pool, const Statement& statement, Expr offset, int64_t least_run);
 
 // A reduction's axis that is divided by a constant (the group of a grouped convolution) becomes two axes,
-// so that both quotient and remainder are loop variables.
-void split_divided_axes(Region& region);
+// so that both quotient and remainder are loop variables. `results`: axes of the results as well.
+void split_divided_axes(Region& region, bool results);
 
 // Replaces axes of extent 1 by 0.
 void drop_unit_axes(ExprPool& pool, Statement& statement);
