@@ -191,6 +191,8 @@ struct ShapeInput {
   std::function<bool(BufferId)> is_constant;
 };
 TileShape choose_shape(const ShapeInput& in, ExprPool& pool, Nest& nest, const Knobs& knobs, bool ordered);
+// Where taps are summed in words (TileShape::atom_k) and the channels fill less than a vector, lanes run along columns as well.
+void widen_taps(ExprPool& pool, Nest& nest, TileShape& shape);
 // Lanes of the statement's tiles, where an axis of its result is the vector axis.
 int64_t lanes_of(const Region& region, const Statement& statement, const Knobs& knobs, const Target& target);
 

@@ -57,6 +57,24 @@ TEST_P(Tiles, ShuffledLanes) {
   }
 }
 
+// Lanes that read the same few elements again and again, each of them once for all.
+TEST_P(Tiles, RepeatedLanes) {
+  for (auto [period, lanes] : {std::pair<int64_t, int64_t>{2, 96}, {4, 96}, {8, 96}, {12, 96}, {2, 91}, {8, 91}}) {
+    KernelBuilder b("repeat");
+    BufferId x = b.param("x", DType::F32, b.i(period)), y = b.param("y", DType::F32, b.i(lanes), true);
+    Expr lane = b.var("lane", b.i(lanes));
+    Stmt tile{.kind = StmtKind::Tile};
+    tile.stores = {{y, lane, b.load(x, b.k.pool.mod(lane, b.i(period)))}};
+    tile.lanes = {lane, lanes};
+    b.k.body = {tile};
+    Native native(module_of(std::move(b.k)), target(GetParam()));
+    auto u = random_values<float>(static_cast<size_t>(period));
+    std::vector<float> w(static_cast<size_t>(lanes));
+    native({u.data(), w.data()});
+    for (size_t c = 0; c < w.size(); ++c) ASSERT_EQ(w[c], u[c % static_cast<size_t>(period)]) << period << " elements, lane " << c;
+  }
+}
+
 Kernel matmul(int64_t rows, int64_t lanes, bool known) {
   KernelBuilder b("matmul");
   Expr K = known ? b.i(256) : b.symbol("K"), N = known ? b.i(192) : b.symbol("N");
