@@ -257,6 +257,22 @@ Value* Emitter::load_packed(BufferId buffer, DType type, Expr offset, Expr guard
   return is_signed(type) ? b.CreateAShr(high, constant(byte, 8 - size)) : b.CreateLShr(high, constant(byte, 8 - size));
 }
 
+// Lanes that fill one run of memory in another order. False where they do not.
+bool Emitter::store_run(BufferId buffer, Expr offset, Value* value, const Lanes& lanes) {
+  if (lanes.mask || pool.affine(offset, lanes.var)) return false;
+  auto at = [&](int lane) { return pool.substitute(offset, {{lanes.var, pool.index(lane)}}); };
+  std::vector<int> lane_at(lanes.width, -1);
+  for (int lane = 0; lane < static_cast<int>(lanes.width); ++lane) {
+    const auto place = pool.as_int(pool.sub(at(lane), at(0)));
+    if (!place || *place < 0 || *place >= static_cast<int64_t>(lanes.width) || lane_at[static_cast<size_t>(*place)] >= 0) return false;
+    lane_at[static_cast<size_t>(*place)] = lane;
+  }
+  Value* sorted = code.b.CreateShuffleVector(spread(value, lanes.width), lane_at);
+  const llvm::Align align = code.module.getDataLayout().getABITypeAlign(code.memory_type(buffers_[buffer].type));
+  code.b.CreateAlignedStore(sorted, address(buffer, at(0), {}), align);
+  return true;
+}
+
 void Emitter::store_lanes(const Place& place, Value* value, Value* mask) {
   auto& b = code.b;
   llvm::Align align = code.module.getDataLayout().getABITypeAlign(place.element);
@@ -326,6 +342,7 @@ void Emitter::store(BufferId buffer, Expr offset, Expr value, Expr condition, co
     Value* v = emit(value, guard);
     if (type == DType::Bool) v = b.CreateZExt(v, like(v, b.getInt8Ty()));
     if (bits(type) < 8) return store_packed(buffer, offset, v, lanes, mask, guard);
+    if (lanes && !mask && !guard.valid() && store_run(buffer, offset, v, *lanes)) return;
     if (lanes) return store_lanes(place(buffer, offset, *lanes, guard), spread(v, lanes->width), mask);
     b.CreateAlignedStore(v, address(buffer, offset, guard),
                          code.module.getDataLayout().getABITypeAlign(code.memory_type(type)));

@@ -283,6 +283,7 @@ class RegionLowering {
     }
     nest.padded = std::move(padded);
     widen_taps(pool, nest, shape);
+    pair_columns(pool, nest, shape);
     if (shape.atom_k == 1) merge_axes(pool, nest, nest.reduces() || shape.rows > 1 ? shape.lane : Expr{});
     else merge_outputs(pool, nest, shape.lane);
     if (!nest.reduces() && shape.rows == 1) shape.lane = shape.lane.valid() ? unit_stride_axis(pool, nest.offset, nest.axes) : Expr{};

@@ -180,6 +180,7 @@ struct TileShape {
   int64_t ahead = 0;            // Knob::ahead
   int64_t atom_k = 1;           // steps that one instruction sums
   bool matrix = false;          // Knob::matrix
+  bool paired = false;          // pair_columns
   bool halves = false;          // Knob::halves
 };
 
@@ -193,6 +194,9 @@ struct ShapeInput {
 TileShape choose_shape(const ShapeInput& in, ExprPool& pool, Nest& nest, const Knobs& knobs, bool ordered);
 // Where taps are summed in words (TileShape::atom_k) and the channels fill less than a vector, lanes run along columns as well.
 void widen_taps(ExprPool& pool, Nest& nest, TileShape& shape);
+// Where the channels of a product of f32 fill half a vector and neighbouring columns of its left operand lie beside each other, lanes
+// are the channels of two columns, one after the other channel by channel.
+void pair_columns(ExprPool& pool, Nest& nest, TileShape& shape);
 // Lanes of the statement's tiles, where an axis of its result is the vector axis.
 int64_t lanes_of(const Region& region, const Statement& statement, const Knobs& knobs, const Target& target);
 

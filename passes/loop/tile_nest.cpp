@@ -347,7 +347,7 @@ class Tiler {
   bool keeps_shared_taps(Nest& nest, const Stmt& tile, Expr step) {
     int64_t block = (tile.lanes.extent + shape_.width - 1) / shape_.width;
     for (const TileAxis& row : tile.rows) block *= row.extent;
-    return 2 * block > shape_.registers && shares_taps(nest, tile, step);
+    return (shape_.paired || 2 * block > shape_.registers) && shares_taps(nest, tile, step);
   }
 
   // Several rows read the same at different steps.
@@ -355,7 +355,7 @@ class Tiler {
     if (!tile.lanes.var.valid()) return false;
     for (Expr load : nest.loads(pool_)) {
       const auto by_step = pool_.affine(pool_.operands(load)[0], step);
-      if (!by_step || pool_.depends_on(load, tile.lanes.var)) continue;
+      if (!by_step || (!shape_.paired && pool_.depends_on(load, tile.lanes.var))) continue;
       for (const TileAxis& row : tile.rows) {
         const auto by_row = pool_.affine(pool_.operands(load)[0], row.var);
         const int64_t next = by_row ? pool_.as_int(by_row->first).value_or(0) : 0, apart = pool_.as_int(by_step->first).value_or(0);
@@ -366,6 +366,7 @@ class Tiler {
   }
 
   bool reuses_operand(const Stmt& tile) {
+    if (shape_.paired) return true;
     auto product = match_product(pool_, tile.accumulators);
     if (!product || !tile.lanes.var.valid()) return product.has_value();
     return !pool_.depends_on(product->a, tile.lanes.var) || !pool_.depends_on(product->b, tile.lanes.var);

@@ -91,6 +91,18 @@ TEST(Lowering, Margins) {
     for (int64_t columns : {0, 1, 9}) expect_same(s.graph, 1, {{"B", 2}, {"S", rows}, {"T", columns}});
 }
 
+// Channels in half a vector of either target: pairs of columns.
+TEST(Lowering, ConvOfFewChannels) {
+  for (int64_t channels : {2, 8})
+    for (int64_t stride : {1, 2}) {
+      GraphMaker g;
+      ValueId x = g.input("x", {"2", "1", "9", "12"});
+      ValueId y = g.node(Op::conv, {x, g.constant({channels, 1, 5, 5})}, g.conv({1, stride}, {2, 2}));
+      g.output(g.node(Op::window_max, {g.node(Op::add, {y, g.constant({channels, 1, 1})})}, Attrs().set<Attr::kernel>({2, 2})));
+      expect_same(g.graph, 25);
+    }
+}
+
 TEST(Lowering, DotWithConstantAndEpilogue) {
   GraphMaker g;
   ValueId x = g.input("x", {"B", "S", "20"});
