@@ -47,7 +47,10 @@ class RegionLowering {
       const bool halves = knobs[Knob::halves] == 1 && target_.half_fma();
       const size_t narrowed = narrow_operands(region_, i, places_, {knobs[Knob::pack_b], splits ? knobs[Knob::parts] : 1, halves}, constant);
       i += narrowed;
-      if (narrowed == 0 && !is_narrow_product(region_.pool, region_.statements[i].accumulators))
+      const bool sums_words = target_.has("vpdpbusd") && knobs[Knob::matrix] == 0 && knobs[Knob::pack_b] != kNever;
+      const size_t words = sums_words ? pack_words(region_, i, places_, constant) : 0;
+      i += words;
+      if (narrowed == 0 && words == 0 && !is_narrow_product(region_.pool, region_.statements[i].accumulators))
         i += prepare_operands(region_, i, places_, knobs[Knob::pack_b], lanes_of(region_, region_.statements[i], knobs, target_), constant);
       knobs_.resize(i + 1, &knobs);
       padded_.resize(i);
@@ -76,6 +79,8 @@ class RegionLowering {
   }
 
  private:
+  static constexpr int64_t kNever = 2;  // of Knob::pack_b
+
   // What a state holds already, or a part has written, is where it belongs.
   void drop_copies_in_place() {
     if (!memory_) return;

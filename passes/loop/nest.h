@@ -118,6 +118,10 @@ void sort_by_stride(ExprPool& pool, std::vector<Expr>& axes, Expr offset);
 size_t prepare_operands(Region& region, size_t statement, Store<BufferId, BufferPlace>& places, int64_t pack_b, int64_t lanes,
                         const std::function<bool(BufferId)>& is_constant);
 
+// A product of bytes, none of them constant, reads a copy of the operand along the lanes in which four steps lie beside each other.
+// Returns how many statements were inserted.
+size_t pack_words(Region& region, size_t statement, Store<BufferId, BufferPlace>& places, const std::function<bool(BufferId)>& is_constant);
+
 struct Narrowing {
   int64_t pack_b = 0, parts = 1;  // knobs
   bool halves = false;            // Knob::halves, and the target has what it needs

@@ -33,7 +33,9 @@ void expect_same(const Graph& graph, double k, const std::unordered_map<std::str
   }
   auto expected = evaluate(graph, inputs, {});
   ASSERT_TRUE(expected) << expected.error()[0].message;
-  for (const Target& target : {small_target(16, 16), small_target(64, 32)}) {
+  Target words = small_target(64, 32);
+  words.atoms.push_back({.name = "vpdpbusd", .a = DType::U8, .b = DType::I8, .acc = DType::I32, .lanes = 16, .k = 4});
+  for (const Target& target : {small_target(16, 16), small_target(64, 32), words}) {
     auto plan = rules_policy(graph, target);
     ASSERT_TRUE(plan) << plan.error()[0].message;
     for (RegionPlan& region : plan->regions)
@@ -100,6 +102,18 @@ TEST(Lowering, ConvOfFewChannels) {
       ValueId y = g.node(Op::conv, {x, g.constant({channels, 1, 5, 5})}, g.conv({1, stride}, {2, 2}));
       g.output(g.node(Op::window_max, {g.node(Op::add, {y, g.constant({channels, 1, 1})})}, Attrs().set<Attr::kernel>({2, 2})));
       expect_same(g.graph, 25);
+    }
+}
+
+TEST(Lowering, DotOfBytes) {
+  for (DType right : {DType::U8, DType::I8})
+    for (const char* k : {"16", "18", "K"}) {
+      GraphMaker g;
+      ValueId x = g.input("x", {"3", "S", k}, DType::U8), y = g.input("y", {"3", k, "20"}, right), z = g.input("z", {"3", "20", k}, right);
+      ValueId turned = g.node(Op::transpose, {z}, Attrs().set<Attr::perm>({0, 2, 1}));
+      g.output(g.node(Op::dot, {x, y}));
+      g.output(g.node(Op::dot, {x, turned}));
+      for (int64_t rows : {1, 11}) expect_same(g.graph, 1, {{"S", rows}, {"K", 12}});
     }
 }
 
