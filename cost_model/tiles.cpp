@@ -26,27 +26,27 @@ struct Work {
   double widest = 6;      // vectors of a panel that the cache holds beside the next one
   int64_t most_rows = 8;  // of a block
   double fma = 0.5;       // cycles of one multiply-add
+  double latency = 4;     // until its sum can be added to
   double widening = 0;    // cycles of making a vector of the right operand wider
 };
 
 // Cycles per reduction step of a tile of rows x vectors: two multiply-adds or loads per cycle, and no fewer
 // cycles than the latency of one accumulator's chain. Loads that hide behind multiply-adds still take slots, more
 // so (`vector_load`, in cycles) where they come from the second-level cache.
-double step_cycles(double rows, double vectors, double vector_load, double fma) {
-  constexpr double kLatency = 4, kHiddenLoad = 1.0 / 32;
+double step_cycles(const Work& work, double rows, double vectors, double vector_load) {
+  constexpr double kHiddenLoad = 1.0 / 32;
   if (rows <= 0 || vectors <= 0) return 0;
-  return std::max({rows * vectors * fma, (rows + vectors) / 2, kLatency}) + kHiddenLoad * rows + vector_load * vectors;
+  return std::max({rows * vectors * work.fma, (rows + vectors) / 2, work.latency}) + kHiddenLoad * rows + vector_load * vectors;
 }
 
 // All rows in blocks of `rows`. What is left of a symbolic extent is taken in powers of two: the mean over all rests.
 double rows_cycles(double m, const Work& work, int64_t rows, double vectors, double vector_load) {
-  const double fma = work.fma;
   double block = static_cast<double>(rows), blocks = std::floor(m / block);
-  double cycles = blocks * step_cycles(block, vectors, vector_load, fma);
-  if (!work.symbolic) return cycles + step_cycles(m - blocks * block, vectors, vector_load, fma);
+  double cycles = blocks * step_cycles(work, block, vectors, vector_load);
+  if (!work.symbolic) return cycles + step_cycles(work, m - blocks * block, vectors, vector_load);
   for (int64_t rest = 1; rest < rows; ++rest)
     for (int64_t part = 1; part <= rest; part *= 2)
-      if (rest & part) cycles += step_cycles(static_cast<double>(part), vectors, vector_load, fma) / block;
+      if (rest & part) cycles += step_cycles(work, static_cast<double>(part), vectors, vector_load) / block;
   return cycles;
 }
 
@@ -56,12 +56,12 @@ struct Block {
 };
 
 // Rows whose distance has a large power of two as a factor share few sets of the first-level cache: no more of them
-// than those sets have ways for. Of a distance that is not known the worst is assumed. Beyond `kMost` rows loads of the
+// than those sets have ways for. Of a distance that is not known the worst is assumed. Beyond `most` rows loads of the
 // right operand are too few to matter, and lines of the left one are missed all at once.
-int64_t set_rows(const Target& target, std::optional<int64_t> distance) {
-  constexpr int64_t kPage = 4096, kFewWays = 8, kMost = 14;
+int64_t set_rows(const Target& target, std::optional<int64_t> distance, int64_t most = 14) {
+  constexpr int64_t kPage = 4096, kFewWays = 8;
   const int64_t ways = std::max(kFewWays, target.l1d_bytes / kPage);
-  return std::min(kMost, ways * (kPage / std::gcd(distance.value_or(kPage), kPage)));
+  return std::min(most, ways * (kPage / std::gcd(distance.value_or(kPage), kPage)));
 }
 
 // Rows of one line and the next lie apart.
@@ -303,10 +303,15 @@ std::optional<Tile> best_tile(const Graph& graph, Region& region, size_t stateme
   const bool splits = !blocks.attachment && s.reduce_axes.size() == axes->k.size() && !reads_constant(graph, region, s, layout, false);
   if (auto matrix = matrix_tile(pool, s, target, work, type, splits)) return matrix;
   const bool bytes = type == DType::I32, halves = setting.precision == DType::F16 && type == DType::F32 && factor_type(pool, s) == DType::F16;
-  if (bytes) work.extra = 2;  // byte products may need a sum of what flipping signs adds
+  if (bytes) {
+    constexpr double kLatency = 6;  // five, and what the two ports take them out of turn
+    work.extra = 2;  // byte products may need a sum of what flipping signs adds
+    work.latency = kLatency;
+  }
   work.element = bytes ? 1 : bits(type) / 8;
   const auto distance = row_distance(graph, region, s, *axes);
-  work.most_rows = set_rows(target, distance);
+  constexpr int64_t kMostOfBytes = 16;  // four rows share a line
+  work.most_rows = bytes ? set_rows(target, distance, kMostOfBytes) : set_rows(target, distance);
   if (const Atom* pairs = target.find("vdpbf16ps"); pairs && type == DType::F32 && factor_type(pool, s) == DType::BF16) {
     constexpr int kPair = 2;
     work.element = 2;

@@ -77,7 +77,7 @@ Choice choose(const Target& target, const WordDot& dot, unsigned width) {
   for (const Atom& atom : target.atoms) {
     if (width < 4 || std::popcount(width) != 1 || static_cast<int>(width) > atom.lanes) continue;
     const bool both_signed = dot.a_signed && dot.b_signed, neither = !dot.a_signed && !dot.b_signed;
-    if (atom.name == "vpdpbusd" && !neither) return {Instruction::Vpdpbusd, both_signed};
+    if (atom.name == "vpdpbusd") return {Instruction::Vpdpbusd, both_signed || neither};
     if (atom.name == "pmaddwd") return {Instruction::Pmaddwd};
     if (atom.name == "sdot" && width == 4 && dot.b_signed) return {Instruction::Sdot, !dot.a_signed};
     if (atom.name == "udot" && width == 4 && neither) return {Instruction::Udot};

@@ -151,6 +151,7 @@ class Emitter {
   Value* load_lanes(const Place& place, llvm::Type* element, const Lanes& lanes, Value* condition);
   Value* load_packed(BufferId buffer, DType type, Expr offset, Expr guard);  // less than a byte
   void store_packed(BufferId buffer, Expr offset, Value* value, const Lanes* lanes, Value* mask, Expr guard);
+  bool store_run(BufferId buffer, Expr offset, Value* value, const Lanes& lanes);
   void store_lanes(const Place& place, Value* value, Value* mask);
   Value* mask_of(const Lanes& lanes, Value* condition);
   Value* guarded(Value* address, Value* condition);

@@ -49,7 +49,7 @@ std::optional<Taps> match_taps(ExprPool& pool, const Stmt& tile, const Target& t
     return split ? pool.as_int(split->first) : std::nullopt;
   };
   const auto column = step(found.columns, atom.var);
-  if (!column || *column <= 0 || step(found.columns, tile.lanes.var) != 1 || step(found.weights, tile.lanes.var) != 4) return std::nullopt;
+  if (!column || *column <= 0 || step(found.columns, tile.lanes.var) != 1) return std::nullopt;
   if (!tile.rows.empty()) {
     const auto row = step(found.columns, tile.rows[0].var);
     if (!row || *row <= 0 || *row % *column != 0 || pool.depends_on(found.weights, tile.rows[0].var)) return std::nullopt;

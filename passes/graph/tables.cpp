@@ -55,8 +55,8 @@ class Tables {
     Fact found{.of = {}, .costly = is_function(n.op)};
     for (ValueId v : quantises ? std::vector{n.inputs[0]} : n.inputs) {
       if (!v.valid()) return;
-      if (g.constant(v)) {
-        if (!splat_value(g, v)) return;
+      if (const ValueId number = constant_of(g, v); number.valid()) {
+        if (!splat_value(g, number)) return;
         continue;
       }
       const ValueId of = fact(v).of.valid() ? fact(v).of : is_byte(g.values[v].type) ? v : ValueId{};
@@ -65,6 +65,16 @@ class Tables {
       found.costly |= fact(v).costly;
     }
     fact(n.outputs[0]) = found;
+  }
+
+  // v, or what it dequantises, where that is a constant: dequantised constants are not folded yet.
+  ValueId constant_of(const Graph& g, ValueId v) const {
+    if (g.constant(v)) return v;
+    const int def = def_[static_cast<size_t>(v.index)];
+    if (def < 0 || nodes_[static_cast<size_t>(def)].op != Op::dequantize) return {};
+    const Node& n = nodes_[static_cast<size_t>(def)];
+    const auto p = parameters(g, n);
+    return p && p->axis < 0 && g.constant(n.inputs[0]) ? n.inputs[0] : ValueId{};
   }
 
   // v for every value of the byte.

@@ -38,7 +38,8 @@ class ShapeChooser {
     if (!shape.lane.valid()) return shape;
     shape.width = width;
     shape.registers = in_.target.vector_registers;
-    if (Expr around = nest.reduces() || knobs[Knob::lanes] != kLanesOfWords ? Expr{} : axis_around_word(pool, nest, type); around.valid()) {
+    const bool words = knobs[Knob::lanes] == kLanesOfWords || !in_.region.buffers[nest.out].value.valid();
+    if (Expr around = nest.reduces() || !words ? Expr{} : axis_around_word(pool, nest, type); around.valid()) {
       shape.lane = around;
       shape.lanes = width;
       shape.rows = kBytesPerWord;
@@ -90,7 +91,7 @@ class ShapeChooser {
     for (Expr load : loads) {
       auto along = coefficient(pool, pool.operands(load)[0], inner);
       contiguous |= along && pool.is_index(*along, 1);
-      if (!lane.valid() || in_.is_constant(pool.buffer(load)) || in_panels(pool.buffer(load))) continue;
+      if (!lane.valid() || in_.is_constant(pool.buffer(load)) || in_panels(pool.buffer(load)) || in_words(pool, load, lane)) continue;
       auto across = coefficient(pool, pool.operands(load)[0], lane);
       const auto step = across ? pool.as_int(*across) : std::nullopt;
       strided |= !step || !(*step == 0 || *step == 1 || (few && *step > 1 && *step <= kFew));
@@ -102,6 +103,13 @@ class ShapeChooser {
   bool in_panels(BufferId b) const {
     const std::vector<LayoutPart>& parts = in_.places[b].layout.parts;
     return !in_.region.buffers[b].value.valid() && !parts.empty() && parts.back().modulo > 0;
+  }
+
+  // A copy in which four bytes along the reduction lie beside each other (pack_words).
+  bool in_words(ExprPool& pool, Expr load, Expr lane) const {
+    if (in_.region.buffers[pool.buffer(load)].value.valid() || bits(pool.type(load)) != 8) return false;
+    const auto across = coefficient(pool, pool.operands(load)[0], lane);
+    return across && pool.is_index(*across, kBytesPerWord);
   }
 
   // The axis along which words of four bytes lie one after the other; invalid: the result is not of that kind.
@@ -124,7 +132,7 @@ class ShapeChooser {
     if (pool.op(a) != SOp::Load || pool.op(b) != SOp::Load || bits(pool.type(a)) != 8 || bits(pool.type(b)) != 8) return 1;
     if (!pool.depends_on(b, shape.lane)) std::swap(a, b);
     if (pool.depends_on(a, shape.lane)) return tap_steps(pool, nest, shape, a, b);
-    if (pool.depends_on(a, shape.lane) || !in_.is_constant(pool.buffer(b))) return 1;
+    if (!in_words(pool, b, shape.lane) && !in_.is_constant(pool.buffer(b))) return 1;
     Expr inner = nest.reduce_axes.back();
     auto extent = pool.as_int(pool.var(inner).extent);
     auto step = coefficient(pool, pool.operands(a)[0], inner);

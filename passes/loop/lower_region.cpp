@@ -30,8 +30,8 @@ class RegionLowering {
     if (attach == 0) {
       split_pieces(region_);
       drop_copies_in_place();
-      split_divided_axes(region_);
     }
+    split_divided_axes(region_, attach == 0);  // axes of results are shared by their names
     std::erase_if(shared, [&](Expr axis) { return region_.pool.is_index(region_.pool.var(axis).extent, 1); });
     for (Statement& s : region_.statements) drop_unit_axes(region_.pool, s);
     add_inner_margins();
@@ -47,7 +47,10 @@ class RegionLowering {
       const bool halves = knobs[Knob::halves] == 1 && target_.half_fma();
       const size_t narrowed = narrow_operands(region_, i, places_, {knobs[Knob::pack_b], splits ? knobs[Knob::parts] : 1, halves}, constant);
       i += narrowed;
-      if (narrowed == 0 && !is_narrow_product(region_.pool, region_.statements[i].accumulators))
+      const bool sums_words = target_.has("vpdpbusd") && knobs[Knob::matrix] == 0 && knobs[Knob::pack_b] != kNever;
+      const size_t words = sums_words ? pack_words(region_, i, places_, constant) : 0;
+      i += words;
+      if (narrowed == 0 && words == 0 && !is_narrow_product(region_.pool, region_.statements[i].accumulators))
         i += prepare_operands(region_, i, places_, knobs, lanes_of(region_, region_.statements[i], knobs, target_), constant);
       knobs_.resize(i + 1, &knobs);
       padded_.resize(i);
@@ -76,6 +79,8 @@ class RegionLowering {
   }
 
  private:
+  static constexpr int64_t kNever = 2;  // of Knob::pack_b
+
   // What a state holds already, or a part has written, is where it belongs.
   void drop_copies_in_place() {
     if (!memory_) return;
@@ -147,9 +152,34 @@ class RegionLowering {
     if (auto it = under_loops_.find(i); it != under_loops_.end()) return add_winograd(it->second, *knobs_[i]);
     begin_kernel(built_.size());
     const Statement& s = region_.statements[i];
-    add_statement(s, *knobs_[i], kernel().body, padded_[i]);
+    if (!add_borders(s, *knobs_[i])) add_statement(s, *knobs_[i], kernel().body, padded_[i]);
     if (!writes_packed(s)) make_tasks(kernel().pool, kernel().body, variant_.knobs);
     finish_kernel();
+  }
+
+  // What is inside of margins and these, each in runs. False where the statement is of another kind.
+  bool add_borders(Statement s, const Knobs& knobs) {
+    if (writes_packed(s) || !s.routine.empty() || s.scan) return false;
+    ExprPool& pool = kernel().pool;
+    drop_unit_axes(pool, s);
+    const auto borders = split_borders(pool, s, flatten(region_, pool, s, places_).offset, target_.lanes(region_.buffers[s.out].type));
+    if (!borders) return false;
+    std::vector<Stmt> body;
+    for (const Statement& piece : borders->inside) add_statement(piece, knobs, body);
+    if (borders->condition.valid()) {
+      Stmt choose{.kind = StmtKind::If, .value = borders->condition, .body = std::move(body)};
+      for (const Statement& piece : borders->outside) add_statement(piece, knobs, choose.otherwise);
+      body.clear();
+      body.push_back(std::move(choose));
+    }
+    for (size_t k = borders->loops.size(); k-- > 0;) {
+      Stmt loop{.kind = StmtKind::For, .var = borders->loops[k], .extent = pool.var(borders->loops[k]).extent};
+      loop.body = std::move(body);
+      body.clear();
+      body.push_back(std::move(loop));
+    }
+    for (Stmt& stmt : body) kernel().body.push_back(std::move(stmt));
+    return true;
   }
 
   // Zeros around the temporaries whose layouts have margins, before the statement that makes the rest.
@@ -257,6 +287,8 @@ class RegionLowering {
       nest.reduce_axes = reduce_axes;
     }
     nest.padded = padded.empty() ? padded_taps(region_, pool, statement) : std::move(padded);
+    widen_taps(pool, nest, shape);
+    pair_columns(pool, nest, shape);
     if (shape.atom_k == 1) merge_axes(pool, nest, nest.reduces() || shape.rows > 1 ? shape.lane : Expr{});
     else merge_outputs(pool, nest, shape.lane);
     if (!nest.reduces() && shape.rows == 1) shape.lane = shape.lane.valid() ? unit_stride_axis(pool, nest.offset, nest.axes) : Expr{};

@@ -77,9 +77,20 @@ struct Nest {
 // One statement per piece where a statement chooses between expressions by range of an axis.
 void split_pieces(Region& region);
 
+// A statement that chooses by bounds of its axes between an element and a constant, as a padded copy does. `loops`, outermost
+// first, stand around all; under them one of the two lists, by the condition where that is valid.
+struct Borders {
+  std::vector<Expr> loops;
+  Expr condition = {};
+  std::vector<Statement> inside, outside;
+};
+// Nothing where it is no such statement, or where what is inside makes no run of `least_run` elements along any axis. `offset`: of its
+// stores. Makes axes in `pool`.
+std::optional<Borders> split_borders(ExprPool& pool, const Statement& statement, Expr offset, int64_t least_run);
+
 // A reduction's axis that is divided by a constant (the group of a grouped convolution) becomes two axes,
-// so that both quotient and remainder are loop variables.
-void split_divided_axes(Region& region);
+// so that both quotient and remainder are loop variables. `results`: axes of the results as well.
+void split_divided_axes(Region& region, bool results);
 
 // Replaces axes of extent 1 by 0.
 void drop_unit_axes(ExprPool& pool, Statement& statement);
@@ -107,6 +118,10 @@ void sort_by_stride(ExprPool& pool, std::vector<Expr>& axes, Expr offset);
 // many were inserted.
 size_t prepare_operands(Region& region, size_t statement, Store<BufferId, BufferPlace>& places, const Knobs& knobs, int64_t lanes,
                         const std::function<bool(BufferId)>& is_constant);
+
+// A product of bytes, none of them constant, reads a copy of the operand along the lanes in which four steps lie beside each other.
+// Returns how many statements were inserted.
+size_t pack_words(Region& region, size_t statement, Store<BufferId, BufferPlace>& places, const std::function<bool(BufferId)>& is_constant);
 
 struct Narrowing {
   int64_t pack_b = 0, parts = 1;  // knobs
@@ -174,6 +189,7 @@ struct TileShape {
   int64_t ahead = 0;            // Knob::ahead
   int64_t atom_k = 1;           // steps that one instruction sums
   bool matrix = false;          // Knob::matrix
+  bool paired = false;          // pair_columns
   bool halves = false;          // Knob::halves
 };
 
@@ -185,6 +201,11 @@ struct ShapeInput {
   std::function<bool(BufferId)> is_constant;
 };
 TileShape choose_shape(const ShapeInput& in, ExprPool& pool, Nest& nest, const Knobs& knobs, bool ordered);
+// Where taps are summed in words (TileShape::atom_k) and the channels fill less than a vector, lanes run along columns as well.
+void widen_taps(ExprPool& pool, Nest& nest, TileShape& shape);
+// Where the channels of a product of f32 fill half a vector and neighbouring columns of its left operand lie beside each other, lanes
+// are the channels of two columns, one after the other channel by channel.
+void pair_columns(ExprPool& pool, Nest& nest, TileShape& shape);
 // Lanes of the statement's tiles, where an axis of its result is the vector axis.
 int64_t lanes_of(const Region& region, const Statement& statement, const Knobs& knobs, const Target& target);
 

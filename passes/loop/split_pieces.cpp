@@ -63,7 +63,7 @@ std::optional<int64_t> divisor_of(const ExprPool& pool, Expr e, Expr axis) {
 
 }  // namespace
 
-void split_divided_axes(Region& region) {
+void split_divided_axes(Region& region, bool results) {
   ExprPool& pool = region.pool;
   auto split = [&](Statement& s, std::vector<Expr>& axes) {
     for (size_t a = 0; a < axes.size(); ++a) {
@@ -81,7 +81,7 @@ void split_divided_axes(Region& region) {
   };
   for (Statement& s : region.statements) {
     if (!s.routine.empty() || s.accumulators.empty() || s.scan) continue;
-    split(s, s.axes);
+    if (results) split(s, s.axes);
     // Integers add up to the same in any order, and several at a time where they lie beside each other.
     if (std::ranges::all_of(s.accumulators, [&](const Accumulator& a) { return is_integer(pool.type(a.var)); })) split(s, s.reduce_axes);
   }

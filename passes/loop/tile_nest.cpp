@@ -276,6 +276,7 @@ class Tiler {
       }
     }
     tile.accumulators = nest.accumulators;
+    put_taps_inside(nest, tile);
     part_sums(tile);
     // Short innermost reductions are unrolled.
     for (size_t i = tile.reduce.size(); i-- > 0;) {
@@ -375,15 +376,30 @@ class Tiler {
     }
   }
 
+  // With one vector to a row every product of bytes loads what it multiplies by, as the instruction takes none from memory: the
+  // taps that share what they load go inside.
+  void put_taps_inside(Nest& nest, Stmt& tile) {
+    constexpr size_t kFewest = 3;  // taps, channels, bytes of a word
+    if (shape_.atom_k != kBytesPerWord || shape_.matrix || tile.reduce.size() < kFewest || tile.lanes.extent > shape_.width) return;
+    const size_t channels = tile.reduce.size() - 2;
+    if (!shares_taps(nest, tile, tile.reduce[channels].var) && shares_taps(nest, tile, tile.reduce[channels - 1].var))
+      std::swap(tile.reduce[channels], tile.reduce[channels - 1]);
+  }
+
   // Steps in one straight line load once what several rows read at different steps, and keep it: too much for a block of rows
   // that fills the registers.
   bool keeps_shared_taps(Nest& nest, const Stmt& tile, Expr step) {
     int64_t block = (tile.lanes.extent + shape_.width - 1) / shape_.width;
     for (const TileAxis& row : tile.rows) block *= row.extent;
-    if (2 * block <= shape_.registers || !tile.lanes.var.valid()) return false;
+    return (shape_.paired || 2 * block > shape_.registers) && shares_taps(nest, tile, step);
+  }
+
+  // Several rows read the same at different steps.
+  bool shares_taps(Nest& nest, const Stmt& tile, Expr step) {
+    if (!tile.lanes.var.valid()) return false;
     for (Expr load : nest.loads(pool_)) {
       const auto by_step = pool_.affine(pool_.operands(load)[0], step);
-      if (!by_step || pool_.depends_on(load, tile.lanes.var)) continue;
+      if (!by_step || (!shape_.paired && pool_.depends_on(load, tile.lanes.var))) continue;
       for (const TileAxis& row : tile.rows) {
         const auto by_row = pool_.affine(pool_.operands(load)[0], row.var);
         const int64_t next = by_row ? pool_.as_int(by_row->first).value_or(0) : 0, apart = pool_.as_int(by_step->first).value_or(0);
@@ -401,6 +417,7 @@ class Tiler {
   }
 
   bool reuses_operand(const Stmt& tile) {
+    if (shape_.paired) return true;
     auto product = match_product(pool_, tile.accumulators);
     if (!product || !tile.lanes.var.valid()) return product.has_value();
     return !pool_.depends_on(product->a, tile.lanes.var) || !pool_.depends_on(product->b, tile.lanes.var);

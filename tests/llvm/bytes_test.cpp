@@ -10,8 +10,9 @@ namespace {
 class Bytes : public testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Of, Bytes, testing::ValuesIn(all_targets()), target_label);
 
-// y[row, c] = 3 + sum(t) x[row * stride + t, c] * w[c, t], the weights as words of four taps.
-void check_taps(const std::string& name, int64_t channels, int64_t rows, int64_t taps, int64_t stride) {
+// y[row, c] = 3 + sum(t) x[row * stride + t, c] * w[c mod period, t], the weights as words of four taps.
+void check_taps(const std::string& name, int64_t channels, int64_t rows, int64_t taps, int64_t stride, int64_t period = 0) {
+  if (period == 0) period = channels;
   const int64_t columns = (rows - 1) * stride + taps;
   KernelBuilder b("taps");
   BufferId x = b.param("x", DType::U8, b.i(columns * channels)), w = b.param("w", DType::I8, b.i(4 * channels)),
@@ -20,7 +21,7 @@ void check_taps(const std::string& name, int64_t channels, int64_t rows, int64_t
   Expr r = b.var("r", b.i(rows)), l = b.var("l", b.i(channels)), t = b.var("t", b.i(taps));
   Expr acc = p.new_var({.name = "acc", .type = DType::I32});
   Expr column = b.add(b.mul(r, b.i(stride)), t);
-  Expr byte = b.load(x, b.add(b.mul(column, b.i(channels)), l)), weight = b.load(w, b.add(b.mul(l, b.i(4)), t));
+  Expr byte = b.load(x, b.add(b.mul(column, b.i(channels)), l)), weight = b.load(w, b.add(b.mul(p.mod(l, b.i(period)), b.i(4)), t));
   Stmt tile{.kind = StmtKind::Tile};
   tile.stores = {{y, b.add(b.mul(r, b.i(channels)), l), acc}};
   tile.rows = {{r, rows}};
@@ -40,7 +41,7 @@ void check_taps(const std::string& name, int64_t channels, int64_t rows, int64_t
     for (int64_t c = 0; c < channels; ++c) {
       int32_t sum = 3;
       for (int64_t k = 0; k < taps; ++k)
-        sum += in[static_cast<size_t>((row * stride + k) * channels + c)] * weights[static_cast<size_t>(4 * c + k)];
+        sum += in[static_cast<size_t>((row * stride + k) * channels + c)] * weights[static_cast<size_t>(4 * (c % period) + k)];
       ASSERT_EQ(out[static_cast<size_t>(row * channels + c)], sum) << channels << " channels, row " << row << ", channel " << c;
     }
 }
@@ -51,6 +52,7 @@ TEST_P(Bytes, DepthwiseSumsAreExact) {
   for (int64_t channels : {4, 8, 20, 96, 112}) check_taps(GetParam(), channels, 4, 3, 1);
   check_taps(GetParam(), 64, 1, 3, 1);
   check_taps(GetParam(), 48, 7, 3, 1);
+  for (int64_t period : {4, 8, 16}) check_taps(GetParam(), 128, 2, 3, 1, period);
 }
 
 template <class T>

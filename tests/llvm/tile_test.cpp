@@ -57,6 +57,47 @@ TEST_P(Tiles, ShuffledLanes) {
   }
 }
 
+// Lanes that read the same few elements again and again, each of them once for all.
+TEST_P(Tiles, RepeatedLanes) {
+  for (auto [period, lanes] : {std::pair<int64_t, int64_t>{2, 96}, {4, 96}, {8, 96}, {12, 96}, {2, 91}, {8, 91}}) {
+    KernelBuilder b("repeat");
+    BufferId x = b.param("x", DType::F32, b.i(period)), y = b.param("y", DType::F32, b.i(lanes), true);
+    Expr lane = b.var("lane", b.i(lanes));
+    Stmt tile{.kind = StmtKind::Tile};
+    tile.stores = {{y, lane, b.load(x, b.k.pool.mod(lane, b.i(period)))}};
+    tile.lanes = {lane, lanes};
+    b.k.body = {tile};
+    Native native(module_of(std::move(b.k)), target(GetParam()));
+    auto u = random_values<float>(static_cast<size_t>(period));
+    std::vector<float> w(static_cast<size_t>(lanes));
+    native({u.data(), w.data()});
+    for (size_t c = 0; c < w.size(); ++c) ASSERT_EQ(w[c], u[c % static_cast<size_t>(period)]) << period << " elements, lane " << c;
+  }
+}
+
+// A pair of columns for each channel, stored column by column: lanes fill a run in another order.
+TEST_P(Tiles, PairsOfColumns) {
+  for (int64_t channels : {2, 4, 8}) {
+    const int64_t lanes = 2 * channels;
+    KernelBuilder b("pairs");
+    BufferId x = b.param("x", DType::F32, b.i(6)), w = b.param("w", DType::F32, b.i(channels)), y = b.param("y", DType::F32, b.i(5 * channels + 1), true);
+    Expr r = b.var("r", b.i(2)), lane = b.var("lane", b.i(lanes)), column = b.k.pool.mod(lane, b.i(2)), channel = b.k.pool.floordiv(lane, b.i(2));
+    Stmt tile{.kind = StmtKind::Tile};
+    Expr product = b.mul(b.load(x, b.add(b.add(b.mul(r, b.i(2)), b.i(1)), column)), b.load(w, channel));
+    tile.stores = {{y, b.add(b.add(b.mul(r, b.i(lanes)), b.mul(column, b.i(channels))), channel), product}};
+    tile.rows = {{r, 2}};
+    tile.lanes = {lane, lanes};
+    b.k.body = {tile};
+    Native native(module_of(std::move(b.k)), target(GetParam()));
+    auto u = random_values<float>(6), v = random_values<float>(static_cast<size_t>(channels), 2);
+    std::vector<float> out(static_cast<size_t>(5 * channels + 1), 7);
+    native({u.data(), v.data(), out.data()});
+    for (int64_t i = 0; i < 4 * channels; ++i)
+      ASSERT_EQ(out[static_cast<size_t>(i)], u[static_cast<size_t>(1 + i / channels)] * v[static_cast<size_t>(i % channels)]) << channels << " channels, element " << i;
+    for (size_t i = static_cast<size_t>(4 * channels); i < out.size(); ++i) ASSERT_EQ(out[i], 7);
+  }
+}
+
 Kernel matmul(int64_t rows, int64_t lanes, bool known) {
   KernelBuilder b("matmul");
   Expr K = known ? b.i(256) : b.symbol("K"), N = known ? b.i(192) : b.symbol("N");

@@ -33,7 +33,9 @@ void expect_same(const Graph& graph, double k, const std::unordered_map<std::str
   }
   auto expected = evaluate(graph, inputs, {});
   ASSERT_TRUE(expected) << expected.error()[0].message;
-  for (const Target& target : {small_target(16, 16), small_target(64, 32)}) {
+  Target words = small_target(64, 32);
+  words.atoms.push_back({.name = "vpdpbusd", .a = DType::U8, .b = DType::I8, .acc = DType::I32, .lanes = 16, .k = 4});
+  for (const Target& target : {small_target(16, 16), small_target(64, 32), words}) {
     auto plan = rules_policy(graph, target);
     ASSERT_TRUE(plan) << plan.error()[0].message;
     for (RegionPlan& region : plan->regions)
@@ -67,6 +69,52 @@ TEST(Lowering, ElementwiseSymbolic) {
   g.output(g.node(Op::sub, {x, y}));
   expect_same(g.graph, 1, {{"B", 2}, {"S", 5}});
   expect_same(g.graph, 1, {{"B", 2}, {"S", 0}});
+}
+
+TEST(Lowering, Margins) {
+  auto pads = [](GraphMaker& g, std::vector<int64_t> begin, std::vector<int64_t> end) {
+    std::vector<Expr> b, e;
+    for (int64_t p : begin) b.push_back(g.graph.pool.index(p));
+    for (int64_t p : end) e.push_back(g.graph.pool.index(p));
+    Attrs a;
+    a.set<Attr::pads_begin>(b).set<Attr::pads_end>(e).set<Attr::mode>("constant");
+    return a;
+  };
+  GraphMaker g;
+  ValueId x = g.input("x", {"2", "3", "30", "16"}), fill = g.constant({});
+  g.output(g.node(Op::pad, {x, fill}, pads(g, {0, 1, 2, 0}, {0, 2, 1, 0})));
+  g.output(g.node(Op::pad, {x, fill}, pads(g, {1, 0, 2, 0}, {0, 0, 1, 3})));
+  g.output(g.node(Op::pad, {x, fill}, pads(g, {0, 1, -2, 0}, {0, -1, 1, 0})));
+  expect_same(g.graph, 1);
+  GraphMaker s;
+  ValueId y = s.input("y", {"B", "S", "T", "16"}), none = s.constant({});
+  s.output(s.node(Op::pad, {y, none}, pads(s, {0, 1, 2, 0}, {0, 2, 1, 0})));
+  for (int64_t rows : {0, 1, 5})
+    for (int64_t columns : {0, 1, 9}) expect_same(s.graph, 1, {{"B", 2}, {"S", rows}, {"T", columns}});
+}
+
+// Channels in half a vector of either target: pairs of columns.
+TEST(Lowering, ConvOfFewChannels) {
+  for (int64_t channels : {2, 8})
+    for (int64_t stride : {1, 2}) {
+      GraphMaker g;
+      ValueId x = g.input("x", {"2", "1", "9", "12"});
+      ValueId y = g.node(Op::conv, {x, g.constant({channels, 1, 5, 5})}, g.conv({1, stride}, {2, 2}));
+      g.output(g.node(Op::window_max, {g.node(Op::add, {y, g.constant({channels, 1, 1})})}, Attrs().set<Attr::kernel>({2, 2})));
+      expect_same(g.graph, 25);
+    }
+}
+
+TEST(Lowering, DotOfBytes) {
+  for (DType right : {DType::U8, DType::I8})
+    for (const char* k : {"16", "18", "K"}) {
+      GraphMaker g;
+      ValueId x = g.input("x", {"3", "S", k}, DType::U8), y = g.input("y", {"3", k, "20"}, right), z = g.input("z", {"3", "20", k}, right);
+      ValueId turned = g.node(Op::transpose, {z}, Attrs().set<Attr::perm>({0, 2, 1}));
+      g.output(g.node(Op::dot, {x, y}));
+      g.output(g.node(Op::dot, {x, turned}));
+      for (int64_t rows : {1, 11}) expect_same(g.graph, 1, {{"S", rows}, {"K", 12}});
+    }
 }
 
 TEST(Lowering, DotWithConstantAndEpilogue) {
