@@ -180,6 +180,8 @@ struct ShapeInput {
   std::function<bool(BufferId)> is_constant;
 };
 TileShape choose_shape(const ShapeInput& in, ExprPool& pool, Nest& nest, const Knobs& knobs, bool ordered);
+// Knob::lanes of 3: where the lanes' axis has few positions it becomes one with the axis around it. Requires: axes merged.
+void join_short_lanes(ExprPool& pool, Nest& nest, TileShape& shape);
 // Lanes of the statement's tiles, where an axis of its result is the vector axis.
 int64_t lanes_of(const Region& region, const Statement& statement, const Knobs& knobs, const Target& target);
 
