@@ -90,6 +90,7 @@ Value* Emitter::load_apart(Expr e, const Lanes& lanes) {
   if (lanes.mask && !code.target.masked_memory) return nullptr;
   const BufferId buffer = pool.buffer(e);
   const Expr offset = pool.operands(e)[0];
+  if (pool.type(e) != buffers_[buffer].type) return nullptr;  // words of several elements
   const auto places = lane_places(offset, lanes);
   if (!places) return nullptr;
   const std::vector<Lane> sorted = by_place(*places);
