@@ -104,11 +104,46 @@ class Partitioner {
       case OpKind::Elementwise: return plain_movement(n) || same_dims;
       case OpKind::Movement:
         return plain_movement(n) || (substitutable(reader) && !factor_[static_cast<size_t>(reader)]);
-      case OpKind::Contraction: return plain_movement(n) && graph_.nodes[static_cast<size_t>(reader)].op == Op::dot;
+      case OpKind::Contraction:
+        return plain_movement(n) && (graph_.nodes[static_cast<size_t>(reader)].op == Op::dot || takes_channels(n, reader));
       case OpKind::Reduction: return !windowed(reader);
       case OpKind::Composite: return true;
       default: return false;
     }
+  }
+
+  // A convolution of single pixels reads some of each group's channels: it sums group by group.
+  bool takes_channels(int n, int reader) const {
+    const Node &joined = graph_.nodes[static_cast<size_t>(n)], &conv = graph_.nodes[static_cast<size_t>(reader)];
+    if (conv.op != Op::conv || conv.inputs[0] != joined.outputs[0] || joined.op != Op::reshape || conv.attrs.get_or<Attr::groups>(1) != 1) return false;
+    if (graph_.values[joined.outputs[0]].type != DType::F32) return false;
+    const std::vector<Expr>& w = graph_.values[conv.inputs[1]].dims;
+    auto one = [&](Expr d) { return graph_.pool.is_index(d, 1); };
+    auto none = [&](Expr pad) { return graph_.pool.is_index(pad, 0); };
+    if (!std::ranges::all_of(std::span(w).subspan(2), one) || !std::ranges::all_of(conv.attrs.get<Attr::pads_begin>(), none) ||
+        !std::ranges::all_of(conv.attrs.get<Attr::pads_end>(), none))
+      return false;
+    const Node *slice = maker(joined.inputs[0], Op::slice), *split = slice ? maker(slice->inputs[0], Op::reshape) : nullptr;
+    if (!split) return false;
+    std::vector<Expr> from = graph_.values[split->inputs[0]].dims, to = dims_of(n);
+    if (from.size() != to.size() || from.size() < 3) return false;
+    constexpr size_t kChannel = 1;
+    const Expr channels = from[kChannel];
+    from[kChannel] = to[kChannel];
+    const std::vector<Expr>& apart = graph_.values[slice->inputs[0]].dims;
+    if (from != to || apart.size() != to.size() + 1 || graph_.pool.as_int(channels) != product(apart[kChannel], apart[kChannel + 1])) return false;
+    return true;
+  }
+
+  const Node* maker(ValueId v, Op op) const {
+    const NodeId made = graph_.values[v].def;
+    const Node* node = made.valid() ? &graph_.nodes[static_cast<size_t>(made.index)] : nullptr;
+    return node && node->op == op ? node : nullptr;
+  }
+
+  std::optional<int64_t> product(Expr a, Expr b) const {
+    const auto x = graph_.pool.as_int(a), y = graph_.pool.as_int(b);
+    return x && y ? std::optional(*x * *y) : std::nullopt;
   }
 
   // Elementwise readers of the same dims finish a reduction in registers.

@@ -13,6 +13,7 @@
 #include "pitches.h"
 #include "precision.h"
 #include "providers.h"
+#include "short_rows.h"
 #include "tenon/policy.h"
 #include "tenon/short_functions.h"
 #include "tiles.h"
@@ -57,6 +58,7 @@ Knobs choose_knobs(const Graph& graph, Region& region, const Target& target, Pre
   Knobs knobs;
   if (int64_t attach = max_attach(graph, region); attach && fills_vectors(region, attach, target)) knobs.set(Knob::attach, attach);
   if (target.masked_memory && makes_words(graph, region)) knobs.set(Knob::lanes, 2);
+  else if (has_short_rows(graph, region, target)) knobs.set(Knob::lanes, 3);
   for (size_t i = 0; i < region.statements.size(); ++i)
     if (auto tile = best_tile(graph, region, i, target, setting)) {
       if (precision == Precision::Fast && knobs[Knob::attach] == 0)

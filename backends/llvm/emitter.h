@@ -146,14 +146,17 @@ class Emitter {
   Value* lane_address(const Place& place, unsigned lane);
   Value* read(Expr e, Expr guard);
   Value* look_up(Expr e);
-  Value* load_runs(Expr e, const Lanes& lanes);
   std::pair<Expr, Expr> split_guard(Expr guard);
   Value* load_lanes(const Place& place, llvm::Type* element, const Lanes& lanes, Value* condition);
   Value* load_packed(BufferId buffer, DType type, Expr offset, Expr guard);  // less than a byte
   void store_packed(BufferId buffer, Expr offset, Value* value, const Lanes* lanes, Value* mask, Expr guard);
-  bool store_run(BufferId buffer, Expr offset, Value* value, const Lanes& lanes);
   void store_lanes(const Place& place, Value* value, Value* mask);
   Value* mask_of(const Lanes& lanes, Value* condition);
+
+  // apart.cpp
+  std::optional<std::vector<int64_t>> lane_places(Expr offset, const Lanes& lanes, int64_t step = 1);
+  Value* load_apart(Expr e, const Lanes& lanes);
+  bool store_apart(BufferId buffer, Expr offset, Value* value, const Lanes& lanes, Value* mask);
   Value* guarded(Value* address, Value* condition);
 
   const Store<BufferId, LoopBuffer>& buffers_;

@@ -159,56 +159,6 @@ Value* Emitter::look_up(Expr e) {
   return b.CreateShuffleVector(b.CreateSelect(above, high, low), first);
 }
 
-// Lanes whose elements lie in a few runs, though not in order, as after a shuffle of channels, or several times: each run is
-// loaded as a vector, and their elements are put where they belong. Null where there are too many runs.
-Value* Emitter::load_runs(Expr e, const Lanes& lanes) {
-  auto& b = code.b;
-  const BufferId buffer = pool.buffer(e);
-  const Expr offset = pool.operands(e)[0];
-  constexpr size_t kMostRuns = 4, kLeastLanes = 4;
-  if (lanes.width < kLeastLanes || pool.affine(offset, lanes.var) || (lanes.mask && !code.target.masked_memory)) return nullptr;
-  llvm::Type* element = code.memory_type(pool.type(e));
-  const llvm::DataLayout& layout = code.module.getDataLayout();
-  const auto step = static_cast<int64_t>(layout.getTypeStoreSize(element) / layout.getTypeStoreSize(code.memory_type(buffers_[buffer].type)));
-  std::vector<std::pair<int64_t, int>> places;  // of each lane, from the first lane's on
-  auto at = [&](int lane) { return pool.substitute(offset, {{lanes.var, pool.index(lane)}}); };
-  for (int lane = 0; lane < static_cast<int>(lanes.width); ++lane) {
-    auto place = pool.as_int(pool.sub(at(lane), at(0)));
-    if (!place) return nullptr;
-    places.emplace_back(*place, lane);
-  }
-  std::ranges::sort(places);
-  std::vector<size_t> begins = {0};
-  for (size_t k = 1; k < places.size(); ++k) {
-    if (places[k].first == places[k - 1].first || places[k].first == places[k - 1].first + step) continue;
-    if (begins.size() == kMostRuns) return nullptr;
-    begins.push_back(k);
-  }
-  begins.push_back(places.size());
-  const llvm::Align align = layout.getABITypeAlign(code.memory_type(buffers_[buffer].type));
-  Value* all = llvm::PoisonValue::get(shaped(element, lanes.width));
-  for (size_t r = 0; r + 1 < begins.size(); ++r) {
-    // Vectors are of one width, so that two of them can be shuffled; lanes beyond the run are not loaded.
-    const int64_t begin = places[begins[r]].first;
-    const auto count = static_cast<size_t>((places[begins[r + 1] - 1].first - begin) / step) + 1;
-    std::vector<int> lane_of_run(count), widened(lanes.width, -1), merged(lanes.width);
-    for (size_t i = 0; i < lanes.width; ++i) merged[i] = static_cast<int>(i);
-    for (size_t k = begins[r]; k < begins[r + 1]; ++k) {
-      const auto i = static_cast<size_t>((places[k].first - begin) / step);
-      if (widened[i] < 0) lane_of_run[i] = places[k].second;  // the first of several: lanes that are masked off are the last
-      widened[i] = static_cast<int>(i);
-      merged[static_cast<size_t>(places[k].second)] = static_cast<int>(lanes.width + i);
-    }
-    Value* first = address(buffer, at(lane_of_run[0]), {});
-    llvm::Type* type = llvm::FixedVectorType::get(element, static_cast<unsigned>(count));
-    Value* run;
-    if (lanes.mask) run = b.CreateMaskedLoad(type, first, align, b.CreateShuffleVector(lanes.mask, lane_of_run), llvm::Constant::getNullValue(type));
-    else run = b.CreateAlignedLoad(type, first, align);
-    all = b.CreateShuffleVector(all, b.CreateShuffleVector(run, widened), merged);
-  }
-  return all;
-}
-
 Value* Emitter::read(Expr e, Expr guard) {
   auto& b = code.b;
   BufferId buffer = pool.buffer(e);
@@ -218,7 +168,7 @@ Value* Emitter::read(Expr e, Expr guard) {
   Value* v;
   if (const Lanes* lanes = lanes_of(offset)) {
     if (Value* found = look_up(e)) return found;
-    if (Value* found = guard.valid() || type == DType::Bool ? nullptr : load_runs(e, *lanes)) return found;
+    if (Value* found = guard.valid() || type == DType::Bool ? nullptr : load_apart(e, *lanes)) return found;
     Place at = place(buffer, offset, *lanes, guard);
     // What holds for all lanes or for none moves the address: masks alone are slow where no memory is mapped.
     auto [all, some] = at.stride == 1 ? split_guard(guard) : std::pair(Expr{}, guard);
@@ -255,22 +205,6 @@ Value* Emitter::load_packed(BufferId buffer, DType type, Expr offset, Expr guard
   Value* low = b.CreateLShr(byte, b.CreateMul(place_in_byte, constant(byte, size)));
   Value* high = b.CreateShl(low, constant(byte, 8 - size));
   return is_signed(type) ? b.CreateAShr(high, constant(byte, 8 - size)) : b.CreateLShr(high, constant(byte, 8 - size));
-}
-
-// Lanes that fill one run of memory in another order. False where they do not.
-bool Emitter::store_run(BufferId buffer, Expr offset, Value* value, const Lanes& lanes) {
-  if (lanes.mask || pool.affine(offset, lanes.var)) return false;
-  auto at = [&](int lane) { return pool.substitute(offset, {{lanes.var, pool.index(lane)}}); };
-  std::vector<int> lane_at(lanes.width, -1);
-  for (int lane = 0; lane < static_cast<int>(lanes.width); ++lane) {
-    const auto place = pool.as_int(pool.sub(at(lane), at(0)));
-    if (!place || *place < 0 || *place >= static_cast<int64_t>(lanes.width) || lane_at[static_cast<size_t>(*place)] >= 0) return false;
-    lane_at[static_cast<size_t>(*place)] = lane;
-  }
-  Value* sorted = code.b.CreateShuffleVector(spread(value, lanes.width), lane_at);
-  const llvm::Align align = code.module.getDataLayout().getABITypeAlign(code.memory_type(buffers_[buffer].type));
-  code.b.CreateAlignedStore(sorted, address(buffer, at(0), {}), align);
-  return true;
 }
 
 void Emitter::store_lanes(const Place& place, Value* value, Value* mask) {
@@ -342,7 +276,7 @@ void Emitter::store(BufferId buffer, Expr offset, Expr value, Expr condition, co
     Value* v = emit(value, guard);
     if (type == DType::Bool) v = b.CreateZExt(v, like(v, b.getInt8Ty()));
     if (bits(type) < 8) return store_packed(buffer, offset, v, lanes, mask, guard);
-    if (lanes && !mask && !guard.valid() && store_run(buffer, offset, v, *lanes)) return;
+    if (lanes && store_apart(buffer, offset, spread(v, lanes->width), *lanes, mask)) return;
     if (lanes) return store_lanes(place(buffer, offset, *lanes, guard), spread(v, lanes->width), mask);
     b.CreateAlignedStore(v, address(buffer, offset, guard),
                          code.module.getDataLayout().getABITypeAlign(code.memory_type(type)));

@@ -200,6 +200,21 @@ Result<ValueId> make_folded(Graph& graph, const Node& origin, Op op, std::vector
   return folded->front();
 }
 
+Result<ValueId> exchanged(Graph& g, const Node& n, ValueId v, size_t dim, int64_t outer, int64_t inner) {
+  ExprPool& p = g.pool;
+  const std::vector<Expr> dims = g.values[v].dims;
+  if (p.is_index(dims[dim], 1)) return v;
+  std::vector<Expr> split = dims;
+  split[dim] = p.index(outer);
+  split.insert(split.begin() + static_cast<ptrdiff_t>(dim) + 1, p.index(inner));
+  std::vector<int64_t> perm(split.size());
+  for (size_t d = 0; d < perm.size(); ++d) perm[d] = static_cast<int64_t>(d);
+  std::swap(perm[dim], perm[dim + 1]);
+  TENON_TRY(ValueId apart, make_folded(g, n, Op::reshape, {v}, Attrs().set<Attr::dims>(split)));
+  TENON_TRY(ValueId moved, make_folded(g, n, Op::transpose, {apart}, Attrs().set<Attr::perm>(perm)));
+  return make_folded(g, n, Op::reshape, {moved}, Attrs().set<Attr::dims>(dims));
+}
+
 std::optional<double> splat_value(const Graph& graph, ValueId v) {
   const Constant* c = graph.constant(v);
   if (!c || c->count() == 0 || c->type == DType::String || is_complex(c->type)) return std::nullopt;

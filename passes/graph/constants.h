@@ -22,6 +22,9 @@ std::optional<std::vector<ValueId>> fold_node(Graph& graph, const Node& node);
 // As make(), folded where all operands are constants.
 Result<ValueId> make_folded(Graph& graph, const Node& origin, Op op, std::vector<ValueId> inputs, Attrs attrs = {});
 
+// A constant's dim of outer * inner positions, the inner ones outside; itself where it has one position there.
+Result<ValueId> exchanged(Graph& graph, const Node& origin, ValueId v, size_t dim, int64_t outer, int64_t inner);
+
 // The one number that all elements of a constant are.
 std::optional<double> splat_value(const Graph& graph, ValueId v);
 

@@ -13,24 +13,7 @@ namespace {
 // Channels as [c, blocks], outermost first, and as [blocks, c].
 struct Order {
   int64_t channels = 1, blocks = 1;
-  int64_t all() const { return channels * blocks; }
 };
-
-// The constant with the channels along `dim` in the new order; itself where it has none.
-Result<ValueId> reordered(Graph& g, const Node& n, ValueId v, size_t dim, Order order) {
-  ExprPool& p = g.pool;
-  const std::vector<Expr> dims = g.values[v].dims;
-  if (dims[dim] == p.index(1)) return v;
-  std::vector<Expr> split = dims;
-  split[dim] = p.index(order.channels);
-  split.insert(split.begin() + static_cast<ptrdiff_t>(dim) + 1, p.index(order.blocks));
-  std::vector<int64_t> perm(split.size());
-  for (size_t d = 0; d < perm.size(); ++d) perm[d] = static_cast<int64_t>(d);
-  std::swap(perm[dim], perm[dim + 1]);
-  TENON_TRY(ValueId apart, make_folded(g, n, Op::reshape, {v}, Attrs().set<Attr::dims>(split)));
-  TENON_TRY(ValueId moved, make_folded(g, n, Op::transpose, {apart}, Attrs().set<Attr::perm>(perm)));
-  return make_folded(g, n, Op::reshape, {moved}, Attrs().set<Attr::dims>(dims));
-}
 
 class Reorder {
  public:
@@ -58,7 +41,7 @@ class Reorder {
     const Node made = *producer(g_, v);
     std::vector<ValueId> inputs = made.inputs;
     if (made.op == Op::conv) {
-      TENON_TRY(inputs[1], reordered(g_, made, inputs[1], 0, order_));
+      TENON_TRY(inputs[1], exchanged(g_, made, inputs[1], 0, order_.channels, order_.blocks));
       return make(g_, made, made.op, inputs, made.attrs);
     }
     constexpr size_t kChannel = 1;
@@ -67,7 +50,7 @@ class Reorder {
       if (!g_.constant(in)) {
         TENON_TRY(in, make_again(in));
       } else if (shorter <= kChannel) {
-        TENON_TRY(in, reordered(g_, made, in, kChannel - shorter, order_));
+        TENON_TRY(in, exchanged(g_, made, in, kChannel - shorter, order_.channels, order_.blocks));
       }
     }
     return make(g_, made, made.op, inputs, made.attrs);

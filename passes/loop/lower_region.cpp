@@ -11,6 +11,7 @@ namespace tenon {
 
 namespace {
 
+constexpr int64_t kLanesJoined = 3;  // of Knob::lanes
 
 class RegionLowering {
  public:
@@ -292,6 +293,7 @@ class RegionLowering {
     if (shape.atom_k == 1) merge_axes(pool, nest, nest.reduces() || shape.rows > 1 ? shape.lane : Expr{});
     else merge_outputs(pool, nest, shape.lane);
     if (!nest.reduces() && shape.rows == 1) shape.lane = shape.lane.valid() ? unit_stride_axis(pool, nest.offset, nest.axes) : Expr{};
+    if (knobs[Knob::lanes] == kLanesJoined) join_short_lanes(pool, nest, shape);
     start_from_bias(pool, nest);
     for (Stmt& s : tile_nest(pool, std::move(nest), shape)) into.push_back(std::move(s));
   }

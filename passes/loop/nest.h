@@ -206,6 +206,8 @@ void widen_taps(ExprPool& pool, Nest& nest, TileShape& shape);
 // Where the channels of a product of f32 fill half a vector and neighbouring columns of its left operand lie beside each other, lanes
 // are the channels of two columns, one after the other channel by channel.
 void pair_columns(ExprPool& pool, Nest& nest, TileShape& shape);
+// Knob::lanes of 3: where the lanes' axis has few positions it becomes one with the axis around it. Requires: axes merged.
+void join_short_lanes(ExprPool& pool, Nest& nest, TileShape& shape);
 // Lanes of the statement's tiles, where an axis of its result is the vector axis.
 int64_t lanes_of(const Region& region, const Statement& statement, const Knobs& knobs, const Target& target);
 

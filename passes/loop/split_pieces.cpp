@@ -83,7 +83,7 @@ void split_divided_axes(Region& region, bool results) {
     if (!s.routine.empty() || s.accumulators.empty() || s.scan) continue;
     if (results) split(s, s.axes);
     // Integers add up to the same in any order, and several at a time where they lie beside each other.
-    if (std::ranges::all_of(s.accumulators, [&](const Accumulator& a) { return is_integer(pool.type(a.var)); })) split(s, s.reduce_axes);
+    if (results || std::ranges::all_of(s.accumulators, [&](const Accumulator& a) { return is_integer(pool.type(a.var)); })) split(s, s.reduce_axes);
   }
 }
 

@@ -98,6 +98,35 @@ TEST_P(Tiles, PairsOfColumns) {
   }
 }
 
+// Groups of `few` elements, read and written every `apart`-th, each with a number of its own: what lies between stays as it is.
+TEST_P(Tiles, LanesInGroups) {
+  for (auto [few, apart] : {std::pair<int64_t, int64_t>{1, 2}, {1, 3}, {2, 4}, {2, 5}, {3, 4}, {3, 7}, {4, 6}, {1, 9}, {5, 40}})
+    for (int64_t lanes : {48 * few, 16 * few, 5 * few}) {
+      KernelBuilder b("groups");
+      Expr groups = b.symbol("groups"), all = b.mul(groups, b.i(few));
+      Expr spread = b.add(b.mul(groups, b.i(apart)), b.i(few - apart));
+      BufferId x = b.param("x", DType::F32, spread), each = b.param("each", DType::F32, groups), y = b.param("y", DType::F32, spread, true);
+      Expr block = b.var("block", b.k.pool.ceildiv(all, b.i(lanes))), lane = b.var("lane", b.i(lanes));
+      Expr element = b.add(b.mul(block, b.i(lanes)), lane);
+      Expr group = b.k.pool.floordiv(element, b.i(few));
+      Expr at = b.add(b.mul(group, b.i(apart)), b.k.pool.mod(element, b.i(few)));
+      Stmt tile{.kind = StmtKind::Tile};
+      tile.stores = {{y, at, b.add(b.load(x, at), b.load(each, group))}};
+      tile.lanes = {lane, lanes};
+      tile.lane_limit = b.k.pool.sub(all, b.mul(block, b.i(lanes)));
+      b.k.body = {b.loop(block, {tile})};
+      Native native(module_of(std::move(b.k)), target(GetParam()));
+      for (size_t count : {1, 5, 37, 144}) {
+        const auto n = static_cast<size_t>(few), step = static_cast<size_t>(apart), size = (count - 1) * step + n;
+        auto u = random_values<float>(size), v = random_values<float>(count, 2);
+        std::vector<float> w(size + 1, 7);
+        native({u.data(), v.data(), w.data()}, {static_cast<int64_t>(count)});
+        for (size_t i = 0; i <= size; ++i)
+          ASSERT_EQ(w[i], i < size && i % step < n ? u[i] + v[i / step] : 7) << i << " of " << count << " groups of " << few << " every " << apart;
+      }
+    }
+}
+
 Kernel matmul(int64_t rows, int64_t lanes, bool known) {
   KernelBuilder b("matmul");
   Expr K = known ? b.i(256) : b.symbol("K"), N = known ? b.i(192) : b.symbol("N");

@@ -117,6 +117,20 @@ TEST(Lowering, DotOfBytes) {
     }
 }
 
+// Vectors run along rows that are shorter than they are and along the axis around those.
+TEST(Lowering, ShortRows) {
+  for (const char* few : {"2", "3", "4", "5", "7"})
+    for (int64_t steps : {1, 21}) {
+      GraphMaker g;
+      ValueId x = g.input("x", {"B", "S", few}), y = g.input("y", {"B", "S", "1"});
+      Attrs axis;
+      axis.set<Attr::axis>(2);
+      ValueId z = g.node(Op::concat, {g.node(Op::sub, {x, y}), g.node(Op::mul, {x, y})}, axis);
+      g.output(g.node(Op::softmax, {z}, axis));
+      expect_same(g.graph, 14, {{"B", 2}, {"S", steps}}, {{Knob::lanes, 3}, {Knob::attach, 0}});
+    }
+}
+
 TEST(Lowering, DotWithConstantAndEpilogue) {
   GraphMaker g;
   ValueId x = g.input("x", {"B", "S", "20"});
