@@ -20,14 +20,14 @@ constexpr double kStays = 0.4;
 class ExpansionJoiner {
  public:
   ExpansionJoiner(const Graph& graph, std::vector<RegionPlan> regions, const Target& target, std::vector<std::pair<ValueId, Layout>>& layouts)
-      : graph_(graph), regions_(std::move(regions)), target_(target), layouts_(layouts), users_(graph.users()), region_of_(region_of_nodes(graph, regions_)) {}
+      : graph_(graph), regions_(std::move(regions)), target_(target), layouts_(layouts), region_of_(region_of_nodes(graph, regions_)) {}
 
   std::vector<RegionPlan> run() {
     for (RegionPlan& reader : regions_) {
       const auto depthwise = only_product(reader);
       if (!depthwise || !slides(node(*depthwise))) continue;
       const ValueId between = node(*depthwise).inputs[0];
-      const auto producer = producer_of(between, *depthwise);
+      const auto producer = only_producer(graph_, regions_, region_of_, between, *depthwise);
       if (!producer) continue;
       RegionPlan& made = regions_[*producer];
       const auto expansion = only_product(made);
@@ -62,16 +62,6 @@ class ExpansionJoiner {
            graph_.pool.is_index(out.dims[kChannels], conv.attrs.get_or<Attr::groups>(1));
   }
 
-  // The region that makes the value, which only the node reads.
-  std::optional<size_t> producer_of(ValueId v, int reader) const {
-    const NodeId def = graph_.values[v].def;
-    const auto& readers = users_[static_cast<size_t>(v.index)];
-    if (!def.valid() || std::ranges::count(graph_.outputs, v) > 0 || !std::ranges::all_of(readers, [&](int u) { return u == reader; })) return std::nullopt;
-    const auto region = static_cast<size_t>(region_of_[static_cast<size_t>(def.index)]);
-    if (region == static_cast<size_t>(region_of_[static_cast<size_t>(reader)])) return std::nullopt;
-    return only_root(regions_[region]) == v ? std::optional(region) : std::nullopt;
-  }
-
   // Channels innermost in both, and margins of zeros beside each line: they keep lines apart.
   std::optional<Layout> with_margins(ValueId v, const Node& depthwise, const RegionPlan& reader) const {
     const auto root = std::ranges::find(reader.placed, Placement::Root, &std::pair<ValueId, Placement>::second);
@@ -92,18 +82,6 @@ class ExpansionJoiner {
     return channels > static_cast<double>(two) && bytes <= static_cast<double>(target_.l1d_bytes) ? two : one;
   }
 
-  // Bytes of one image, if they are known.
-  std::optional<double> image_bytes(ValueId v) const {
-    const Value& value = graph_.values[v];
-    double bytes = bits(value.type) / 8.0;
-    for (size_t d = kChannels; d < value.dims.size(); ++d) {
-      const auto extent = graph_.pool.as_int(value.dims[d]);
-      if (!extent) return std::nullopt;
-      bytes *= static_cast<double>(*extent);
-    }
-    return bytes;
-  }
-
   // Lines of operand and result are longer than a tile has rows, which are then of one line.
   bool has_rows(const Node& depthwise) const {
     constexpr int64_t kMostRows = 14, kFewest = 2;
@@ -115,7 +93,7 @@ class ExpansionJoiner {
 
   // What is between would leave the cache, and reading the operand again for each block of channels takes less.
   bool pays(ValueId between, const Node& depthwise, ValueId operand) const {
-    const auto made = image_bytes(between), read = image_bytes(operand);
+    const auto made = image_bytes(graph_, between), read = image_bytes(graph_, operand);
     if (!made || !read) return false;
     const double stays = kStays * static_cast<double>(target_.l2_bytes);
     const double blocks = std::ceil(known(graph_.pool, graph_.values[between].dims[kChannels]) / static_cast<double>(block(between, depthwise)));
@@ -140,7 +118,6 @@ class ExpansionJoiner {
   std::vector<RegionPlan> regions_;
   const Target& target_;
   std::vector<std::pair<ValueId, Layout>>& layouts_;
-  std::vector<std::vector<int>> users_;
   std::vector<int> region_of_;
 };
 

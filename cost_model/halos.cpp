@@ -14,14 +14,17 @@ namespace tenon {
 
 bool widen(const ExprPool& pool, std::vector<Halo>& halos, const Node& reader, ValueId v) {
   if (reader.op != Op::conv || reader.inputs[0] != v || (reader.inputs.size() > 2 && reader.inputs[2].valid())) return false;
-  const auto begin = reader.attrs.get_or<Attr::pads_begin>({}), end = reader.attrs.get_or<Attr::pads_end>({});
   constexpr int kFirstSpatial = 2;
+  return widen_by(pool, halos, reader.attrs.get_or<Attr::pads_begin>({}), reader.attrs.get_or<Attr::pads_end>({}), kFirstSpatial);
+}
+
+bool widen_by(const ExprPool& pool, std::vector<Halo>& halos, const std::vector<Expr>& begin, const std::vector<Expr>& end, int first_dim) {
   bool wants = false;
   for (size_t d = 0; d < begin.size() && d < end.size(); ++d) {
     const int64_t before = pool.as_int(begin[d]).value_or(0), after = pool.as_int(end[d]).value_or(0);
     if (before <= 0 && after <= 0) continue;
     wants = true;
-    const int dim = static_cast<int>(d) + kFirstSpatial;
+    const int dim = static_cast<int>(d) + first_dim;
     auto halo = std::ranges::find(halos, dim, &Halo::dim);
     if (halo == halos.end()) halo = halos.insert(halos.end(), Halo{.dim = dim});
     halo->before = std::max(halo->before, before);

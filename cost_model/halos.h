@@ -17,6 +17,9 @@ std::vector<std::pair<ValueId, Layout>> add_halos(Graph graph, const std::vector
 // Adds the margins that `reader` wants of `v`, the operand of its convolution; false: none.
 bool widen(const ExprPool& pool, std::vector<Halo>& halos, const Node& reader, ValueId v);
 
+// Adds margins of so many elements, as far as they are known; false: there are none. The first is of dim `first_dim`.
+bool widen_by(const ExprPool& pool, std::vector<Halo>& halos, const std::vector<Expr>& begin, const std::vector<Expr>& end, int first_dim);
+
 // Bytes per second in which so much is copied, and seconds to read and to write it.
 double copy_rate(const Target& target, double bytes);
 double copy_seconds(const Target& target, double bytes);

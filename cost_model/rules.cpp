@@ -17,6 +17,7 @@
 #include "tenon/policy.h"
 #include "tenon/short_functions.h"
 #include "tiles.h"
+#include "windows.h"
 #include "winograd.h"
 
 namespace tenon {
@@ -142,6 +143,7 @@ Result<Plan> rules_policy(const Graph& source, const Target& target, Precision p
   for (RegionPlan& region_plan : regions)
     if (region_plan.precision != DType::F32 && !pays_rounded(graph, region_plan, target)) region_plan.precision = DType::F32;
   regions = join_expansions(graph, std::move(regions), target, plan.layouts);
+  regions = join_windows(graph, std::move(regions), target, precision, plan.layouts);
   choose_providers(graph, regions, target, providers);
   plan.layouts = add_halos(graph, regions, target, precision, std::move(plan.layouts));
   for (const auto& [value, layout] : plan.layouts) graph.values[value].layout = layout;

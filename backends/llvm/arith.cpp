@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include <llvm/IR/Intrinsics.h>
+#include <llvm/IR/IntrinsicsX86.h>
 
 #include "code.h"
 
@@ -13,14 +14,27 @@ using llvm::CmpInst;
 using llvm::Intrinsic::ID;
 namespace Intrinsic = llvm::Intrinsic;
 
+// AVX-512's maxps of whole vectors, which select of a comparison is as well, but by its name: two selects in a row would become
+// one, of two comparisons. Null: not of that kind.
+Value* minmax_whole(Code& code, bool max, Value* x, Value* y) {
+  constexpr uint32_t kCurrentRounding = 4, kBits = 512;
+  llvm::Type* scalar = x->getType()->getScalarType();
+  if (!code.isa.avx512 || (!scalar->isFloatTy() && !scalar->isDoubleTy()) || width(x) * scalar->getScalarSizeInBits() != kBits) return nullptr;
+  const bool single = scalar->isFloatTy();
+  const ID id = max ? (single ? Intrinsic::x86_avx512_max_ps_512 : Intrinsic::x86_avx512_max_pd_512)
+                    : (single ? Intrinsic::x86_avx512_min_ps_512 : Intrinsic::x86_avx512_min_pd_512);
+  return code.b.CreateIntrinsic(id, {}, {x, y, code.b.getInt32(kCurrentRounding)});
+}
+
 Value* minmax_float(Code& code, bool max, Value* x, Value* y) {
   auto& b = code.b;
   if (code.isa.arm64) return b.CreateBinaryIntrinsic(max ? Intrinsic::maximum : Intrinsic::minimum, x, y);
   // x86's maxps gives its second operand where either is NaN: one instruction if the first cannot be.
   if (llvm::isa<llvm::Constant>(y)) std::swap(x, y);
-  Value* result = b.CreateSelect(max ? b.CreateFCmpOGT(x, y) : b.CreateFCmpOLT(x, y), x, y);
+  Value* result = llvm::isa<llvm::Constant>(x) ? nullptr : minmax_whole(code, max, x, y);
+  if (!result) result = b.CreateSelect(max ? b.CreateFCmpOGT(x, y) : b.CreateFCmpOLT(x, y), x, y);
   if (llvm::isa<llvm::Constant>(x)) return result;
-  return b.CreateSelect(b.CreateFCmpUNO(x, x), x, result);
+  return b.CreateSelect(b.CreateFCmpORD(x, x), result, x);
 }
 
 // Exact remainder with the sign of x: long division in steps of one bit, since frem would call fmod.

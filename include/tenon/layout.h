@@ -80,7 +80,7 @@ Layout from_its_begin(Layout layout);
 Expr elements_before(ExprPool& pool, const Layout& layout, const std::vector<Expr>& dims);
 // Which elements of the memory are the tensor's own, margins and padding included.
 std::vector<bool> own_elements(const Layout& layout, const std::vector<int64_t>& dims);
-// The tensor as it lies in memory: one dim, padding and halos zero. Not for layouts with a capacity.
+// The tensor as it lies in memory: one dim, padding, halos and the room of capacities zero. Capacities must be numbers.
 Tensor pack(const Tensor& tensor, const Layout& layout);
 // The same, its elements rounded to a type. Or, of f32 to bf16, as three parts, whole parts one after the other: x = x0 + x1 +
 // x2 exactly, as long as no part is subnormal. x0 is the nearest, towards zero where that would overflow; the others are 0

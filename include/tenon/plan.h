@@ -118,7 +118,7 @@ std::vector<Expr> leading_axes(const Graph& graph, const Region& region, size_t 
 // The axes of the last statement that the knobs `attach` and `attach_inner` share; fewer than `attach`: it has no more.
 std::vector<Expr> shared_axes(const Graph& graph, const Region& region, const Knobs& knobs);
 // Under loops over the axes `shared` of the last statement; E0403: what is in the way. Makes expressions in region.pool.
-Result<Attachment> attach(const Graph& graph, Region& region, std::vector<Expr> shared);
+Result<Attachment> attach(const Graph& graph, Region& region, std::vector<Expr> shared, bool copies_first = false);
 // The value whose node makes a buffer of the region, itself or a temporary; invalid: an input.
 ValueId owner_of(const Region& region, BufferId buffer);
 // The largest legal Knob::attach.

@@ -66,12 +66,13 @@ class RegionLowering {
       if (!built_.empty()) add_margins();
       return std::move(built_);
     }
-    TENON_TRY(SharedLoops loops, share_loops(region_, graph_, shared, variant_.knobs[Knob::attach_block], places_));
+    TENON_TRY(SharedLoops loops, share_loops(region_, graph_, shared, variant_.knobs[Knob::attach_block], variant_.knobs[Knob::attach_rows] > 0, places_));
     std::optional<Window> window;
     if (variant_.knobs[Knob::attach_slide] == 1) {
       window = sliding_window(graph_, region_, shared);
       if (!window) return no_window("of which the second reads the first through a window over its rows");
       take_turns(region_.pool, *window, region_.buffers[window->buffer].dims, places_[window->buffer]);
+      for (std::vector<Statement>* body : {&loops.body, &loops.tail}) beside_kept_rows(region_.pool, *window, places_[window->buffer], *body);
     }
     for (size_t i : loops.before) add_kernel(i);
     TENON_DO(add_shared(std::move(loops), window));
@@ -183,15 +184,16 @@ class RegionLowering {
     return true;
   }
 
-  // Zeros around the temporaries whose layouts have margins, before the statement that makes the rest.
+  // What is read around the temporaries whose layouts have margins, before the statement that makes the rest.
   void add_inner_margins() {
     for (size_t i = 0; i < region_.statements.size(); ++i) {
       const BufferId b = region_.statements[i].out;
       if (region_.buffers[b].is_output || places_[b].layout.halos.empty()) continue;
       if (std::ranges::find(region_.statements, b, &Statement::out) - region_.statements.begin() != static_cast<ptrdiff_t>(i)) continue;
-      const std::vector<Statement> zeros = margins(region_, b, places_[b].layout);
-      region_.statements.insert(region_.statements.begin() + static_cast<ptrdiff_t>(i), zeros.begin(), zeros.end());
-      i += zeros.size();
+      places_[b].margin = padding_of(region_, b).value_or(0);
+      const std::vector<Statement> around = margins(region_, b, places_[b].layout, places_[b].margin);
+      region_.statements.insert(region_.statements.begin() + static_cast<ptrdiff_t>(i), around.begin(), around.end());
+      i += around.size();
     }
   }
 
@@ -233,7 +235,7 @@ class RegionLowering {
       std::vector<Stmt> inside, below;
       for (size_t i = 0; i < statements.size(); ++i)
         add_statement(statements[i], knobs_of(i), window && is_below(pool, *window, statements[i]) ? below : inside);
-      if (window) slid &= slide(pool, *window, inside, std::move(below));
+      if (window) slid &= slide(pool, *window, inside, std::move(below), variant_.knobs[Knob::attach_rows]);
       return inside;
     };
     std::vector<Stmt> inside = nests(body);

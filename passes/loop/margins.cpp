@@ -6,7 +6,7 @@
 
 namespace tenon {
 
-std::vector<Statement> margins(Region& region, BufferId buffer, const Layout& layout) {
+std::vector<Statement> margins(Region& region, BufferId buffer, const Layout& layout, double fill) {
   ExprPool& pool = region.pool;
   const RegionBuffer& b = region.buffers[buffer];
   auto box = [&](size_t halo, Expr first, int64_t extent) {
@@ -25,7 +25,7 @@ std::vector<Statement> margins(Region& region, BufferId buffer, const Layout& la
       s.axes.push_back(pool.axis("m" + std::to_string(d), size));
       s.indices.push_back(pool.add(begin, s.axes.back()));
     }
-    s.value = is_float(b.type) ? pool.constant(b.type, 0) : pool.constant_int(b.type, 0);
+    s.value = is_float(b.type) ? pool.constant(b.type, fill) : pool.constant_int(b.type, 0);
     drop_unit_axes(pool, s);
     return s;
   };
@@ -36,6 +36,26 @@ std::vector<Statement> margins(Region& region, BufferId buffer, const Layout& la
     if (halo.after > 0) found.push_back(box(h, b.dims[static_cast<size_t>(halo.dim)], halo.after));
   }
   return found;
+}
+
+std::optional<double> padding_of(Region& region, BufferId buffer) {
+  ExprPool& pool = region.pool;
+  std::optional<double> found;
+  bool alike = true;
+  auto visit = [&](auto& self, Expr e) -> void {
+    if (pool.op(e) == SOp::Select) {
+      const Expr load = strip_casts(pool, pool.operands(e)[1]);
+      if (pool.op(load) == SOp::Load && pool.buffer(load) == buffer) {
+        const auto fill = pool.as_double(pool.operands(e)[2]);
+        alike &= fill && (!found || *found == *fill);
+        found = fill;
+      }
+    }
+    for (Expr child : pool.operands(e)) self(self, child);
+  };
+  for (const Statement& s : region.statements)
+    for (const Accumulator& a : s.accumulators) visit(visit, a.update);
+  return alike ? found : std::nullopt;
 }
 
 }  // namespace tenon

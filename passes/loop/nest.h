@@ -17,6 +17,7 @@ struct BufferPlace {
     int dim = -1;  // none
     int64_t before = 0, rows = 0;
   } turns = {};
+  double margin = 0;  // what the layout's margins hold
 };
 
 // Taps of a window that read zeros unless 0 <= rest + step * axis < extent.
@@ -211,8 +212,10 @@ void join_short_lanes(ExprPool& pool, Nest& nest, TileShape& shape);
 // Lanes of the statement's tiles, where an axis of its result is the vector axis.
 int64_t lanes_of(const Region& region, const Statement& statement, const Knobs& knobs, const Target& target);
 
-// Statements that write zeros into the margins of a buffer. Makes axes in region.pool.
-std::vector<Statement> margins(Region& region, BufferId buffer, const Layout& layout);
+// Statements that write zeros, or `fill`, into the margins of a buffer. Makes axes in region.pool.
+std::vector<Statement> margins(Region& region, BufferId buffer, const Layout& layout, double fill = 0);
+// What the statements read of the buffer in place of padding, if that is one number for all.
+std::optional<double> padding_of(Region& region, BufferId buffer);
 
 // Loops for one nest, tiles at the bottom: one statement, a For where there is anything to iterate.
 std::vector<Stmt> tile_nest(ExprPool& pool, Nest nest, const TileShape& shape);
@@ -231,8 +234,9 @@ struct SharedLoops {
   Expr full = {};
   std::vector<Statement> tail = {};
 };
-// Requires: operands prepared. Folds the temporaries: see BufferPlace. E0403 where the knobs do not fit the region.
-Result<SharedLoops> share_loops(Region& region, const Graph& graph, std::vector<Expr> shared, int64_t block,
+// Requires: operands prepared. Folds the temporaries: see BufferPlace. `parts`: each block is gone through in parts, so that copies of
+// operands come before. E0403 where the knobs do not fit the region.
+Result<SharedLoops> share_loops(Region& region, const Graph& graph, std::vector<Expr> shared, int64_t block, bool parts,
                                 Store<BufferId, BufferPlace>& places);
 
 // Knob::attach_slide: rows of the last statement's results and those that they read of what the statement before it makes. Row r
@@ -247,11 +251,14 @@ struct Window {
 std::optional<Window> sliding_window(const Graph& graph, Region& region, const std::vector<Expr>& shared);
 // Only as many rows as are read at a time are kept.
 void take_turns(ExprPool& pool, const Window& window, const std::vector<Expr>& dims, BufferPlace& place);
+// The margins beside the rows that are kept, of all that `body` writes: only the last two statements make and read what is inside.
+void beside_kept_rows(ExprPool& pool, const Window& window, const BufferPlace& place, std::vector<Statement>& body);
 // The statement writes the margin after the buffer's last row.
 bool is_below(ExprPool& pool, const Window& window, const Statement& s);
 // Of `nests` the last two, which are the producer's and the reader's, become one, row by row; `below`: those of margins after the
-// last row. False where their outermost loops do not go through rows.
-bool slide(ExprPool& pool, const Window& window, std::vector<Stmt>& nests, std::vector<Stmt> below);
+// last row. All of `nests` stands in a loop over parts of the reader's rows, `rows_per_part` of them each; 0: there is one part.
+// False where their outermost loops do not go through rows.
+bool slide(ExprPool& pool, const Window& window, std::vector<Stmt>& nests, std::vector<Stmt> below, int64_t rows_per_part);
 
 // A convolution by Winograd's F(m,3): statements in order, each of which stands for itself, or all under the loops.
 struct WinogradProducts {

@@ -94,6 +94,17 @@ class Preparer {
     insert(std::move(copy));
   }
 
+  // What a window reads where padding is comes from margins, where there are any.
+  void read_padding() {
+    const std::vector<Accumulator> accumulators = statement().accumulators;
+    for (const Accumulator& a : accumulators)
+      for (Expr e : std::vector<Expr>(pool_.operands(a.update).begin(), pool_.operands(a.update).end())) {
+        if (pool_.op(e) != SOp::Select || pool_.op(pool_.operands(e)[1]) != SOp::Load) continue;
+        const Expr load = pool_.operands(e)[1];
+        if (is_padding(pool_.operands(e)[0], load) && reads_margins(load, pool_.operands(e)[2])) replace(e, load);
+      }
+  }
+
   // Makes the lane axis the innermost of what the load walks, in panels of so many lanes.
   void materialise_lanes(Expr factor, Expr lane, int64_t lanes) {
     Expr load = strip_casts(pool_, factor);
@@ -103,11 +114,11 @@ class Preparer {
   }
 
  private:
-  // What is read outside of the tensor lies in the margins of zeros that its layout has.
+  // What is read outside of the tensor lies in the margins that its layout has.
   bool reads_margins(Expr load, Expr fill) {
     const BufferId source = pool_.buffer(load);
     const Layout& layout = places_[source].layout;
-    if (layout.halos.empty() || pool_.as_double(fill) != 0.0) return false;
+    if (layout.halos.empty() || pool_.as_double(fill) != places_[source].margin) return false;
     const std::vector<Expr> all = all_axes(statement());
     auto indices = pool_.operands(load);
     for (size_t d = 0; d < indices.size(); ++d) {
@@ -119,6 +130,14 @@ class Preparer {
       if (!pool_.provably_less(range->second, pool_.add(region_.buffers[source].dims[d], pool_.index(after)))) return false;
     }
     return true;
+  }
+
+  // The condition says that what is loaded lies inside of the tensor, and no more.
+  bool is_padding(Expr condition, Expr load) {
+    const std::vector<Expr> indices(pool_.operands(load).begin(), pool_.operands(load).end());
+    Expr inside = {};
+    for (size_t d = 0; d < indices.size(); ++d) inside = pool_.all_of(inside, and_inside(pool_, {}, indices[d], region_.buffers[pool_.buffer(load)].dims[d]));
+    return condition == inside;
   }
 
   // The one dim that the load walks along the lane axis, in steps of one.
@@ -276,6 +295,7 @@ size_t prepare_operands(Region& region, size_t index, Store<BufferId, BufferPlac
   Preparer prepare(region, index, places);
   auto product = [&] { return match_product(pool, prepare.statement().accumulators); };
   auto factor = [](const Product& p, int i) { return i == 0 ? p.a : p.b; };
+  if (!product()) prepare.read_padding();
   if (!product() || prepare.statement().scan) return 0;
   // The lane axis is where the store has unit stride; a factor that varies with it must have it too.
   const Nest before = flatten(region, pool, prepare.statement(), places);

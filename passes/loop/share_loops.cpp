@@ -154,10 +154,10 @@ void reuse_temporaries(Region& region) {
 
 }  // namespace
 
-Result<SharedLoops> share_loops(Region& region, const Graph& graph, std::vector<Expr> shared, int64_t block,
+Result<SharedLoops> share_loops(Region& region, const Graph& graph, std::vector<Expr> shared, int64_t block, bool parts,
                                 Store<BufferId, BufferPlace>& places) {
   if (block < 0) return fail(Code::E0403, "region " + region.name + ": attach_block is negative", "0, or how many steps to take at a time");
-  TENON_TRY(Attachment attachment, attach(graph, region, std::move(shared)));
+  TENON_TRY(Attachment attachment, attach(graph, region, std::move(shared), parts));
   reuse_temporaries(region);
   return LoopSharer(region, std::move(attachment), places).run(block);
 }

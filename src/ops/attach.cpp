@@ -11,8 +11,8 @@ namespace {
 
 class Attacher {
  public:
-  Attacher(const Graph& graph, Region& region, std::vector<Expr> shared)
-      : graph_(graph), region_(region), pool_(region.pool), needed_(region.buffers.size()) {
+  Attacher(const Graph& graph, Region& region, std::vector<Expr> shared, bool copies_first)
+      : graph_(graph), region_(region), pool_(region.pool), copies_first_(copies_first), needed_(region.buffers.size()) {
     found_.shared = std::move(shared);
     drop_units(found_.shared);
     found_.buffers.resize(region.buffers.size());
@@ -93,7 +93,7 @@ class Attacher {
       axes[static_cast<size_t>(axis - s.axes.begin())] = spans[d];
       bound[static_cast<size_t>(spans[d].shared)] = true;
     }
-    if (std::ranges::all_of(bound, std::identity{})) return {};
+    if (std::ranges::all_of(bound, std::identity{}) && !(copies_first_ && copy_[i])) return {};
     if (!copy_[i]) return misfit("has a temporary, " + name(s.out) + ", that is read across the shared axes");
     found_.before[i] = true;
     found_.buffers[at(s.out)].assign(spans.size(), {});
@@ -162,6 +162,7 @@ class Attacher {
   Region& region_;
   ExprPool& pool_;
   Attachment found_;
+  bool copies_first_;
   std::vector<bool> copy_;    // per statement
   std::vector<bool> needed_;  // per buffer: a later statement reads it
 };
@@ -201,8 +202,8 @@ std::vector<Expr> shared_axes(const Graph& graph, const Region& region, const Kn
   return axes;
 }
 
-Result<Attachment> attach(const Graph& graph, Region& region, std::vector<Expr> shared) {
-  return Attacher(graph, region, std::move(shared)).run();
+Result<Attachment> attach(const Graph& graph, Region& region, std::vector<Expr> shared, bool copies_first) {
+  return Attacher(graph, region, std::move(shared), copies_first).run();
 }
 
 // A node's temporaries follow its outputs: build_region.cpp.

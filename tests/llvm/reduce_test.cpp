@@ -51,6 +51,67 @@ TEST_P(Reduce, OverLanes) {
   }
 }
 
+// y[lane] = the largest (smallest) of x[k][lane] with k in a loop: the first NaN, else the last of equals.
+template <class T>
+void check_extremes_down(const TestTarget& target, DType type, SOp op) {
+  constexpr int64_t kLanes = 35, kSteps = 3;
+  KernelBuilder b("extremes");
+  BufferId x = b.param("x", type, b.i(kSteps * kLanes)), y = b.param("y", type, b.i(kLanes), true);
+  Expr lane = b.var("lane", b.i(kLanes)), k = b.var("k", b.i(kSteps));
+  Expr best = b.k.pool.new_var({.name = "best", .type = type});
+  Stmt tile{.kind = StmtKind::Tile};
+  tile.stores = {{y, lane, best}};
+  tile.lanes = {lane, kLanes};
+  tile.reduce = {{k, b.i(kSteps)}};
+  const bool max = op == SOp::Max;
+  tile.accumulators = {{best, b.k.pool.constant(type, max ? -HUGE_VAL : HUGE_VAL), b.k.pool.binary(op, best, b.load(x, b.add(b.mul(k, b.i(kLanes)), lane))),
+                        max ? Monoid::Max : Monoid::Min}};
+  b.k.body = {tile};
+  Native native(module_of(std::move(b.k)), target);
+  for (int64_t nan = -1; nan < kSteps; ++nan)
+    for (size_t equal = 0; equal < 2; ++equal) {
+      auto v = random_values<T>(static_cast<size_t>(kSteps * kLanes));
+      if (equal)  // the first two are, and extreme
+        for (size_t i = 0; i < 2 * kLanes; ++i) v[i] = max ? 2 : -2;
+      for (size_t i = 0; nan >= 0 && i < kLanes; ++i) v[static_cast<size_t>(nan) * kLanes + i] = static_cast<T>(NAN);
+      std::vector<T> out(kLanes);
+      native({v.data(), out.data()});
+      for (size_t i = 0; i < kLanes; ++i) {
+        T want = v[i];
+        for (size_t step = 1; step < kSteps; ++step) want = max ? std::max(want, v[step * kLanes + i]) : std::min(want, v[step * kLanes + i]);
+        if (nan >= 0) ASSERT_TRUE(std::isnan(out[i])) << nan << " lane " << i;
+        else ASSERT_EQ(out[i], want) << "lane " << i;
+      }
+    }
+}
+
+TEST_P(Reduce, ExtremesDownColumns) {
+  for (SOp op : {SOp::Max, SOp::Min}) {
+    check_extremes_down<float>(target(GetParam()), DType::F32, op);
+    check_extremes_down<double>(target(GetParam()), DType::F64, op);
+  }
+}
+
+// A comparison of what there is with itself and a maximum under its mask.
+TEST(Extremes, TakeTwoOperationsOnAvx512) {
+  KernelBuilder b("column");
+  BufferId x = b.param("x", DType::F32, b.i(16 * 9)), y = b.param("y", DType::F32, b.i(16), true);
+  Expr lane = b.var("lane", b.i(16)), k = b.var("k", b.i(9));
+  Expr best = b.k.pool.new_var({.name = "best", .type = DType::F32});
+  Stmt tile{.kind = StmtKind::Tile};
+  tile.stores = {{y, lane, best}};
+  tile.lanes = {lane, 16};
+  tile.reduce = {{k, b.i(9)}};
+  tile.accumulators = {{best, b.f(-HUGE_VAL), b.k.pool.binary(SOp::Max, best, b.load(x, b.add(b.mul(k, b.i(16)), lane))), Monoid::Max}};
+  b.k.body = {tile};
+  auto native = generate_code(module_of(std::move(b.k)), target("x86-64-v4"), {.keep_assembly = true});
+  ASSERT_TRUE(native);
+  auto loops = loops_with(native->assembly, "vmaxps");
+  ASSERT_EQ(loops.size(), 1u) << native->assembly;
+  EXPECT_TRUE(loops[0].contains("{%k")) << loops[0];
+  EXPECT_FALSE(loops[0].contains("vmov") || loops[0].contains("vblend") || loops[0].contains("kor")) << loops[0];
+}
+
 // y[lane] = 1 + twice the sum of `count` elements, in parts of `partial`.
 Kernel sum_in_parts(int64_t count, int64_t partial) {
   KernelBuilder b("sum_in_parts");

@@ -73,7 +73,7 @@ const RegionPlan* region_with(const Plan& plan, const Graph& graph, auto&& test)
 // The two regions as one, as rules would for large images.
 Variant* join(Plan& plan, const Block& b) {
   const Graph& graph = b.g.graph;
-  auto reads = [&](const Node& n) { return n.op == Op::conv && n.inputs[0] == b.between; };
+  auto reads = [&](const Node& n) { return !n.inputs.empty() && n.inputs[0] == b.between; };
   auto makes = [&](const Node& n) { return n.outputs[0] == b.between; };
   auto* reader = const_cast<RegionPlan*>(region_with(plan, graph, reads));
   const auto* producer = region_with(plan, graph, makes);
@@ -196,6 +196,78 @@ TEST(Slide, RefusesWhatDoesNotFit) {
   EXPECT_EQ(alone.joined.error()[0].code, Code::E0403);
 }
 
+// Pooling windows read convolutions row by row, in parts that compute what they share again.
+Block pooled(unsigned seed) {
+  Maker maker(seed);
+  Block b;
+  GraphMaker& g = b.g;
+  const int64_t channels = maker.size(1, 40), kernel = maker.size(1, 4), dilation = maker.size(1, 4) == 1 ? 2 : 1, reach = (kernel - 1) * dilation;
+  const int64_t stride = maker.size(1, 3), taps = maker.size(1, 3), top = maker.size(0, reach), left = maker.size(0, reach), bottom = maker.size(0, reach), right = maker.size(0, reach);
+  const int64_t height = reach + 1 + maker.size(2, 5) * stride + maker.size(0, 2), width = reach + 1 + maker.size(2, 5) * stride + maker.size(0, 9);
+  const bool symbolic = maker.size(0, 1) == 1;
+  if (symbolic) b.symbols["N"] = maker.size(0, 3);
+  const std::string h = std::to_string(height), w = std::to_string(width);
+  ValueId x = g.node(Op::neg, {g.input("x", {symbolic ? "N" : "1", "3", h.c_str(), w.c_str()})});
+  Attrs conv = g.conv({1, 1}, {taps / 2, taps / 2});
+  conv.set<Attr::pads_end>({g.graph.pool.index((taps - 1) / 2), g.graph.pool.index((taps - 1) / 2)});
+  x = g.node(Op::conv, {x, g.constant({channels, 3, taps, taps})}, conv);
+  b.between = g.node(Op::neg, {g.node(Op::add, {x, g.constant({channels, 1, 1})})});
+  Attrs window = g.conv({stride, maker.size(1, 3)}, {top, left}, 1, {dilation, dilation});
+  window.set<Attr::pads_end>({g.graph.pool.index(bottom), g.graph.pool.index(right)});
+  window.set<Attr::kernel>({kernel, kernel});
+  window.erase(Attr::groups);
+  x = g.node(Op::abs, {g.node(maker.size(0, 2) ? Op::window_max : Op::window_sum, {b.between}, window)});
+  auto project = [&] { return g.node(Op::conv, {x, g.constant({3, channels, 1, 1})}, g.conv({1, 1}, {0, 0})); };
+  const ValueId one = project(), other = project();
+  g.output(g.node(Op::add, {one, other}));
+  if (top + bottom > 0) b.halos.push_back({.dim = 2, .before = top, .after = bottom});
+  if (left + right > 0) b.halos.push_back({.dim = 3, .before = left, .after = right});
+  return b;
+}
+
+TEST(Slide, PoolingWindowsInParts) {
+  int slid = 0;
+  for (unsigned seed = 0; seed < 80; ++seed) {
+    const Block b = pooled(seed);
+    Maker maker(seed);
+    std::string text;
+    auto edit = [&](Plan& plan) {
+      Variant* variant = join(plan, b);
+      ASSERT_NE(variant, nullptr);
+      Knobs knobs;
+      for (Knob one : {Knob::attach, Knob::attach_block, Knob::attach_slide, Knob::order}) knobs.set(one, 1);
+      knobs.set(Knob::attach_rows, maker.size(0, 4));
+      knobs.set(Knob::rows, maker.size(1, 3));
+      knobs.set(Knob::vectors, maker.size(1, 3));
+      variant->knobs = knobs;
+      knobs = {};
+      knobs.set(Knob::order, 1);
+      knobs.set(Knob::rows, maker.size(1, 3));
+      knobs.set(Knob::vectors, maker.size(1, 3));
+      variant->producers = {{b.between, knobs}};
+      in_one_part(plan);
+      text = print(plan, b.g.graph);
+    };
+    const Outcome got = run(b, edit);
+    SCOPED_TRACE("seed " + std::to_string(seed) + "\n" + print(b.g.graph) + text);
+    ASSERT_TRUE(got.expected.has_value()) << got.expected.error()[0].message;
+    ASSERT_TRUE(got.apart.has_value()) << got.apart.error()[0].message;
+    if (!got.joined) {
+      ASSERT_EQ(got.joined.error()[0].code, Code::E0403) << got.joined.error()[0].message;
+      continue;
+    }
+    ++slid;
+    const std::vector<double> &expected = (*got.expected)[0].f, &apart = (*got.apart)[0].f, &joined = (*got.joined)[0].f;
+    ASSERT_EQ(joined.size(), expected.size());
+    for (size_t k = 0; k < joined.size(); ++k) {
+      if (std::isinf(expected[k]) || std::isnan(expected[k])) continue;
+      ASSERT_NEAR(joined[k], expected[k], 1e-3) << "element " << k;
+      ASSERT_EQ(joined[k], apart[k]) << "element " << k;
+    }
+  }
+  EXPECT_GT(slid, 40);
+}
+
 struct Network {
   GraphMaker g{"network"};
   ValueId between;
@@ -234,6 +306,39 @@ TEST(Slide, RulesChooseItForLargeImages) {
           EXPECT_EQ(placement, c.slides ? Placement::Attached : Placement::Root);
         }
   }
+}
+
+// They pool while the rows of a convolution are in the cache, unless its weights do not stay beside them.
+TEST(Slide, RulesPoolBesideTheConvolution) {
+  Target target;
+  target.vector_bytes = 32;
+  target.vector_registers = 16;
+  target.l2_bytes = 1 << 18;
+  target.l2_gb_per_s = 100;
+  target.l3_gb_per_s = 10;
+  target.gflops_f32 = 100;
+  // Of a value that one image does not leave in the cache, with few or many weights; of one that stays; read twice.
+  auto rows = [&](const char* extent, int64_t channels, int64_t taps, bool read_twice) -> int64_t {
+    GraphMaker g{"network"};
+    ValueId x = g.node(Op::neg, {g.input("x", {"1", "3", extent, extent})});
+    x = g.node(Op::conv, {x, g.constant({channels, 3, taps, taps})}, g.conv({1, 1}, {taps / 2, taps / 2}));
+    const ValueId between = g.node(Op::abs, {x});
+    Attrs window = g.conv({2, 2}, {1, 1});
+    window.erase(Attr::groups);
+    window.set<Attr::kernel>({3, 3});
+    ValueId y = g.node(Op::window_max, {between}, window);
+    g.output(g.node(Op::conv, {y, g.constant({3, channels, 1, 1})}, g.conv({1, 1}, {0, 0})));
+    if (read_twice) g.output(g.node(Op::conv, {between, g.constant({3, channels, 1, 1})}, g.conv({1, 1}, {0, 0})));
+    const auto plan = rules_policy(g.graph, target);
+    EXPECT_TRUE(plan.has_value());
+    for (const RegionPlan& r : plan->regions)
+      if (const Knobs& knobs = r.schedule.variants.back().knobs; knobs[Knob::attach_slide] == 1) return knobs[Knob::attach_rows];
+    return 0;
+  };
+  EXPECT_GT(rows("64", 32, 3, false), 1);
+  EXPECT_EQ(rows("64", 32, 3, true), 0);
+  EXPECT_EQ(rows("16", 32, 3, false), 0);
+  EXPECT_EQ(rows("64", 32, 31, false), 0);
 }
 
 }  // namespace

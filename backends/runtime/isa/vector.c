@@ -111,6 +111,17 @@ void tn_isa_x86_avx512_mask_scalef_pd_512(double* to, const double* x, const dou
   for (int i = 0; i < 8; ++i) to[i] = mask >> i & 1 ? scaled(x[i], n[i], 2500) : otherwise[i];
 }
 
+/* The second operand where either is NaN or both are zero. */
+#define EXTREME(name, type, lanes, order) \
+  void tn_isa_x86_avx512_##name##_512(type* to, const type* x, const type* y, uint32_t rounding) { \
+    (void)rounding; \
+    for (int i = 0; i < (lanes); ++i) to[i] = x[i] order y[i] ? x[i] : y[i]; \
+  }
+EXTREME(max_ps, float, 16, >)
+EXTREME(min_ps, float, 16, <)
+EXTREME(max_pd, double, 8, >)
+EXTREME(min_pd, double, 8, <)
+
 void tn_isa_x86_avx512_permvar_sf_512(float* to, const float* from, const int32_t* index) {
   for (int i = 0; i < 16; ++i) to[i] = from[index[i] & 15];
 }

@@ -1,0 +1,139 @@
+#include "windows.h"
+
+#include <algorithm>
+
+#include "halos.h"
+#include "joins.h"
+#include "tenon/ops.h"
+#include "tiles.h"
+#include "winograd.h"
+
+namespace tenon {
+
+namespace {
+
+constexpr int kChannels = 1, kRows = 2, kColumns = 3;  // dims of an image
+constexpr size_t kRank = 4;
+constexpr double kStays = 0.4;  // of the second-level cache, as in expansions.cpp
+
+// A window over rows, in rows of its operand.
+struct Rows {
+  int64_t step, reach;  // of the next result; rows that one reads
+  int64_t results, made;
+};
+
+class WindowJoiner {
+ public:
+  WindowJoiner(const Graph& graph, std::vector<RegionPlan> regions, const Target& target, Precision precision, std::vector<std::pair<ValueId, Layout>>& layouts)
+      : graph_(graph), regions_(std::move(regions)), target_(target), precision_(precision), layouts_(layouts), region_of_(region_of_nodes(graph, regions_)) {}
+
+  std::vector<RegionPlan> run() {
+    for (RegionPlan& reader : regions_) {
+      const auto window = only_reduction(reader);
+      const auto rows = window ? rows_of(node(*window)) : std::nullopt;
+      if (!rows) continue;
+      const ValueId between = node(*window).inputs[0];
+      const auto producer = only_producer(graph_, regions_, region_of_, between, *window);
+      if (!producer) continue;
+      RegionPlan& made = regions_[*producer];
+      const auto conv = only_reduction(made);
+      if (!conv || node(*conv).op != Op::conv || !graph_.constant(node(*conv).inputs[1]) || made.precision != DType::F32 || reader.precision != DType::F32) continue;
+      const auto wider = with_margins(between, node(*window), reader);
+      if (!wider) continue;
+      if (const int64_t parts = parts_that_pay(made, between, node(*conv), *rows); parts > 0) join(made, reader, between, *wider, (rows->results + parts - 1) / parts);
+    }
+    std::erase_if(regions_, [](const RegionPlan& r) { return r.nodes.empty(); });
+    return std::move(regions_);
+  }
+
+ private:
+  const Node& node(int n) const { return graph_.nodes[static_cast<size_t>(n)]; }
+
+  // The region's only node that does not work element by element.
+  std::optional<int> only_reduction(const RegionPlan& region) const {
+    std::optional<int> found;
+    for (int n : region.nodes) {
+      if (definition(node(n).op).kind == OpKind::Elementwise) continue;
+      if (found) return std::nullopt;
+      found = n;
+    }
+    return found;
+  }
+
+  // Of a pooling window over images of f32, whose lines are longer than a tile has rows.
+  std::optional<Rows> rows_of(const Node& n) const {
+    constexpr int64_t kMostRows = 14, kFewest = 2;
+    if ((n.op != Op::window_max && n.op != Op::window_sum) || n.outputs.size() != 1) return std::nullopt;
+    const Value &in = graph_.values[n.inputs[0]], &out = graph_.values[n.outputs[0]];
+    const std::vector<int64_t>& kernel = n.attrs.get<Attr::kernel>();
+    if (in.dims.size() != kRank || kernel.size() != 2 || in.type != DType::F32) return std::nullopt;
+    for (const Value* v : {&in, &out})
+      if (graph_.pool.as_int(v->dims[kRows]).value_or(0) < kFewest || graph_.pool.as_int(v->dims[kColumns]).value_or(0) < kMostRows) return std::nullopt;
+    const auto strides = n.attrs.get_or<Attr::strides>({1, 1}), dilations = n.attrs.get_or<Attr::dilations>({1, 1});
+    const Rows rows{.step = strides[0], .reach = (kernel[0] - 1) * dilations[0] + 1, .results = *graph_.pool.as_int(out.dims[kRows]), .made = *graph_.pool.as_int(in.dims[kRows])};
+    return rows.made > rows.reach + rows.step ? std::optional(rows) : std::nullopt;
+  }
+
+  // Channels innermost in both, and margins of what the window takes for padding.
+  std::optional<Layout> with_margins(ValueId v, const Node& window, const RegionPlan& reader) const {
+    const auto root = std::ranges::find(reader.placed, Placement::Root, &std::pair<ValueId, Placement>::second);
+    Layout layout = graph_.values[v].layout;
+    if (layout.parts.empty() || layout.parts.back().dim != kChannels || graph_.values[root->first].layout.parts != layout.parts) return std::nullopt;
+    widen_by(graph_.pool, layout.halos, window.attrs.get_or<Attr::pads_begin>({}), window.attrs.get_or<Attr::pads_end>({}), kRows);
+    std::ranges::sort(layout.halos, {}, &Halo::dim);
+    return layout;
+  }
+
+  // In how many parts rows go together, so that what is computed by two of them takes little of what is gained where the value
+  // between stays in the cache; 0: it stays anyway, or too little is gained for as many parts as there should be tasks.
+  int64_t parts_that_pay(const RegionPlan& made, ValueId between, const Node& conv, const Rows& rows) const {
+    constexpr double kOfGain = 0.25;
+    constexpr int64_t kFewest = 4, kMost = 8;
+    const auto bytes = image_bytes(graph_, between);
+    double weights = bits(DType::F32) / 8.0;
+    for (Expr d : graph_.values[conv.inputs[1]].dims) weights *= known(graph_.pool, d);
+    const double stays = kStays * static_cast<double>(target_.l2_bytes);
+    if (!bytes || stays <= 0 || *bytes <= stays || weights > stays || target_.l2_gb_per_s <= 0) return 0;
+    auto region = build_region(graph_, made);
+    if (!region) return 0;
+    double seconds = 0;
+    for (size_t i = 0; i < region->statements.size(); ++i) {
+      const auto tile = best_tile(graph_, *region, i, target_);
+      if (!tile) continue;
+      if (tile->knobs[Knob::matrix] == 1 || (precision_ == Precision::Fast && winograd_tile(graph_, *region, i, target_, *tile))) return 0;
+      seconds += tile->seconds / known(graph_.pool, graph_.values[between].dims[0]);
+    }
+    const double gain = 2 * *bytes * (1 / copy_rate(target_, *bytes) - 1 / (target_.l2_gb_per_s * 1e9));
+    const double again = static_cast<double>(std::max<int64_t>(0, rows.reach - rows.step)) * seconds / static_cast<double>(rows.made);
+    const double most = again > 0 ? kOfGain * gain / again : static_cast<double>(kMost);
+    const auto parts = static_cast<int64_t>(std::min({most, static_cast<double>(kMost), static_cast<double>(rows.results) / 2}));
+    return parts >= kFewest ? parts : 0;
+  }
+
+  void join(RegionPlan& made, RegionPlan& reader, ValueId between, const Layout& wider, int64_t rows) {
+    reader = joined(std::move(reader), made, Placement::Attached);
+    for (int n : made.nodes) region_of_[static_cast<size_t>(n)] = region_of_[static_cast<size_t>(reader.nodes.back())];
+    made.nodes.clear();
+    Knobs& knobs = reader.schedule.variants[0].knobs;
+    for (Knob one : {Knob::attach, Knob::attach_block, Knob::attach_slide}) knobs.set(one, 1);  // under images
+    knobs.set(Knob::attach_rows, rows);
+    for (auto& [v, layout] : layouts_)
+      if (v == between) layout = wider;
+  }
+
+  const Graph& graph_;
+  std::vector<RegionPlan> regions_;
+  const Target& target_;
+  Precision precision_;
+  std::vector<std::pair<ValueId, Layout>>& layouts_;
+  std::vector<int> region_of_;
+};
+
+}  // namespace
+
+std::vector<RegionPlan> join_windows(const Graph& graph, std::vector<RegionPlan> regions, const Target& target, Precision precision,
+                                     std::vector<std::pair<ValueId, Layout>>& layouts) {
+  return WindowJoiner(graph, std::move(regions), target, precision, layouts).run();
+}
+
+}  // namespace tenon
