@@ -61,6 +61,18 @@ std::optional<int64_t> divisor_of(const ExprPool& pool, Expr e, Expr axis) {
   return std::nullopt;
 }
 
+// No load takes its places in several dims from one axis of the sum, as a flattened tensor does: their order in memory may be
+// another one.
+bool stay_in_order(const ExprPool& pool, const Statement& s) {
+  std::vector<Expr> loads;
+  for (const Accumulator& acc : s.accumulators) pool.collect_loads(acc.update, loads);
+  return std::ranges::all_of(s.reduce_axes, [&](Expr axis) {
+    return std::ranges::all_of(loads, [&](Expr load) {
+      return std::ranges::count_if(pool.operands(load), [&](Expr index) { return pool.depends_on(index, axis); }) <= 1;
+    });
+  });
+}
+
 }  // namespace
 
 void split_divided_axes(Region& region, bool results) {
@@ -82,8 +94,10 @@ void split_divided_axes(Region& region, bool results) {
   for (Statement& s : region.statements) {
     if (!s.routine.empty() || s.accumulators.empty() || s.scan) continue;
     if (results) split(s, s.axes);
-    // Integers add up to the same in any order, and several at a time where they lie beside each other.
-    if (results || std::ranges::all_of(s.accumulators, [&](const Accumulator& a) { return is_integer(pool.type(a.var)); })) split(s, s.reduce_axes);
+    // Integers add up to the same in any order, and several at a time where they lie beside each other. Floats are summed in the
+    // same order, group by group.
+    const bool integers = std::ranges::all_of(s.accumulators, [&](const Accumulator& a) { return is_integer(pool.type(a.var)); });
+    if (integers || (results && stay_in_order(pool, s))) split(s, s.reduce_axes);
   }
 }
 
