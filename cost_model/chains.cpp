@@ -75,17 +75,11 @@ class ChainJoiner {
     return std::nullopt;
   }
 
-  const Layout& layout(const Region& region, BufferId b) const {
-    static const Layout kRowMajor;
-    ValueId v = region.buffers[b].value;
-    return v.valid() ? graph_.values[v].layout : kRowMajor;
-  }
-
   // The last statement is a product of plain operands: what was put into it is not computed again per column.
   bool reads_plainly(const Region& region) const {
     const ExprPool& pool = region.pool;
     const Statement& last = region.statements.back();
-    auto axes = classify(region, last, layout(region, last.out));
+    auto axes = classify(region, last, layout_of(graph_, region.buffers[last.out]));
     if (!axes || axes->vector_both || axes->n.empty()) return false;
     const Product product = *match_product(pool, last.accumulators);
     return std::ranges::all_of(std::array{product.a, product.b}, [&](Expr factor) {

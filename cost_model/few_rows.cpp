@@ -4,13 +4,15 @@
 
 #include <algorithm>
 
+#include "tiles.h"
+
 namespace tenon {
 
 std::string few_rows(const Graph& graph, Region& region) {
   ExprPool& pool = region.pool;
   for (const Statement& s : region.statements) {
     const RegionBuffer& out = region.buffers[s.out];
-    const auto axes = classify(region, s, out.value.valid() ? graph.values[out.value].layout : Layout{});
+    const auto axes = classify(region, s, layout_of(graph, out));
     if (!axes || axes->vector_both || axes->n.size() != 1) continue;
     Expr rows = pool.index(1);
     for (Expr axis : axes->m) rows = pool.mul(rows, pool.var(axis).extent);

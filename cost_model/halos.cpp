@@ -53,8 +53,8 @@ class Halos {
     auto moves = [&](int n) { return is_plain_movement(node(n).op); };
     if (moves(value.def.index) || std::ranges::any_of(readers, moves)) return layout;
     std::vector<Halo> halos;
-    double copies = 0, bytes = bits(value.type) / 8.0;
-    for (Expr d : value.dims) bytes *= known(graph_.pool, d);
+    double copies = 0;
+    const double bytes = bits(value.type) / 8.0 * elements(graph_.pool, value.dims);
     for (int n : readers)
       if (widen(graph_.pool, halos, node(n), v) && !copies_anyway(n)) copies += copy_seconds(target_, bytes);
     if (halos.empty()) return layout;

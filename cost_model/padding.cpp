@@ -68,7 +68,7 @@ bool reads_in_place(const Graph& graph, Region& region, size_t statement, const 
   ExprPool& pool = region.pool;
   const Statement& s = region.statements[statement];
   const RegionBuffer& out = region.buffers[s.out];
-  const Layout layout = out.value.valid() ? graph.values[out.value].layout : Layout{};
+  const Layout layout = layout_of(graph, out);
   const auto axes = classify(region, s, layout);
   if (!axes || axes->vector_both || axes->m.empty() || pool.type(s.accumulators[0].var) != DType::F32) return false;
   if (tile.knobs[Knob::matrix] == 1 || tile.knobs[Knob::halves] == 1 || tile.knobs[Knob::winograd] > 0 || tile.knobs[Knob::row_block] > 0) return false;
@@ -91,11 +91,8 @@ bool reads_in_place(const Graph& graph, Region& region, size_t statement, const 
   operand.offset = physical_offset(pool, from, read.dims, operand.indices);
   const double border = operand.border(tile.knobs[Knob::k_block] > 0 ? tile.knobs[Knob::k_block] : target.fuses() ? 128 : 16);
   if (border < 0 || target.gflops_f32 <= 0) return false;
-  double m = 1, n = 1, k = 1, bytes = bits(read.type) / 8.0;
-  for (Expr axis : axes->m) m *= known(pool, pool.var(axis).extent);
-  for (Expr axis : axes->n) n *= known(pool, pool.var(axis).extent);
-  for (Expr axis : axes->k) k *= known(pool, pool.var(axis).extent);
-  for (Expr dim : read.dims) bytes *= known(pool, dim);
+  const double m = positions(pool, axes->m), n = positions(pool, axes->n), k = positions(pool, axes->k);
+  const double bytes = bits(read.type) / 8.0 * elements(pool, read.dims);
   const double width = target.lanes(DType::F32), cycles_per_second = target.gflops_f32 * kGiga / (2 * 2 * width);  // two multiply-adds each
   const double panels = std::ceil(n / (width * static_cast<double>(std::max<int64_t>(1, tile.knobs[Knob::vectors]))));
   const double conditions = m / static_cast<double>(*columns) * border * k * panels;

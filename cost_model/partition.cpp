@@ -131,8 +131,7 @@ class Partitioner {
     const Expr channels = from[kChannel];
     from[kChannel] = to[kChannel];
     const std::vector<Expr>& apart = graph_.values[slice->inputs[0]].dims;
-    if (from != to || apart.size() != to.size() + 1 || graph_.pool.as_int(channels) != product(apart[kChannel], apart[kChannel + 1])) return false;
-    return true;
+    return from == to && apart.size() == to.size() + 1 && graph_.pool.as_int(channels) == product(apart[kChannel], apart[kChannel + 1]);
   }
 
   const Node* maker(ValueId v, Op op) const {

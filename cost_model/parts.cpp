@@ -151,9 +151,7 @@ class Chooser {
   }
 
   double bytes(ValueId v) const {
-    double total = bits(graph_.values[v].type) / 8.0;
-    for (Expr d : graph_.values[v].dims) total *= known(graph_.pool, d);
-    return total;
+    return bits(graph_.values[v].type) / 8.0 * elements(graph_.pool, graph_.values[v].dims);
   }
 
   // Elements that vectors have room for, per element: where the dim is the innermost one, each row of it is for itself.

@@ -24,8 +24,7 @@ class Pitches {
   }
 
  private:
-  static constexpr int kChannels = 1;
-  static constexpr size_t kRank = 4;
+  static constexpr int kChannels = kChannelDim;
 
   void consider(ValueId v) {
     const auto row = std::ranges::find(plan_.layouts, v, &std::pair<ValueId, Layout>::first);
@@ -59,15 +58,11 @@ class Pitches {
   std::optional<int64_t> pitch(ValueId v) const {
     constexpr int64_t kLargestShare = 8;  // of what is added
     const Value& value = graph_.values[v];
-    if (value.dims.size() != kRank || !is_float(value.type)) return std::nullopt;
-    int64_t image = bits(value.type) / 8;
-    for (size_t d = kChannels; d < kRank; ++d) {
-      const auto extent = graph_.pool.as_int(value.dims[d]);
-      if (!extent) return std::nullopt;
-      image *= *extent;
-    }
-    const int64_t channels = *graph_.pool.as_int(value.dims[kChannels]), line = target_.line_bytes * 8 / bits(value.type);
-    if (line <= 0 || channels % (2 * line) != 0 || channels < kLargestShare * line || image <= target_.l1d_bytes) return std::nullopt;
+    if (value.dims.size() != kImageRank || !is_float(value.type)) return std::nullopt;
+    const auto image = image_bytes(graph_, v);
+    if (!image) return std::nullopt;
+    const int64_t channels = *graph_.pool.as_int(value.dims[kChannelDim]), line = target_.line_bytes * 8 / bits(value.type);
+    if (line <= 0 || channels % (2 * line) != 0 || channels < kLargestShare * line || *image <= static_cast<double>(target_.l1d_bytes)) return std::nullopt;
     return channels + line;
   }
 

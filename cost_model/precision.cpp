@@ -23,23 +23,20 @@ DType rounded_to(Precision precision) {
 
 namespace {
 
-// Seconds in which the constants that the region's products read arrive from memory, where caches do not hold all of the model's.
-double seconds_to_read(const Graph& graph, const Region& region, const Target& target, DType precision) {
-  double all = 0, own = 0;
-  for (const Constant& constant : graph.constants) all += static_cast<double>(constant.bytes.size);
-  if (target.dram_gb_per_s <= 0 || all <= static_cast<double>(std::max(target.l2_bytes, target.l3_bytes))) return 0;
+// Seconds in which the constants that the region's products read arrive from memory, where caches do not hold all `weights`.
+double seconds_to_read(const Graph& graph, const Region& region, const Target& target, DType precision, double weights) {
+  double own = 0;
+  if (target.dram_gb_per_s <= 0 || weights <= static_cast<double>(std::max(target.l2_bytes, target.l3_bytes))) return 0;
   for (const RegionBuffer& buffer : region.buffers) {
     if (!buffer.value.valid() || !graph.constant(buffer.value)) continue;
-    double elements = 1;
-    for (Expr dim : buffer.dims) elements *= known(region.pool, dim);
-    own += elements * bits(buffer.type == DType::F32 ? precision : buffer.type) / 8;
+    own += elements(region.pool, buffer.dims) * bits(buffer.type == DType::F32 ? precision : buffer.type) / 8;
   }
   return own / (target.dram_gb_per_s * 1e9);
 }
 
 }  // namespace
 
-bool pays_rounded(const Graph& graph, const RegionPlan& plan, const Target& target) {
+bool pays_rounded(const Graph& graph, const RegionPlan& plan, const Target& target, double weights) {
   constexpr double kGain = 0.9;  // below which a less exact result is worth it
   RegionPlan exact = plan;
   exact.precision = DType::F32;
@@ -47,7 +44,7 @@ bool pays_rounded(const Graph& graph, const RegionPlan& plan, const Target& targ
   if (!narrow || !wide || !rounds(*narrow, plan.precision)) return false;
   if (plan.precision == DType::F16 && overflows(graph, *narrow, DType::F16)) return false;
   auto seconds = [&](Region& region, DType precision) {
-    return std::max(seconds_in_tiles(graph, region, target, {.precision = precision}), seconds_to_read(graph, region, target, precision));
+    return std::max(seconds_in_tiles(graph, region, target, {.precision = precision}), seconds_to_read(graph, region, target, precision, weights));
   };
   return seconds(*narrow, plan.precision) < kGain * seconds(*wide, DType::F32);
 }

@@ -133,6 +133,8 @@ Result<std::vector<Variant>> choose_variants(const Graph& graph, Region region, 
 Result<Plan> rules_policy(const Graph& source, const Target& target, Precision precision, Providers providers) {
   TENON_DO(check_precision(target, precision));
   Graph graph = source;
+  double weights = 0;
+  for (const Constant& constant : graph.constants) weights += static_cast<double>(constant.bytes.size);
   Plan plan;
   plan.target = target.name;
   plan.layouts = channels_last(graph);
@@ -141,7 +143,7 @@ Result<Plan> rules_policy(const Graph& source, const Target& target, Precision p
   for (RegionPlan& region_plan : regions) region_plan.precision = rounded_to(precision);
   regions = join_chains(graph, std::move(regions), target);
   for (RegionPlan& region_plan : regions)
-    if (region_plan.precision != DType::F32 && !pays_rounded(graph, region_plan, target)) region_plan.precision = DType::F32;
+    if (region_plan.precision != DType::F32 && !pays_rounded(graph, region_plan, target, weights)) region_plan.precision = DType::F32;
   regions = join_expansions(graph, std::move(regions), target, plan.layouts);
   regions = join_windows(graph, std::move(regions), target, precision, plan.layouts);
   choose_providers(graph, regions, target, providers);
@@ -150,8 +152,6 @@ Result<Plan> rules_policy(const Graph& source, const Target& target, Precision p
   choose_parts(graph, regions, target, plan);
   spread_pixels(graph, regions, target, plan);
   graph = laid_out(std::move(graph), plan);
-  double weights = 0;
-  for (const Constant& constant : graph.constants) weights += static_cast<double>(constant.bytes.size);
   for (RegionPlan& region_plan : regions) {
     TENON_TRY(Region region, build_region(graph, region_plan));
     if (!rounds(region, region_plan.precision)) region_plan.precision = DType::F32;

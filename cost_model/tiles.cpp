@@ -12,6 +12,20 @@ double known(const ExprPool& pool, Expr extent) {
   return static_cast<double>(pool.as_int(extent).value_or(static_cast<int64_t>(kTypical)));
 }
 
+double elements(const ExprPool& pool, std::span<const Expr> dims) {
+  double all = 1;
+  for (Expr dim : dims) all *= known(pool, dim);
+  return all;
+}
+
+double positions(const ExprPool& pool, std::span<const Expr> axes) {
+  double all = 1;
+  for (Expr axis : axes) all *= known(pool, pool.var(axis).extent);
+  return all;
+}
+
+Layout layout_of(const Graph& graph, const RegionBuffer& buffer) { return buffer.value.valid() ? graph.values[buffer.value].layout : Layout{}; }
+
 namespace {
 
 // What a contraction is to a block of registers.
@@ -81,7 +95,7 @@ std::optional<int64_t> row_distance(const Graph& graph, Region& region, const St
   for (Expr load : loads) {
     if (!pool.depends_on(load, axes.m.back())) continue;
     const RegionBuffer& buffer = region.buffers[pool.buffer(load)];
-    const Layout layout = buffer.value.valid() ? graph.values[buffer.value].layout : Layout{};
+    const Layout layout = layout_of(graph, buffer);
     auto indices = pool.operands(load);
     auto split = pool.affine(physical_offset(pool, layout, buffer.dims, {indices.begin(), indices.end()}), axes.m.back());
     auto elements = split ? pool.as_int(split->first) : std::nullopt;
@@ -210,7 +224,7 @@ bool in_runs(const Graph& graph, Region& region, const Statement& s, const Contr
   return std::ranges::all_of(loads, [&](Expr load) {
     const RegionBuffer& buffer = region.buffers[pool.buffer(load)];
     if (buffer.value.valid() && graph.constant(buffer.value)) return true;
-    const Layout layout = buffer.value.valid() ? graph.values[buffer.value].layout : Layout{};
+    const Layout layout = layout_of(graph, buffer);
     const auto indices = pool.operands(load);
     const Expr offset = physical_offset(pool, layout, buffer.dims, {indices.begin(), indices.end()});
     auto runs_along = [&](Expr axis) {
@@ -231,9 +245,7 @@ double copied(const Graph& graph, const Region& region, const Statement& s) {
   for (Expr load : loads) {
     const RegionBuffer& buffer = region.buffers[region.pool.buffer(load)];
     if (buffer.type != DType::F32 || (buffer.value.valid() && graph.constant(buffer.value))) continue;
-    double elements = 1;
-    for (Expr dim : buffer.dims) elements *= known(region.pool, dim);
-    bytes += kReadAndWritten * elements;
+    bytes += kReadAndWritten * elements(region.pool, buffer.dims);
   }
   return bytes;
 }
@@ -270,7 +282,7 @@ std::optional<Tile> best_tile(const Graph& graph, Region& region, size_t stateme
   Tile tile;
   Knobs& knobs = tile.knobs;
   const Statement& s = region.statements[statement];
-  Layout layout = region.buffers[s.out].value.valid() ? graph.values[region.buffers[s.out].value].layout : Layout{};
+  const Layout layout = layout_of(graph, region.buffers[s.out]);
   auto axes = classify(region, s, layout);
   if (!axes) return std::nullopt;
   const ExprPool& pool = region.pool;

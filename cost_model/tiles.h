@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cmath>
+#include <span>
 
 #include "tenon/plan.h"
 #include "tenon/target.h"
@@ -9,6 +10,12 @@ namespace tenon {
 
 // An extent; a symbol's is 64, where only its order of magnitude matters.
 double known(const ExprPool& pool, Expr extent);
+// Elements of a tensor of such dims; positions along all of the axes.
+double elements(const ExprPool& pool, std::span<const Expr> dims);
+double positions(const ExprPool& pool, std::span<const Expr> axes);
+
+// Where a value lies; a temporary is row-major.
+Layout layout_of(const Graph& graph, const RegionBuffer& buffer);
 
 // Blocks in which the statements of a region run, where producers are computed at an axis. No attachment: none.
 struct Blocks {

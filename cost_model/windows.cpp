@@ -12,10 +12,6 @@ namespace tenon {
 
 namespace {
 
-constexpr int kChannels = 1, kRows = 2, kColumns = 3;  // dims of an image
-constexpr size_t kRank = 4;
-constexpr double kStays = 0.4;  // of the second-level cache, as in expansions.cpp
-
 // A window over rows, in rows of its operand.
 struct Rows {
   int64_t step, reach;  // of the next result; rows that one reads
@@ -25,19 +21,19 @@ struct Rows {
 class WindowJoiner {
  public:
   WindowJoiner(const Graph& graph, std::vector<RegionPlan> regions, const Target& target, Precision precision, std::vector<std::pair<ValueId, Layout>>& layouts)
-      : graph_(graph), regions_(std::move(regions)), target_(target), precision_(precision), layouts_(layouts), region_of_(region_of_nodes(graph, regions_)) {}
+      : graph_(graph), regions_(std::move(regions)), target_(target), precision_(precision), layouts_(layouts), users_(graph.users()), region_of_(region_of_nodes(graph, regions_)) {}
 
   std::vector<RegionPlan> run() {
     for (RegionPlan& reader : regions_) {
-      const auto window = only_reduction(reader);
+      const auto window = only_work(graph_, reader);
       const auto rows = window ? rows_of(node(*window)) : std::nullopt;
       if (!rows) continue;
       const ValueId between = node(*window).inputs[0];
-      const auto producer = only_producer(graph_, regions_, region_of_, between, *window);
+      const auto producer = only_producer(graph_, users_, regions_, region_of_, between, *window);
       if (!producer) continue;
       RegionPlan& made = regions_[*producer];
-      const auto conv = only_reduction(made);
-      if (!conv || node(*conv).op != Op::conv || !graph_.constant(node(*conv).inputs[1]) || made.precision != DType::F32 || reader.precision != DType::F32) continue;
+      const auto conv = only_convolution(graph_, made);
+      if (!conv || made.precision != DType::F32 || reader.precision != DType::F32) continue;
       const auto wider = with_margins(between, node(*window), reader);
       if (!wider) continue;
       if (const int64_t parts = parts_that_pay(made, between, node(*conv), *rows); parts > 0) join(made, reader, between, *wider, (rows->results + parts - 1) / parts);
@@ -49,38 +45,24 @@ class WindowJoiner {
  private:
   const Node& node(int n) const { return graph_.nodes[static_cast<size_t>(n)]; }
 
-  // The region's only node that does not work element by element.
-  std::optional<int> only_reduction(const RegionPlan& region) const {
-    std::optional<int> found;
-    for (int n : region.nodes) {
-      if (definition(node(n).op).kind == OpKind::Elementwise) continue;
-      if (found) return std::nullopt;
-      found = n;
-    }
-    return found;
-  }
-
   // Of a pooling window over images of f32, whose lines are longer than a tile has rows.
   std::optional<Rows> rows_of(const Node& n) const {
-    constexpr int64_t kMostRows = 14, kFewest = 2;
     if ((n.op != Op::window_max && n.op != Op::window_sum) || n.outputs.size() != 1) return std::nullopt;
     const Value &in = graph_.values[n.inputs[0]], &out = graph_.values[n.outputs[0]];
     const std::vector<int64_t>& kernel = n.attrs.get<Attr::kernel>();
-    if (in.dims.size() != kRank || kernel.size() != 2 || in.type != DType::F32) return std::nullopt;
-    for (const Value* v : {&in, &out})
-      if (graph_.pool.as_int(v->dims[kRows]).value_or(0) < kFewest || graph_.pool.as_int(v->dims[kColumns]).value_or(0) < kMostRows) return std::nullopt;
+    if (in.dims.size() != kImageRank || kernel.size() != 2 || in.type != DType::F32) return std::nullopt;
+    if (!lines_hold_tiles(graph_, n.inputs[0]) || !lines_hold_tiles(graph_, n.outputs[0])) return std::nullopt;
     const auto strides = n.attrs.get_or<Attr::strides>({1, 1}), dilations = n.attrs.get_or<Attr::dilations>({1, 1});
-    const Rows rows{.step = strides[0], .reach = (kernel[0] - 1) * dilations[0] + 1, .results = *graph_.pool.as_int(out.dims[kRows]), .made = *graph_.pool.as_int(in.dims[kRows])};
+    const Rows rows{.step = strides[0], .reach = (kernel[0] - 1) * dilations[0] + 1, .results = *graph_.pool.as_int(out.dims[kRowDim]), .made = *graph_.pool.as_int(in.dims[kRowDim])};
     return rows.made > rows.reach + rows.step ? std::optional(rows) : std::nullopt;
   }
 
   // Channels innermost in both, and margins of what the window takes for padding.
   std::optional<Layout> with_margins(ValueId v, const Node& window, const RegionPlan& reader) const {
-    const auto root = std::ranges::find(reader.placed, Placement::Root, &std::pair<ValueId, Placement>::second);
-    Layout layout = graph_.values[v].layout;
-    if (layout.parts.empty() || layout.parts.back().dim != kChannels || graph_.values[root->first].layout.parts != layout.parts) return std::nullopt;
-    widen_by(graph_.pool, layout.halos, window.attrs.get_or<Attr::pads_begin>({}), window.attrs.get_or<Attr::pads_end>({}), kRows);
-    std::ranges::sort(layout.halos, {}, &Halo::dim);
+    auto layout = channels_innermost(graph_, v, reader);
+    if (!layout) return std::nullopt;
+    widen_by(graph_.pool, layout->halos, window.attrs.get_or<Attr::pads_begin>({}), window.attrs.get_or<Attr::pads_end>({}), static_cast<int>(kRowDim));
+    std::ranges::sort(layout->halos, {}, &Halo::dim);
     return layout;
   }
 
@@ -90,8 +72,7 @@ class WindowJoiner {
     constexpr double kOfGain = 0.25;
     constexpr int64_t kFewest = 4, kMost = 8;
     const auto bytes = image_bytes(graph_, between);
-    double weights = bits(DType::F32) / 8.0;
-    for (Expr d : graph_.values[conv.inputs[1]].dims) weights *= known(graph_.pool, d);
+    const double weights = bits(DType::F32) / 8.0 * elements(graph_.pool, graph_.values[conv.inputs[1]].dims);
     const double stays = kStays * static_cast<double>(target_.l2_bytes);
     if (!bytes || stays <= 0 || *bytes <= stays || weights > stays || target_.l2_gb_per_s <= 0) return 0;
     auto region = build_region(graph_, made);
@@ -111,14 +92,10 @@ class WindowJoiner {
   }
 
   void join(RegionPlan& made, RegionPlan& reader, ValueId between, const Layout& wider, int64_t rows) {
-    reader = joined(std::move(reader), made, Placement::Attached);
-    for (int n : made.nodes) region_of_[static_cast<size_t>(n)] = region_of_[static_cast<size_t>(reader.nodes.back())];
-    made.nodes.clear();
+    attach_producer(reader, made, region_of_, {between, wider}, layouts_);
     Knobs& knobs = reader.schedule.variants[0].knobs;
     for (Knob one : {Knob::attach, Knob::attach_block, Knob::attach_slide}) knobs.set(one, 1);  // under images
     knobs.set(Knob::attach_rows, rows);
-    for (auto& [v, layout] : layouts_)
-      if (v == between) layout = wider;
   }
 
   const Graph& graph_;
@@ -126,6 +103,7 @@ class WindowJoiner {
   const Target& target_;
   Precision precision_;
   std::vector<std::pair<ValueId, Layout>>& layouts_;
+  std::vector<std::vector<int>> users_;
   std::vector<int> region_of_;
 };
 

@@ -73,6 +73,6 @@ Value* emit_round(Code& code, SOp op, Value* a);
 
 // math.cpp: exp ... pow of f32 and f64, any width. With `short_functions` those that have an f32 form err by up to 2^-18.
 Value* emit_math(Code& code, SOp op, Value* x, Value* y);
-Value* emit_gated(Code& code, Value* x, Value* y);  // x * sigmoid(y), of f32 or f64
+Value* emit_gated(Code& code, Value* x, Value* y);  // x * sigmoid(y), of f32
 
 }  // namespace tenon::gen

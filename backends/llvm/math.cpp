@@ -415,10 +415,10 @@ F sigmoid(F x) {
   F e = exp_within(clamp(x, least_exponent(x), kOne), x(-0.0));
   return e / (e + 1.0);
 }
-// x sigmoid(y) by one operation less. Where exp(-y) is infinite the sigmoid is subnormal, and is taken as zero. It is never
+// x sigmoid(y) of f32 by one operation less. Where exp(-y) is infinite the sigmoid is subnormal, and is taken as zero. It is never
 // subnormal, which costs a hundred cycles.
 F gated(F x, F y) {
-  F c = clamp(y, is_single(y) ? -89 : -710, is_single(y) ? 87 : 708);
+  F c = clamp(y, -89, 87);
   return x / (exp_within(c, c(-0.0), -1) + 1.0);
 }
 

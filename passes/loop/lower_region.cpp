@@ -81,8 +81,6 @@ class RegionLowering {
   }
 
  private:
-  static constexpr int64_t kNever = 2;  // of Knob::pack_b
-
   // What a state holds already, or a part has written, is where it belongs.
   void drop_copies_in_place() {
     if (!memory_) return;

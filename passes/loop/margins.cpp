@@ -38,24 +38,22 @@ std::vector<Statement> margins(Region& region, BufferId buffer, const Layout& la
   return found;
 }
 
-std::optional<double> padding_of(Region& region, BufferId buffer) {
-  ExprPool& pool = region.pool;
+std::optional<double> padding_of(const Region& region, BufferId buffer) {
+  const ExprPool& pool = region.pool;
   std::optional<double> found;
-  bool alike = true;
-  auto visit = [&](auto& self, Expr e) -> void {
-    if (pool.op(e) == SOp::Select) {
-      const Expr load = strip_casts(pool, pool.operands(e)[1]);
-      if (pool.op(load) == SOp::Load && pool.buffer(load) == buffer) {
-        const auto fill = pool.as_double(pool.operands(e)[2]);
-        alike &= fill && (!found || *found == *fill);
-        found = fill;
-      }
-    }
-    for (Expr child : pool.operands(e)) self(self, child);
+  auto differs = [&](Expr e) {
+    if (pool.op(e) != SOp::Select) return false;
+    const Expr load = strip_casts(pool, pool.operands(e)[1]);
+    if (pool.op(load) != SOp::Load || pool.buffer(load) != buffer) return false;
+    const auto fill = pool.as_double(pool.operands(e)[2]);
+    if (!fill || (found && *found != *fill)) return true;
+    found = fill;
+    return false;
   };
   for (const Statement& s : region.statements)
-    for (const Accumulator& a : s.accumulators) visit(visit, a.update);
-  return alike ? found : std::nullopt;
+    for (const Accumulator& a : s.accumulators)
+      if (pool.any_part(a.update, differs)) return std::nullopt;
+  return found;
 }
 
 }  // namespace tenon

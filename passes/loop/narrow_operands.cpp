@@ -65,8 +65,6 @@ class Narrower {
   }
 
  private:
-  static constexpr int64_t kNever = 2;  // of Knob::pack_b
-
   Statement& statement() { return region_.statements[index_]; }
 
   // The vector axis, where one operand alone varies with it: `b` from here on. Invalid: there is none.

@@ -140,6 +140,7 @@ bool is_narrow_product(const ExprPool& pool, std::span<const Accumulator> accumu
 
 constexpr int64_t kPair = 2;          // of bf16 or f16, in a word
 constexpr int64_t kBytesPerWord = 4;
+constexpr int64_t kNever = 2;  // of Knob::pack_b
 
 // The statement's axes, those of its result first.
 std::vector<Expr> all_axes(const Statement& statement);
@@ -215,7 +216,7 @@ int64_t lanes_of(const Region& region, const Statement& statement, const Knobs& 
 // Statements that write zeros, or `fill`, into the margins of a buffer. Makes axes in region.pool.
 std::vector<Statement> margins(Region& region, BufferId buffer, const Layout& layout, double fill = 0);
 // What the statements read of the buffer in place of padding, if that is one number for all.
-std::optional<double> padding_of(Region& region, BufferId buffer);
+std::optional<double> padding_of(const Region& region, BufferId buffer);
 
 // Loops for one nest, tiles at the bottom: one statement, a For where there is anything to iterate.
 std::vector<Stmt> tile_nest(ExprPool& pool, Nest nest, const TileShape& shape);

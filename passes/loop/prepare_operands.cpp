@@ -289,7 +289,7 @@ bool few_rows(ExprPool& pool, const Nest& nest, Expr load, Expr lane) {
 
 size_t prepare_operands(Region& region, size_t index, Store<BufferId, BufferPlace>& places, const Knobs& knobs, int64_t lanes,
                         const std::function<bool(BufferId)>& is_constant) {
-  constexpr int64_t kAlways = 1, kNever = 2;
+  constexpr int64_t kAlways = 1;
   const int64_t pack_b = knobs[Knob::pack_b];
   ExprPool& pool = region.pool;
   Preparer prepare(region, index, places);

@@ -89,6 +89,7 @@ bool slide(ExprPool& pool, const Window& window, std::vector<Stmt>& nests, std::
   // Rows that the part's first needs, beside those that each row adds.
   Stmt first{.kind = StmtKind::For, .var = makes.var, .extent = pool.min(makes.extent, before), .body = makes.body};
   Stmt parts{.kind = StmtKind::For};
+  std::vector<Stmt> body;
   if (parted) {
     const Expr size = pool.index(rows_per_part);
     parts.extent = pool.ceildiv(rows, size);
@@ -100,7 +101,7 @@ bool slide(ExprPool& pool, const Window& window, std::vector<Stmt>& nests, std::
     first.body.insert(first.body.begin(), {.kind = StmtKind::Let, .var = makes.var, .value = pool.add(begin, first.var)});
     reads.extent = pool.min(size, pool.sub(rows, at));
     reads.var = pool.axis(pool.var(window.row).name + "_in_part", reads.extent);
-    reads.body.insert(reads.body.begin(), {.kind = StmtKind::Let, .var = window.row, .value = pool.add(at, reads.var)});
+    body.push_back({.kind = StmtKind::Let, .var = window.row, .value = pool.add(at, reads.var)});
   }
   if (!pool.is_index(first.extent, 0)) nests.push_back(std::move(first));
   const Expr next = pool.add(before, pool.mul(step, window.row));
@@ -108,11 +109,6 @@ bool slide(ExprPool& pool, const Window& window, std::vector<Stmt>& nests, std::
   more.var = pool.axis(pool.var(makes.var).name + "_next", more.extent);
   more.body.push_back({.kind = StmtKind::Let, .var = makes.var, .value = pool.add(next, more.var)});
   std::ranges::move(makes.body, std::back_inserter(more.body));
-  std::vector<Stmt> body;
-  if (parted) {
-    body.push_back(std::move(reads.body.front()));
-    reads.body.erase(reads.body.begin());
-  }
   body.push_back(std::move(more));
   const Expr ended = pool.sub(pool.add(next, step), makes.extent), last = pool.sub(rows, pool.index(1));
   if (!below.empty() && !pool.provably_nonnegative(pool.sub(zero, pool.substitute(ended, {{window.row, last}})))) {

@@ -98,6 +98,24 @@ TEST_P(Tiles, PairsOfColumns) {
   }
 }
 
+// Words of four bytes, of which lanes read every second one.
+TEST_P(Tiles, WordsAtAStride) {
+  for (int64_t lanes : {16, 29}) {
+    KernelBuilder b("words");
+    BufferId x = b.param("x", DType::U8, b.i(8 * lanes)), y = b.param("y", DType::I32, b.i(lanes), true);
+    Expr lane = b.var("lane", b.i(lanes));
+    Stmt tile{.kind = StmtKind::Tile};
+    tile.stores = {{y, lane, b.k.pool.load(x, DType::I32, std::array{b.mul(lane, b.i(8))})}};
+    tile.lanes = {lane, lanes};
+    b.k.body = {tile};
+    Native native(module_of(std::move(b.k)), target(GetParam()));
+    std::vector<int32_t> words(static_cast<size_t>(2 * lanes)), out(static_cast<size_t>(lanes));
+    for (size_t k = 0; k < words.size(); ++k) words[k] = static_cast<int32_t>(0x01020304 * (k + 1));
+    native({words.data(), out.data()});
+    for (size_t k = 0; k < out.size(); ++k) ASSERT_EQ(out[k], words[2 * k]) << lanes << " lanes, lane " << k;
+  }
+}
+
 // Groups of `few` elements, read and written every `apart`-th, each with a number of its own: what lies between stays as it is.
 TEST_P(Tiles, LanesInGroups) {
   for (auto [few, apart] : {std::pair<int64_t, int64_t>{1, 2}, {1, 3}, {2, 4}, {2, 5}, {3, 4}, {3, 7}, {4, 6}, {1, 9}, {5, 40}})

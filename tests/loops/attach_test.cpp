@@ -23,11 +23,9 @@ struct Chain {
 // them keep values below 4 and at most double an error.
 double sum_bound(int64_t k) { return 4 * static_cast<double>(k * k + 16) * 0x1p-24; }
 
-class Maker {
+class Maker : public Dice {
  public:
-  explicit Maker(unsigned seed) : rng_(seed) {}
-
-  int64_t size(int64_t lo, int64_t hi) { return std::uniform_int_distribution<int64_t>(lo, hi)(rng_); }
+  using Dice::Dice;
 
   Chain chain(int kind) { return kind == 0 ? attention() : kind == 1 ? depthwise() : norm(); }
 
@@ -83,7 +81,6 @@ class Maker {
     return c;
   }
 
-  std::mt19937 rng_;
   std::list<std::string> names_;
 };
 

@@ -8,6 +8,16 @@
 
 namespace tenon::testing {
 
+// Numbers that a seed fixes.
+class Dice {
+ public:
+  explicit Dice(unsigned seed) : rng_(seed) {}
+  int64_t size(int64_t lo, int64_t hi) { return std::uniform_int_distribution<int64_t>(lo, hi)(rng_); }
+
+ private:
+  std::mt19937 rng_;
+};
+
 class GraphMaker {
  public:
   Graph graph;

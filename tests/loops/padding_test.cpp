@@ -19,11 +19,9 @@ struct Window {
   std::vector<Tensor> inputs = {};
 };
 
-class Maker {
+class Maker : public Dice {
  public:
-  explicit Maker(unsigned seed) : rng_(seed) {}
-
-  int64_t size(int64_t lo, int64_t hi) { return std::uniform_int_distribution<int64_t>(lo, hi)(rng_); }
+  using Dice::Dice;
 
   Window window() {
     Window w;
@@ -48,9 +46,6 @@ class Maker {
     w.inputs.push_back(GraphMaker::random(DType::F32, {images, channels, extents[0], extents[1]}, 1));
     return w;
   }
-
- private:
-  std::mt19937 rng_;
 };
 
 TEST(Padding, SameBitsWhereItLies) {
