@@ -13,6 +13,7 @@ import itertools
 import json
 import math
 import pathlib
+import random
 import statistics
 import sys
 
@@ -107,16 +108,29 @@ def geometric_mean(values):
     return math.exp(statistics.fmean(map(math.log, values)))
 
 
+def paired_ratios(row):
+    """Of each round, our time / that of the runtime that is hardest to beat."""
+    return [a / b for a, b in zip(row["peers"]["tenon"]["round_medians_ms"], fastest(row)[1]["round_medians_ms"])]
+
+
+def mean_interval(members, repeats=1000):
+    """95 % bootstrap interval of the geometric mean of the members' ratios: the rounds of every member are drawn again."""
+    dice, rounds = random.Random(0), [paired_ratios(row) for row in members]
+    means = sorted(geometric_mean([statistics.median(dice.choices(r, k=len(r))) for r in rounds]) for _ in range(repeats))
+    return means[round(0.025 * (repeats - 1))], means[round(0.975 * (repeats - 1))]
+
+
 def class_table(rows):
-    """[(class, precision, threads, models, geometric mean, worst ratio, its model)]"""
+    """[(class, precision, threads, models, geometric mean, its interval, worst ratio, its model)]"""
     def key(row):
         return list(CLASSES).index(class_of(row)), row.get("precision", "f32"), row["threads"], row["symbolic"]
     table = []
     chosen = sorted((row for row in rows if class_of(row) and rivals(row)), key=key)
-    for (index, precision, threads, symbolic), members in itertools.groupby(chosen, key):
+    for (index, precision, threads, symbolic), group in itertools.groupby(chosen, key):
+        members = list(group)
         ratios = [(fastest(row)[1]["ratio"], row["model"]) for row in members]
         table.append((list(CLASSES)[index] + (", open dims" if symbolic else ""), precision, threads, len(ratios),
-                      geometric_mean([r for r, _ in ratios]), *max(ratios)))
+                      geometric_mean([r for r, _ in ratios]), mean_interval(members), *max(ratios)))
     return table
 
 
@@ -204,7 +218,8 @@ def markdown(groups, measured_workers=()):
         if classes:
             lines += ["Against the faster of the other runtimes, per class of models:", ""]
             lines += table(["class", "precision", "threads", "models", "geometric mean", "worst", "model"],
-                           [[c, p, t, n, f"{mean:.3f}", f"{worst:.3f}", model] for c, p, t, n, mean, worst, model in classes])
+                           [[c, p, t, n, f"{mean:.3f} [{low:.3f}, {high:.3f}]", f"{worst:.3f}", model]
+                            for c, p, t, n, mean, (low, high), worst, model in classes])
         names = sorted({name for row in rows for name in rivals(row)})
         measured = [row for row in rows if rivals(row)]
         if measured:
@@ -320,8 +335,8 @@ def section(group):
     classes = class_table(rows)
     if classes:
         parts.append("<table><tr><th>class<th>precision<th>threads<th>models<th>geometric mean<th>worst<th>model</tr>" + "".join(
-            f"<tr><td>{c}<td>{html.escape(p)}<td>{t}<td>{n}<td>{mean:.3f}<td>{worst:.3f}<td>{html.escape(model)}</tr>"
-            for c, p, t, n, mean, worst, model in classes) + "</table>")
+            f"<tr><td>{c}<td>{html.escape(p)}<td>{t}<td>{n}<td>{mean:.3f} [{low:.3f}, {high:.3f}]<td>{worst:.3f}<td>{html.escape(model)}</tr>"
+            for c, p, t, n, mean, (low, high), worst, model in classes) + "</table>")
     parts.append(f"<h3>Our time / theirs</h3><p>{legend(names)} Left of 1.0 Tenon is faster; bars are 95 % intervals.</p>")
     parts.append(ratio_plot(rows, names))
     if compiled:

@@ -60,8 +60,15 @@ class Figures(unittest.TestCase):
         (dense, small) = table
         self.assertEqual(dense[:4], ("dense", "f32", 1, 2))
         self.assertTrue(math.isclose(dense[4], 1.0))
-        self.assertEqual(dense[5:], (2.0, "vgg16"))
+        self.assertEqual(dense[6:], (2.0, "vgg16"))
         self.assertEqual(small[:4], ("small", "f32", 1, 1))
+
+    def test_the_interval_of_a_mean_comes_from_the_rounds(self):
+        steady, noisy = row("resnet50", {"onnxruntime": 0.5}), row("vgg16", {"onnxruntime": 0.5})
+        noisy["peers"]["tenon"]["round_medians_ms"] = [0.9, 1.0, 1.1]
+        self.assertEqual(report.mean_interval([steady, steady]), (0.5, 0.5))
+        low, high = report.mean_interval([steady, noisy])
+        self.assertTrue(math.isclose(low, 0.5 * 0.9 ** 0.5) and math.isclose(high, 0.5 * 1.1 ** 0.5), (low, high))
 
     def test_later_results_of_a_commit_replace_earlier_ones(self):
         old = results([row("mnist", {"onnxruntime": 0.7}), row("kws_int8", {"onnxruntime": 0.6})])
@@ -117,7 +124,7 @@ class Program(unittest.TestCase):
         self.assertEqual(plots[0].count("<circle"), 4)
         self.assertEqual(plots[0].count('class="one"'), 1)
         text = tables.read_text()
-        for line in ["| dense | f32 | 1 | 1 | 0.800 | 0.800 | resnet50 |",
+        for line in ["| dense | f32 | 1 | 1 | 0.800 [0.800, 0.800] | 0.800 | resnet50 |",
                      "| resnet50 N=1 1T | 1.000 | 2.000 | 0.500 [0.450, 0.550] | 1.250 | 0.800 [0.720, 0.880] |",
                      "| mnist N=1 2T | 1.000 | 4.000 | 0.250 [0.225, 0.275] |  |  |",
                      "| bert_base B=1,S=128 1T open dims | 1.000 | 1.050 [0.945, 1.155] |",
