@@ -206,6 +206,9 @@ Tile vector_tile(const Target& target, Work work, double k, const Vectors& in, c
   // A panel that the first-level cache does not hold streams from the second.
   if (target.l1_ahead_bytes > 0 && panel > static_cast<double>(target.l1d_bytes) / 2)
     knobs.set(Knob::ahead, std::max<int64_t>(1, target.l1_ahead_bytes / (block.vectors * width * work.element * in.steps)));
+  // Results of f32 that find no place in the second-level cache beside the weights.
+  if (target.results_ahead && in.steps == 1 && m > kFewestRows && work.column * n + m * n * static_cast<double>(sizeof(float)) > l2)
+    knobs.set(Knob::results_ahead, 1);
   // The operand that is larger is streamed once. Panels that the second-level cache holds can be gone through by every
   // task, for rows of its own.
   constexpr int kHalf = 2, kWord = 4;

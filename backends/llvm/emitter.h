@@ -14,6 +14,8 @@
 
 namespace tenon::gen {
 
+enum class Access : uint8_t { Read, Write };
+
 // A vector's worth of lanes: var counts from 0 to width - 1.
 struct Lanes {
   Expr var;
@@ -57,8 +59,9 @@ class Emitter {
     body();
     step_ = false;
   }
+  DType type(BufferId buffer) const { return buffers_[buffer].type; }
   // Asks for the line into a cache, level 1 or 2; any address will do.
-  void prefetch(BufferId buffer, Expr offset, int level);
+  void prefetch(BufferId buffer, Expr offset, int level, Access access);
   // Memory was written, or may be in what follows: loads are not remembered across this point.
   void forget_loads();
 

@@ -65,11 +65,11 @@ Value* Emitter::address(BufferId buffer, Expr offset, Expr guard) {
   return code.b.CreateGEP(element, base, code.index(constant));
 }
 
-void Emitter::prefetch(BufferId buffer, Expr offset, int level) {
-  constexpr uint32_t kRead = 0, kFirstLevel = 3, kSecondLevel = 2, kData = 1;
+void Emitter::prefetch(BufferId buffer, Expr offset, int level, Access access) {
+  constexpr uint32_t kFirstLevel = 3, kSecondLevel = 2, kData = 1;
   auto& b = code.b;
   b.CreateIntrinsic(llvm::Intrinsic::prefetch, {b.getPtrTy()},
-                    {address(buffer, offset, {}), b.getInt32(kRead), b.getInt32(level == 1 ? kFirstLevel : kSecondLevel), b.getInt32(kData)});
+                    {address(buffer, offset, {}), b.getInt32(access == Access::Write ? 1 : 0), b.getInt32(level == 1 ? kFirstLevel : kSecondLevel), b.getInt32(kData)});
 }
 
 Emitter::Place Emitter::place(BufferId buffer, Expr offset, const Lanes& lanes, Expr guard) {

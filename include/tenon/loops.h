@@ -98,6 +98,7 @@ struct Stmt {
   bool matrix = false;        // in the target's tiles: rows x lanes of sums of products at once (Knob::matrix)
   std::vector<Accumulator> accumulators = {};
   std::vector<TilePrefetch> prefetch = {};  // at every step of the reduction
+  bool results_ahead = false; // before the reduction, the lines of the results and of what the stores add to them are asked for
 
   std::string routine = {};
   std::vector<BufferId> buffers = {};

@@ -39,6 +39,7 @@ struct Target {
   std::vector<Atom> atoms;      // best first
   int64_t l1d_bytes = 0, l2_bytes = 0, l3_bytes = 0, line_bytes = 64;
   int64_t l1_ahead_bytes = 0;  // how far ahead of its use code asks for what streams from L2 to L1; 0: the hardware does
+  bool results_ahead = false;  // stores wait for lines that are not in L1: asking for them before a tile's sums pays
   double gflops_f32 = 0, gops_i8 = 0;          // per core, measured
   double l1_gb_per_s = 0, l2_gb_per_s = 0, l3_gb_per_s = 0, dram_gb_per_s = 0;
   double fork_us = 0;           // starting and joining tasks

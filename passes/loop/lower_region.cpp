@@ -287,6 +287,7 @@ class RegionLowering {
       nest = flatten(region_, pool, statement, places_);
       nest.reduce_axes = reduce_axes;
     }
+    shape.results_ahead = knobs[Knob::results_ahead] != 0 && !shape.matrix;
     nest.padded = padded.empty() ? padded_taps(region_, pool, statement) : std::move(padded);
     widen_taps(pool, nest, shape);
     pair_columns(pool, nest, shape);

@@ -189,6 +189,7 @@ struct TileShape {
   BufferId panel = {};          // the packed constant; invalid: none
   int64_t panels_ahead = 0;     // Knob::prefetch
   int64_t ahead = 0;            // Knob::ahead
+  bool results_ahead = false;   // Knob::results_ahead
   int64_t atom_k = 1;           // steps that one instruction sums
   bool matrix = false;          // Knob::matrix
   bool paired = false;          // pair_columns

@@ -34,7 +34,7 @@ class Tiler {
     std::vector<Stmt> out;
     auto row = std::ranges::find(loops_, Loop::Row, &Loop::kind);
     if (row != loops_.end() && shape_.row_block > row->block) out.push_back(cache_blocks(nest, *row));
-    else out.push_back(emit(0, nest, Stmt{.kind = StmtKind::Tile, .matrix = shape_.matrix}));
+    else out.push_back(emit(0, nest, Stmt{.kind = StmtKind::Tile, .matrix = shape_.matrix, .results_ahead = shape_.results_ahead}));
     return out;
   }
 

@@ -200,6 +200,7 @@ class KernelParser : Body {
     auto outside = scope_.vars;
     Stmt s{.kind = StmtKind::Tile};
     s.matrix = in_.accept("matrix");
+    s.results_ahead = in_.accept("ahead");
     if (in_.accept("rows")) in_.list("(", ")", [&] { s.rows.push_back(tile_axis()); });
     s.lanes_reduce = in_.at("reduce_lanes");
     if (in_.accept("lanes") || in_.accept("reduce_lanes")) {

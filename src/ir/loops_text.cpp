@@ -96,7 +96,7 @@ class KernelPrinter {
       lanes = (s.lanes_reduce ? " reduce_lanes(" : " lanes(") + scope.bind(s.lanes.var) + " < " +
               std::to_string(s.lanes.extent) + limit + ')';
     }
-    out_.open(std::string("tile") + (s.matrix ? " matrix" : "") + rows + lanes);
+    out_.open(std::string("tile") + (s.matrix ? " matrix" : "") + (s.results_ahead ? " ahead" : "") + rows + lanes);
     for (const Accumulator& a : s.accumulators) {
       std::string init = names_.expr(a.init);
       out_.line(std::string(spelling(a.monoid)) + ' ' + scope.bind(a.var) + " = " + init);

@@ -66,6 +66,7 @@ void read_target(const toml::table& root, std::span<const std::string> extra, Ta
     s.required("l3_bytes", target.l3_bytes);
     s.required("line_bytes", target.line_bytes);
     s.optional("l1_ahead_bytes", target.l1_ahead_bytes);
+    s.optional("results_ahead", target.results_ahead);
   });
   in_table(top, "rates", problems, [&](TomlSection& s) {
     s.required("gflops_f32", target.gflops_f32);

@@ -67,6 +67,7 @@ std::string to_toml(const Target& t, const std::string& heading, const std::map<
   key("l3_bytes", std::to_string(t.l3_bytes));
   key("line_bytes", std::to_string(t.line_bytes));
   if (t.l1_ahead_bytes) key("l1_ahead_bytes", std::to_string(t.l1_ahead_bytes));
+  if (t.results_ahead) key("results_ahead", "true");
   out += "\n[rates]\n";
   auto rate = [&](const std::string& name, double value) {
     auto note = rate_notes.find(name);

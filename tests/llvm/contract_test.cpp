@@ -40,7 +40,7 @@ class InnermostLoop : public testing::TestWithParam<Block> {};
 INSTANTIATE_TEST_SUITE_P(Of, InnermostLoop,
                          testing::Values(Block{"x86-64-v4", 6, 4, 16}, Block{"x86-64-v4", 14, 2, 16},
                                          Block{"x86-64-v4", 8, 3, 16}, Block{"sapphirerapids", 6, 4, 16},
-                                         Block{"znver5", 6, 4, 16}, Block{"x86-64-v3", 6, 2, 8}));
+                                         Block{"znver5", 6, 4, 16}, Block{"znver4", 14, 2, 16}, Block{"x86-64-v3", 6, 2, 8}));
 
 TEST_P(InnermostLoop, IsFusedMultiplyAddsWithoutTheStack) {
   auto [name, rows, vectors, width] = GetParam();
@@ -70,6 +70,31 @@ TEST_P(InnermostLoop, InHalves) {
   ASSERT_EQ(loops.size(), 1u) << arithmetic->assembly;
   EXPECT_EQ(count(loops[0], "vfmadd"), static_cast<size_t>(rows * vectors)) << loops[0];
   EXPECT_EQ(count(loops[0], "(%r"), 0u) << loops[0];
+}
+
+// The lines of what is written, and of what is added to it, once each and before the sums; not those of a bias, which rows share.
+TEST(Results, AreAskedForBeforeTheSums) {
+  constexpr int64_t kRows = 6, kLanes = 32, kLines = kRows * kLanes * 4 / 64;
+  Kernel kernel = panel(kRows, kLanes, 512);
+  ExprPool& pool = kernel.pool;
+  Stmt& tile = kernel.body[0];
+  const BufferId added = kernel.buffers.push({.name = "d", .type = DType::F32, .size = pool.index(kRows * kLanes)});
+  const BufferId bias = kernel.buffers.push({.name = "e", .type = DType::F32, .size = pool.index(kLanes)});
+  TileStore& store = tile.stores[0];
+  auto plus = [&](BufferId buffer, Expr offset) {
+    store.value = pool.make(SOp::Add, DType::F32, std::array{store.value, pool.load(buffer, DType::F32, std::array{offset})});
+  };
+  plus(added, store.offset);
+  plus(bias, tile.lanes.var);
+  auto asked = [&](const char* instruction) {
+    auto code = generate_code(module_of(kernel), target("znver4"), {.keep_assembly = true});
+    EXPECT_TRUE(code);
+    return code ? count(code->assembly.substr(0, code->assembly.find("vfmadd")), instruction) : 0;
+  };
+  EXPECT_EQ(asked("prefetch"), 0u);
+  tile.results_ahead = true;
+  EXPECT_EQ(asked("prefetchw"), static_cast<size_t>(kLines));
+  EXPECT_EQ(asked("prefetcht0"), static_cast<size_t>(kLines));
 }
 
 TEST(Halves, AreRefusedInTheTargetsTiles) {

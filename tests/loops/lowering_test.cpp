@@ -157,7 +157,7 @@ TEST(Lowering, DotUnderEveryKnob) {
   const std::map<Knob, int64_t> cases[] = {
       {{Knob::row_block, 8}, {Knob::rows, 3}}, {{Knob::k_block, 10}}, {{Knob::unroll, 4}}, {{Knob::k_block, 12}, {Knob::unroll, 5}},
       {{Knob::prefetch, 1}}, {{Knob::prefetch, 1}, {Knob::row_block, 4}, {Knob::rows, 2}, {Knob::order, 0}},
-      {{Knob::order, 1}, {Knob::row_block, 6}}, {{Knob::lanes, 1}}, {{Knob::parallel, 0}}, {{Knob::width, 2}, {Knob::vectors, 3}}};
+      {{Knob::results_ahead, 1}, {Knob::rows, 2}}, {{Knob::order, 1}, {Knob::row_block, 6}}, {{Knob::lanes, 1}}, {{Knob::parallel, 0}}, {{Knob::width, 2}, {Knob::vectors, 3}}};
   for (const auto& knobs : cases)
     for (int64_t rows : {0, 1, 7, 25}) expect_same(g.graph, 38, {{"S", rows}}, knobs);
 }
