@@ -96,7 +96,10 @@ bool reads_in_place(const Graph& graph, Region& region, size_t statement, const 
   const double width = target.lanes(DType::F32), cycles_per_second = target.gflops_f32 * kGiga / (2 * 2 * width);  // two multiply-adds each
   const double panels = std::ceil(n / (width * static_cast<double>(std::max<int64_t>(1, tile.knobs[Knob::vectors]))));
   const double conditions = m / static_cast<double>(*columns) * border * k * panels;
-  return conditions * kConditionCycles / cycles_per_second < copy_seconds(target, bytes);
+  // A model's input comes from memory, copied or not; its copy has to go through the caches once more.
+  const bool input = std::ranges::count(graph.inputs, read.value) > 0 && target.dram_gb_per_s > 0;
+  const double copied = input ? bytes / (target.dram_gb_per_s * kGiga) : copy_seconds(target, bytes);
+  return conditions * kConditionCycles / cycles_per_second < copied;
 }
 
 }  // namespace tenon

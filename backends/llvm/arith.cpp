@@ -31,7 +31,8 @@ Value* minmax_float(Code& code, bool max, Value* x, Value* y) {
   if (code.isa.arm64) return b.CreateBinaryIntrinsic(max ? Intrinsic::maximum : Intrinsic::minimum, x, y);
   // x86's maxps gives its second operand where either is NaN: one instruction if the first cannot be.
   if (llvm::isa<llvm::Constant>(y)) std::swap(x, y);
-  Value* result = llvm::isa<llvm::Constant>(x) ? nullptr : minmax_whole(code, max, x, y);
+  // A select of 1 that is multiplied becomes a select of products, in three instructions: hard sigmoids end so.
+  Value* result = !llvm::isa<llvm::Constant>(x) || x == code.real(x->getType(), 1) ? minmax_whole(code, max, x, y) : nullptr;
   if (!result) result = b.CreateSelect(max ? b.CreateFCmpOGT(x, y) : b.CreateFCmpOLT(x, y), x, y);
   if (llvm::isa<llvm::Constant>(x)) return result;
   return b.CreateSelect(b.CreateFCmpORD(x, x), result, x);

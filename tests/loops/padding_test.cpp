@@ -74,13 +74,15 @@ TEST(Padding, SameBitsWhereItLies) {
 }
 
 // Of the first convolution of a network.
-std::vector<int64_t> chosen(int64_t channels, int64_t results, int64_t extent, const std::vector<int64_t>& kernel, const std::vector<int64_t>& strides) {
+std::vector<int64_t> chosen(int64_t channels, int64_t results, int64_t extent, const std::vector<int64_t>& kernel, const std::vector<int64_t>& strides,
+                            double caches_gb_per_s = 30) {
   Target target;
   target.vector_bytes = 32;
   target.vector_registers = 16;
   target.l2_bytes = 1 << 20;
   target.gflops_f32 = 100;
-  target.l2_gb_per_s = target.l3_gb_per_s = target.dram_gb_per_s = 30;
+  target.dram_gb_per_s = 30;
+  target.l2_gb_per_s = target.l3_gb_per_s = caches_gb_per_s;
   GraphMaker g;
   const std::string c = std::to_string(channels), x = std::to_string(extent);
   const ValueId y = g.node(Op::conv, {g.input("x", {"1", c.c_str(), x.c_str(), x.c_str()}), g.constant({results, channels, kernel[0], kernel[1]})}, g.conv(strides, {kernel[0] / 2, kernel[1] / 2}));
@@ -99,6 +101,7 @@ TEST(Padding, RulesReadImagesWhereTheyLie) {
   EXPECT_EQ(chosen(64, 512, 14, {3, 3}, {1, 1})[0], 0);  // the same for each block of results
   EXPECT_EQ(chosen(3, 32, 3, {3, 3}, {1, 1})[0], 0);     // lines shorter than a tile
   EXPECT_EQ(chosen(3, 32, 224, {1, 1}, {2, 2})[0], 0);   // no padding
+  EXPECT_EQ(chosen(3, 32, 224, {3, 3}, {2, 2}, 1e4)[0], 1);  // however fast caches are, the image is not in them
 }
 
 }  // namespace
