@@ -84,6 +84,30 @@ Result<MappedInput> MappedInput::open(const fs::path& path) {
   return in;
 }
 
+Result<void> rewrite_file(const fs::path& path) {
+  const fs::path fresh = path.string() + ".new";
+  TENON_TRY(const MappedInput old, MappedInput::open(path));
+  std::error_code error;
+  const fs::perms perms = fs::status(path, error).permissions();
+  {
+    const Descriptor file{open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
+    if (file.fd < 0) return unwritable(fresh, std::strerror(errno));
+    static constexpr size_t kPiece = size_t{1} << 20;
+    std::vector<std::byte> piece(std::min(kPiece, old.bytes().size()));
+    for (std::span<const std::byte> rest = old.bytes(); !rest.empty();) {
+      const size_t size = std::min(kPiece, rest.size());
+      std::memcpy(piece.data(), rest.data(), size);  // a write whose source is not there yet is cut into pages
+      const ssize_t written = write(file.fd, piece.data(), size);
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) return unwritable(fresh, std::strerror(errno));
+      rest = rest.subspan(static_cast<size_t>(written));
+    }
+  }
+  fs::permissions(fresh, perms, error);
+  if (!error) fs::rename(fresh, path, error);
+  return error ? unwritable(path, error.message()) : Result<void>{};
+}
+
 Result<OutputFile> output_file(const fs::path& folder, const std::string& name) {
   TENON_TRY(const MappedInput file, MappedInput::open(folder / name));
   return OutputFile{.path = name, .bytes = static_cast<int64_t>(file.bytes().size()), .blake3 = hex(blake3(file.bytes()))};

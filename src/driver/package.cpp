@@ -80,6 +80,7 @@ class Packager {
     TENON_DO(write_libraries());
     TENON_DO(write_texts());
     fs::remove_all(objects_, error);
+    TENON_DO(rewrite_weights());
     std::ranges::sort(files_);
     for (const std::string& name : files_) {
       TENON_TRY(OutputFile file, output_file(folder_, name));
@@ -146,6 +147,15 @@ class Packager {
                      in_.options.jobs);
     out.digest = blake3(packed);
     return out;
+  }
+
+  // Files whose weights are read where they lie, and more of them than a TLB knows pages.
+  Result<void> rewrite_weights() {
+    constexpr int64_t kLeast = int64_t{1} << 20;
+    if (summary_.weights_bytes < kLeast) return {};
+    for (const std::string& file : {"lib" + name() + ".so", name() + ".weights", name()})
+      if (std::ranges::count(files_, file) > 0 && (embedded_ || file.ends_with(".weights"))) TENON_DO(rewrite_file(folder_ / file));
+    return {};
   }
 
   // Everything that a caller could tell two builds apart by.
