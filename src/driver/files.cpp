@@ -92,7 +92,7 @@ Result<void> rewrite_file(const fs::path& path) {
   {
     const Descriptor file{open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
     if (file.fd < 0) return unwritable(fresh, std::strerror(errno));
-    static constexpr size_t kPiece = size_t{1} << 20;
+    static constexpr size_t kPiece = size_t{1} << 17;
     std::vector<std::byte> piece(std::min(kPiece, old.bytes().size()));
     for (std::span<const std::byte> rest = old.bytes(); !rest.empty();) {
       const size_t size = std::min(kPiece, rest.size());
