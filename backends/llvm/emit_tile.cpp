@@ -148,7 +148,7 @@ class TileEmitter {
       for (const Accumulator& a : tile_.accumulators)
         i.state.push_back(e_.emit_as(pool_.substitute(a.init, i.rename), i.lanes));
     const size_t results = instances_.size();
-    if (tile_.results_ahead && code_.steps == Steps::All) ask_for_results(parts, first_lane);
+    if (tile_.results_ahead && code_.steps == Steps::All) ask_for_results(e_, tile_, instances_);
     if (dot_) add_offsets(parts.size());
     reduce(0, {}, [&](const ExprPool::Substitution& steps) {
       if (code_.steps != Steps::Arithmetic) prefetch(steps);
@@ -170,32 +170,6 @@ class TileEmitter {
     const Emitter::Values before = take_state();
     e_.step(body);
     if (code_.steps == Steps::Loads) put_state(before);
-  }
-
-  // The lines that the stores write and, of what they read, those that differ from row to row; each once where lanes are contiguous.
-  void ask_for_results(const std::vector<Piece>& parts, Expr first_lane) {
-    if (tile_.reduce.empty() || tile_.lanes_reduce || !tile_.lanes.var.valid()) return;
-    auto ask = [&](const Instance& i, BufferId buffer, Expr offset, const Piece& part, Access access) {
-      const auto split = pool_.affine(offset, tile_.lanes.var);
-      const int64_t line = code_.target.line_bytes / byte_size(e_.type(buffer), 1);
-      if (!split || !pool_.is_index(split->first, 1) || part.offset % line != 0) return;
-      ExprPool::Substitution rename = i.rename;
-      rename[tile_.lanes.var] = pool_.add(first_lane, pool_.index(part.offset));
-      e_.prefetch(buffer, pool_.substitute(offset, rename), 1, access);
-    };
-    auto differs = [&](Expr load) {
-      return std::ranges::any_of(tile_.rows, [&](const TileAxis& row) { return pool_.depends_on(load, row.var); });
-    };
-    for (size_t k = 0; k < instances_.size(); ++k) {
-      const Piece& part = parts[k % parts.size()];
-      for (const TileStore& s : tile_.stores) {
-        std::vector<Expr> loads;
-        pool_.collect_loads(s.value, loads);
-        for (Expr load : loads)
-          if (differs(load)) ask(instances_[k], pool_.buffer(load), pool_.operands(load)[0], part, Access::Read);
-        ask(instances_[k], s.buffer, s.offset, part, Access::Write);
-      }
-    }
   }
 
   // Once for all rows and lanes.

@@ -1,4 +1,5 @@
-// The end of a tile: one store per result, or one for several where bytes lie beside each other.
+// The results of a tile: their lines are asked for before the sums; at the end one store for each, or one for several where bytes lie
+// beside each other.
 #include "tile.h"
 
 namespace tenon::gen {
@@ -62,6 +63,37 @@ size_t store_together(Emitter& e, const TileStore& s, std::span<const Instance> 
 }
 
 }  // namespace
+
+void ask_for_results(Emitter& e, const Stmt& tile, std::span<const Instance> results) {
+  if (tile.reduce.empty() || tile.lanes_reduce || !tile.lanes.var.valid()) return;
+  struct Line {
+    BufferId buffer;
+    Expr offset;
+    Access access;
+  };
+  ExprPool& pool = e.pool;
+  std::vector<Line> lines;  // of every result; contiguous along the lanes
+  auto add = [&](BufferId buffer, Expr offset, Access access) {
+    const auto split = pool.affine(offset, tile.lanes.var);
+    if (split && pool.is_index(split->first, 1)) lines.push_back({buffer, offset, access});
+  };
+  for (const TileStore& s : tile.stores) {
+    std::vector<Expr> loads;
+    pool.collect_loads(s.value, loads);
+    std::erase_if(loads, [&](Expr l) { return std::ranges::none_of(tile.rows, [&](const TileAxis& row) { return pool.depends_on(l, row.var); }); });
+    for (Expr l : loads) add(pool.buffer(l), pool.operands(l)[0], Access::Read);
+    add(s.buffer, s.offset, Access::Write);
+  }
+  for (const Instance& i : results) {
+    ExprPool::Substitution first;
+    if (i.lanes) first[i.lanes->var] = pool.index(0);
+    const auto lane = pool.as_int(pool.substitute(i.rename.at(tile.lanes.var), first));
+    for (const Line& line : lines) {
+      const int64_t elements = e.code.target.line_bytes / byte_size(e.type(line.buffer), 1);
+      if (!lane || *lane % elements == 0) e.prefetch(line.buffer, pool.substitute(pool.substitute(line.offset, i.rename), first), 1, line.access);
+    }
+  }
+}
 
 void store_results(Emitter& e, const Stmt& tile, std::span<const Instance> results, size_t pieces) {
   const bool bytes = tile.stores.size() == 1 && !tile.stores[0].condition.valid() && bits(e.pool.type(tile.stores[0].value)) == 8;
