@@ -2,6 +2,7 @@
 
 #include <spawn.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -15,13 +16,14 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Unpacked once: the folder's name carries the archive's size and time.
+// Unpacked once: the folder's name carries the archive's size and time. Several processes may come at once: each unpacks
+// into a folder of its own, the first to rename it wins.
 Result<fs::path> unpack(const fs::path& archive, const fs::path& cache) {
   const auto stamp = fs::last_write_time(archive).time_since_epoch().count();
   const fs::path folder = cache / (archive.stem().stem().string() + "-" +
                                    std::to_string(fs::file_size(archive)) + "-" + std::to_string(stamp));
   if (fs::exists(folder)) return folder;
-  const fs::path partial = folder.string() + ".partial";
+  const fs::path partial = folder.string() + ".partial-" + std::to_string(getpid());
   fs::remove_all(partial);
   fs::create_directories(partial);
   std::string file = archive.string(), into = partial.string();
@@ -33,8 +35,12 @@ Result<fs::path> unpack(const fs::path& archive, const fs::path& cache) {
   if (posix_spawnp(&child, "tar", nullptr, nullptr, argv, environ) != 0 ||
       waitpid(child, &status, 0) != child || status != 0)
     return fail({.code = Code::E0101, .message = "tar could not unpack the archive", .file = archive});
-  fs::rename(partial, folder);
-  return folder;
+  std::error_code error;
+  fs::rename(partial, folder, error);
+  if (!error) return folder;
+  fs::remove_all(partial);
+  if (fs::exists(folder)) return folder;
+  return fail({.code = Code::E0101, .message = "cannot keep the unpacked archive: " + error.message(), .file = folder});
 }
 
 bool has_suites(const fs::path& folder) {
