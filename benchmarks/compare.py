@@ -276,13 +276,15 @@ def show(row):
     print(text, flush=True)
 
 
-def machine():
+def machine(tenon):
+    """The processor; `microarchitecture` is LLVM's name of what `native` takes it for, as makers give several one name."""
     text = pathlib.Path("/proc/cpuinfo").read_text()
     flags = set(re.search(r"flags\s*: (.*)", text).group(1).split())
     features = [f for f in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile") if f in flags]
     model = re.search(r"model name\s*: (.*)", text).group(1)
     family = re.search(r"cpu family\s*: (.*)", text).group(1)
-    return {"cpu": model, "family": family, "features": features, "cores": os.cpu_count()}
+    native = json.loads(subprocess.run([tenon, "targets", "native", "--message-format", "json"], capture_output=True, check=True).stdout)
+    return {"cpu": model, "microarchitecture": native["cpu"], "family": family, "features": features, "cores": os.cpu_count()}
 
 
 def main():
@@ -306,7 +308,7 @@ def main():
     options = parser.parse_args()
     options.canary = Canary(options.cpus[:max(options.threads)])
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
-    results = {"schema": "tenon.compare/1", "commit": commit, "machine": machine(),
+    results = {"schema": "tenon.compare/1", "commit": commit, "machine": machine(options.tenon),
                "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%MZ"), "rows": []}
     with tempfile.TemporaryDirectory(prefix="tenon_compare_") as folder:
         for spec in options.models:

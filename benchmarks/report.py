@@ -50,12 +50,17 @@ def identity(row):
         "pinned" in row["peers"]
 
 
+def processor(results):
+    machine = results["machine"]
+    return f"{machine['cpu']} ({machine['microarchitecture']})"
+
+
 def grouped(files):
     """[(processor, commit, latest date, rows)], newest first."""
     groups = {}
     for results in sorted((r for r in files if r["schema"] == SCHEMA), key=lambda r: r["date"]):
-        _, rows = groups.setdefault((results["machine"]["cpu"], results["commit"]), ([], {}))
-        groups[results["machine"]["cpu"], results["commit"]][0].append(results["date"])
+        dates, rows = groups.setdefault((processor(results), results["commit"]), ([], {}))
+        dates.append(results["date"])
         rows.update({identity(row): row for row in results["rows"]})
     listed = [(cpu, commit, max(dates), list(rows.values())) for (cpu, commit), (dates, rows) in groups.items()]
     return sorted(listed, key=lambda group: (group[2], group[0]), reverse=True)
@@ -71,7 +76,7 @@ def workers(files):
     """What two_threads.py measured: [(processor, commit, date, gain of memory, rows)], the newest of each processor."""
     latest = {}
     for results in sorted((r for r in files if r["schema"] == THREADS), key=lambda r: r["date"]):
-        latest[results["machine"]["cpu"]] = results
+        latest[processor(results)] = results
     return [(cpu, r["commit"], r["date"], r["bandwidth_gain"], r["rows"]) for cpu, r in sorted(latest.items())]
 
 

@@ -31,7 +31,7 @@ def row(model, ratios, dims=None, **more):
 
 def results(rows, commit="c" * 40, date="2026-01-02T03:04Z", cpu="A <CPU> & more"):
     return {"schema": "tenon.compare/1", "commit": commit, "date": date, "rows": rows,
-            "machine": {"cpu": cpu, "family": "1", "features": [], "cores": 2}}
+            "machine": {"cpu": cpu, "microarchitecture": "znver9", "family": "1", "features": [], "cores": 2}}
 
 
 RATES = {"gflops_f32": 100.0, "gops_i8": 400.0}

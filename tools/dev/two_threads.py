@@ -159,7 +159,7 @@ def main():
         parser.error("two processors are needed: --cpus A,B")
     os.sched_setaffinity(0, options.cpus)  # and so all that this starts
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
-    results = {"schema": "tenon.threads/1", "commit": commit, "machine": compare.machine(),
+    results = {"schema": "tenon.threads/1", "commit": commit, "machine": compare.machine(options.tenon),
                "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%MZ"), "bandwidth_gain": bandwidth_gain(), "rows": []}
     print(f"two threads read memory {results['bandwidth_gain']:.2f} times as fast as one", flush=True)
     missed = 0
