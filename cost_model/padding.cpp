@@ -102,4 +102,18 @@ bool reads_in_place(const Graph& graph, Region& region, size_t statement, const 
   return conditions * kConditionCycles / cycles_per_second < copied;
 }
 
+bool reads_window_of_input(const Graph& graph, const Region& region, size_t statement, const Knobs& knobs) {
+  const ExprPool& pool = region.pool;
+  const Statement& s = region.statements[statement];
+  const Layout layout = layout_of(graph, region.buffers[s.out]);
+  const auto axes = classify(region, s, layout);
+  if (!axes || axes->vector_both || knobs[Knob::matrix] == 1) return false;
+  const auto product = match_product(pool, s.accumulators);
+  Expr factor = pool.depends_on(product->b, innermost_index(s, layout)) ? product->a : product->b;
+  if (pool.op(factor) == SOp::Select && knobs[Knob::padding] == 1) factor = pool.operands(factor)[1];
+  if (pool.op(factor) != SOp::Load || std::ranges::count(graph.inputs, region.buffers[pool.buffer(factor)].value) == 0) return false;
+  auto depends_on_some = [&](Expr e, const std::vector<Expr>& of) { return std::ranges::any_of(of, [&](Expr axis) { return pool.depends_on(e, axis); }); };
+  return std::ranges::any_of(pool.operands(factor), [&](Expr index) { return depends_on_some(index, axes->m) && depends_on_some(index, axes->k); });
+}
+
 }  // namespace tenon

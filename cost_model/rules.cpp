@@ -66,6 +66,7 @@ Knobs choose_knobs(const Graph& graph, Region& region, const Target& target, Pre
         if (auto faster = winograd_tile(graph, region, i, target, *tile)) tile = std::move(faster);
       for (auto [knob, value] : tile->knobs.values) knobs.set(knob, value);
       if (reads_in_place(graph, region, i, target, *tile)) knobs.set(Knob::padding, 1);
+      if (reads_window_of_input(graph, region, i, knobs)) knobs.set(Knob::line_ahead, 1);
     }
   return knobs;
 }
@@ -81,6 +82,7 @@ Result<Variant> chain_variant(const Graph& graph, Region region, const Target& t
     const auto tile = best_tile(graph, region, i, target, setting, {&attachment, chosen[Knob::attach_block]});
     Knobs knobs = tile ? tile->knobs : Knobs{};
     if (tile && reads_in_place(graph, region, i, target, *tile, {&attachment, chosen[Knob::attach_block]})) knobs.set(Knob::padding, 1);
+    if (tile && reads_window_of_input(graph, region, i, knobs)) knobs.set(Knob::line_ahead, 1);
     if (chosen[Knob::attach_slide] == 1) knobs.set(Knob::order, 1);  // rows outside
     if (i == last) {
       for (auto [knob, value] : knobs.values) variant.knobs.set(knob, value);

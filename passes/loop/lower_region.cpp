@@ -288,6 +288,7 @@ class RegionLowering {
       nest.reduce_axes = reduce_axes;
     }
     shape.results_ahead = knobs[Knob::results_ahead] != 0 && !shape.matrix;
+    if (knobs[Knob::line_ahead] == 1 && !shape.matrix) find_next_line(pool, nest, shape);
     nest.padded = padded.empty() ? padded_taps(region_, pool, statement) : std::move(padded);
     widen_taps(pool, nest, shape);
     pair_columns(pool, nest, shape);

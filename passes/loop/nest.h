@@ -190,6 +190,8 @@ struct TileShape {
   int64_t panels_ahead = 0;     // Knob::prefetch
   int64_t ahead = 0;            // Knob::ahead
   bool results_ahead = false;   // Knob::results_ahead
+  BufferId line = {};           // Knob::line_ahead: the operand of the rows; invalid: none
+  int64_t line_step = 0;        // from what a tile reads of it to what the tile of the next line of results does, in elements
   int64_t atom_k = 1;           // steps that one instruction sums
   bool matrix = false;          // Knob::matrix
   bool paired = false;          // pair_columns
@@ -204,6 +206,10 @@ struct ShapeInput {
   std::function<bool(BufferId)> is_constant;
 };
 TileShape choose_shape(const ShapeInput& in, ExprPool& pool, Nest& nest, const Knobs& knobs, bool ordered);
+// Knob::line_ahead: the operand that all lanes share, if rows of its elements lie at a known distance for the next line of results.
+void find_next_line(ExprPool& pool, const Nest& nest, TileShape& shape);
+// Steps of the tile's reduction ask for what the next line's tile reads of it. Requires: all of the tile but stores.
+void ask_for_next_line(ExprPool& pool, const TileShape& shape, Stmt& tile);
 // Where taps are summed in words (TileShape::atom_k) and the channels fill less than a vector, lanes run along columns as well.
 void widen_taps(ExprPool& pool, Nest& nest, TileShape& shape);
 // Where the channels of a product of f32 fill half a vector and neighbouring columns of its left operand lie beside each other, lanes

@@ -296,6 +296,7 @@ class Tiler {
     skip_padding(pool_, nest, tile);
     read_ahead(nest, tile);
     stream_panel(nest, tile);
+    ask_for_next_line(pool_, shape_, tile);
     tile.stores.push_back({nest.out, nest.offset, nest.value, nest.condition});
     for (const NestStore& more : nest.also) tile.stores.push_back({nest.out, more.offset, more.value});
     return tile;

@@ -53,7 +53,7 @@ TEST(Padding, SameBitsWhereItLies) {
     Maker maker(seed);
     const Window w = maker.window();
     Knobs knobs;
-    for (auto [knob, lo, hi] : {std::tuple(Knob::rows, 1, 9), {Knob::vectors, 1, 2}, {Knob::order, 0, 1}, {Knob::unroll, 1, 2}, {Knob::parallel, 0, 2}})
+    for (auto [knob, lo, hi] : {std::tuple(Knob::rows, 1, 9), {Knob::vectors, 1, 2}, {Knob::order, 0, 1}, {Knob::unroll, 1, 2}, {Knob::parallel, 0, 2}, {Knob::line_ahead, 0, 1}})
       knobs.set(knob, maker.size(lo, hi));
     if (maker.size(0, 3) == 0) knobs.set(Knob::k_block, maker.size(2, 20));
     if (maker.size(0, 5) == 0) knobs.set(Knob::row_block, maker.size(2, 12));
@@ -73,9 +73,9 @@ TEST(Padding, SameBitsWhereItLies) {
   }
 }
 
-// Of the first convolution of a network.
+// A knob of each convolution of a network of two.
 std::vector<int64_t> chosen(int64_t channels, int64_t results, int64_t extent, const std::vector<int64_t>& kernel, const std::vector<int64_t>& strides,
-                            double caches_gb_per_s = 30) {
+                            double caches_gb_per_s = 30, Knob knob = Knob::padding) {
   Target target;
   target.vector_bytes = 32;
   target.vector_registers = 16;
@@ -90,7 +90,7 @@ std::vector<int64_t> chosen(int64_t channels, int64_t results, int64_t extent, c
   const auto plan = rules_policy(g.graph, target);
   std::vector<int64_t> found;
   for (const RegionPlan& region : plan->regions)
-    if (region.schedule.variants.back().knobs[Knob::rows] > 0) found.push_back(region.schedule.variants.back().knobs[Knob::padding]);
+    if (region.schedule.variants.back().knobs[Knob::rows] > 0) found.push_back(region.schedule.variants.back().knobs[knob]);
   return found;
 }
 
@@ -102,6 +102,13 @@ TEST(Padding, RulesReadImagesWhereTheyLie) {
   EXPECT_EQ(chosen(3, 32, 3, {3, 3}, {1, 1})[0], 0);     // lines shorter than a tile
   EXPECT_EQ(chosen(3, 32, 224, {1, 1}, {2, 2})[0], 0);   // no padding
   EXPECT_EQ(chosen(3, 32, 224, {3, 3}, {2, 2}, 1e4)[0], 1);  // however fast caches are, the image is not in them
+}
+
+TEST(Padding, RulesAskForTheNextLineOfAnImage) {
+  auto asks = [](int64_t extent, const std::vector<int64_t>& kernel) { return chosen(3, 32, extent, kernel, {2, 2}, 30, Knob::line_ahead); };
+  EXPECT_EQ(asks(224, {3, 3}), (std::vector<int64_t>{1, 0}));
+  EXPECT_EQ(asks(224, {1, 1}), (std::vector<int64_t>{0, 0}));  // no windows
+  EXPECT_EQ(asks(3, {3, 3}), (std::vector<int64_t>{0, 0}));    // of a copy
 }
 
 }  // namespace
