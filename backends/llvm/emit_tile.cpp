@@ -58,8 +58,8 @@ class TileEmitter {
       visit(visit, s.value);
       if (pool_.op(s.value) == SOp::Load) widest = std::max(widest, bits(pool_.type(s.value)));
     }
-    auto fits = static_cast<uint64_t>(std::max(1, code_.target.vector_bytes * 8 / widest));
-    return static_cast<unsigned>(std::min(fits, std::bit_floor(static_cast<uint64_t>(tile_.lanes.extent))));
+    fits_ = std::max(1, code_.target.vector_bytes * 8 / widest);
+    return static_cast<unsigned>(std::bit_floor(static_cast<uint64_t>(std::min(fits_, tile_.lanes.extent))));
   }
 
   const Lanes* full_lanes(unsigned width) {
@@ -80,7 +80,8 @@ class TileEmitter {
   std::vector<Piece> pieces(int64_t extent) {
     std::vector<Piece> result;
     int64_t at = 0;
-    for (; at + widest_ <= extent; at += widest_) result.push_back({at, full_lanes(widest_)});
+    if (!code_.target.masked_memory || extent > fits_)
+      for (; at + widest_ <= extent; at += widest_) result.push_back({at, full_lanes(widest_)});
     auto rest = static_cast<uint64_t>(extent - at);
     if (code_.target.masked_memory && std::popcount(rest) > 1) {
       auto width = static_cast<unsigned>(std::bit_ceil(rest));
@@ -505,7 +506,8 @@ class TileEmitter {
   const Stmt& tile_;
   std::optional<WordDot> dot_;
   std::optional<Taps> taps_;
-  unsigned widest_ = 1;
+  int64_t fits_ = 1;      // elements of a vector
+  unsigned widest_ = 1;   // of them in a piece that has no mask
   std::unordered_map<unsigned, const Lanes*> full_;
   std::vector<Instance> instances_;
   std::unordered_map<size_t, size_t> offset_of_;  // piece -> the instance that sums its offset

@@ -1,6 +1,7 @@
 // Elementary functions as straight code over vectors of f32 or f64. Full range: subnormals, infinities,
 // NaN and signed zeros as C has them. exp, expm1, log, tanh, erf and sigmoid have an f32 form; the others
 // compute f32 in f64, which leaves one rounding. Bounds: math_test.cpp asserts them.
+#include <bit>
 #include <cmath>
 #include <numbers>
 #include <span>
@@ -128,23 +129,31 @@ F clamp_exponent(F x) { return clamp(x, least_exponent(x), is_single(x) ? 89 : 7
 
 // exp(sign x + low) = 2^(n/16) exp(r), |r| <= ln(2)/32: the root is looked up by the low bits of n, and scaling takes the floor
 // of n/16. The sign goes into constants, as a clamp of -x would take one operation more.
-F exp_by_roots(F x, F low, double sign) {
-  constexpr int kRoots = 16;
+// normal: neither the result nor 2^(n/16) is subnormal or infinite. Their exponents are then added as integers, the root's without n's low bits.
+F exp_by_roots(F x, F low, double sign, bool normal) {
+  constexpr int kRoots = 16, kRootBits = 4;
   constexpr double kShifter = 0x1.8p19;  // added, the last bit is a sixteenth
   auto& b = x.code->b;
   F t = fma(x, x(sign * std::numbers::log2e), x(kShifter)), n = t - kShifter;
   F r = fma(n, x(-sign * ln2_low(x)), fma(n, x(-sign * ln2_high(x)), x)) + low;  // sign r
   std::vector<llvm::Constant*> roots;
-  for (int i = 0; i < kRoots; ++i) roots.push_back(x.code->real(b.getFloatTy(), std::exp2(static_cast<double>(i) / kRoots)));
+  const int place = mantissa(x) - kRootBits;
+  for (int i = 0; i < kRoots; ++i) {
+    const auto root = static_cast<float>(std::exp2(static_cast<double>(i) / kRoots));
+    const int32_t less = normal ? i << place : 0;
+    roots.push_back(x.code->real(b.getFloatTy(), static_cast<double>(std::bit_cast<float>(std::bit_cast<int32_t>(root) - less))));
+  }
   F root = x.with(b.CreateIntrinsic(Intrinsic::x86_avx512_permvar_sf_512, {}, {llvm::ConstantVector::get(roots), bits_of(t)}));
   const auto [half, sixth] = poly::kExpOfRoots;
   F q = fma(r * r, is_short(x) ? x(half) : fma(r, x(sign * sixth), x(half)), sign > 0 ? r : -r);
-  return scale(fma(root, q, root), {n, t, q});
+  if (!normal) return scale(fma(root, q, root), {n, t, q});
+  root = of_bits(x, b.CreateAdd(bits_of(root), b.CreateShl(bits_of(t), integer(x, place))));
+  return fma(root, q, root);
 }
 
 // exp(sign x + low) of exponents that no clamp would change.
-F exp_within(F x, F low, double sign = 1) {
-  if (is_avx512(x) && is_single(x)) return exp_by_roots(x, low, sign);
+F exp_within(F x, F low, double sign = 1, bool normal = false) {
+  if (is_avx512(x) && is_single(x)) return exp_by_roots(x, low, sign, normal);
   const Exp e = exp_parts(sign > 0 ? x : -x, low);
   return scale(e.q + 1.0, e);
 }
@@ -415,11 +424,10 @@ F sigmoid(F x) {
   F e = exp_within(clamp(x, least_exponent(x), kOne), x(-0.0));
   return e / (e + 1.0);
 }
-// x sigmoid(y) of f32 by one operation less. Where exp(-y) is infinite the sigmoid is subnormal, and is taken as zero. It is never
-// subnormal, which costs a hundred cycles.
+// x sigmoid(y) of f32 by one operation less. Below -88, where the sigmoid is subnormal, it stays what it is there.
 F gated(F x, F y) {
-  F c = clamp(y, -89, 87);
-  return x / (exp_within(c, c(-0.0), -1) + 1.0);
+  F c = clamp(y, -88, 87);
+  return x / (exp_within(c, c(-0.0), -1, true) + 1.0);
 }
 
 // exp(y log x), the logarithm in two doubles.
