@@ -1,4 +1,5 @@
 // A relocatable ELF file written by hand, because LLVM's object writer wants the data in memory.
+#include <algorithm>
 #include <cstring>
 
 #include <llvm/BinaryFormat/ELF.h>
@@ -45,7 +46,7 @@ void append(std::vector<char>& out, const void* data, size_t size) {
 
 }  // namespace
 
-Result<DataObject> data_object(const std::string& symbol, uint64_t size, const Target& target) {
+Result<DataObject> data_object(const std::string& symbol, uint64_t size, const Target& target, uint64_t align) {
   TENON_TRY(const Machine machine, machine_of(target));
   constexpr uint64_t kHead = (sizeof(Elf64_Ehdr) + kAlign - 1) / kAlign * kAlign;
   enum : uint16_t { Null, Data, Symbols, Names, SectionNames, Stack, kSections };
@@ -76,14 +77,14 @@ Result<DataObject> data_object(const std::string& symbol, uint64_t size, const T
   header.e_shoff = table_at;
 
   Elf64_Shdr table[kSections] = {};
-  auto section = [&](int index, uint32_t name, uint32_t type, uint64_t at, uint64_t bytes, uint64_t align) {
+  auto section = [&](int index, uint32_t name, uint32_t type, uint64_t at, uint64_t bytes, uint64_t alignment) {
     table[index].sh_name = name;
     table[index].sh_type = type;
     table[index].sh_offset = at;
     table[index].sh_size = bytes;
-    table[index].sh_addralign = align;
+    table[index].sh_addralign = alignment;
   };
-  section(Data, data_name, SHT_PROGBITS, kHead, size, kAlign);
+  section(Data, data_name, SHT_PROGBITS, kHead, size, std::max(align, kAlign));
   table[Data].sh_flags = SHF_ALLOC;
   section(Symbols, symbols_name, SHT_SYMTAB, symbols_at, sizeof symbols, 8);
   table[Symbols].sh_link = Names;

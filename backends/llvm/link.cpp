@@ -53,7 +53,7 @@ Result<void> run_lld(std::vector<std::string> arguments, const std::filesystem::
 }  // namespace
 
 Result<void> link_shared(const std::filesystem::path& out, const std::string& soname, Paths objects,
-                         const Target& target, bool open, std::span<const std::string> needed) {
+                         const Target& target, bool open, std::span<const std::string> needed, bool large_pages) {
   std::vector<std::filesystem::path> all(objects.begin(), objects.end());
   // What the linker asks of a library that is needed is its soname: an empty one in its place will do.
   for (const std::string& library : needed) {
@@ -67,9 +67,10 @@ Result<void> link_shared(const std::filesystem::path& out, const std::string& so
     all.push_back(objects.front().parent_path() / library);
     TENON_DO(run_lld({"-shared", "-soname", library}, all.back(), std::array{object}, target));
   }
-  return run_lld({"-shared", "-soname", soname, "-z", open ? "undefs" : "defs", "-z", "relro", "-z", "now", "-z", "noexecstack",
-                  "--gc-sections", "--hash-style=gnu", "--no-as-needed"},
-                 out, all, target);
+  std::vector<std::string> arguments = {"-shared", "-soname", soname, "-z", open ? "undefs" : "defs", "-z", "relro", "-z", "now",
+                                        "-z", "noexecstack", "--gc-sections", "--hash-style=gnu", "--no-as-needed"};
+  if (large_pages) arguments.insert(arguments.end(), {"-z", "max-page-size=" + std::to_string(kLargePage)});
+  return run_lld(std::move(arguments), out, all, target);
 }
 
 Result<void> link_executable(const std::filesystem::path& out, Paths objects, const Target& target) {

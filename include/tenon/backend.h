@@ -62,20 +62,25 @@ Result<std::string> specialize_bitcode(std::string_view bitcode, const std::stri
 // Leaves only the symbols of default visibility global; errors where one is defined nowhere. In place.
 Result<void> localize_hidden(const std::filesystem::path& object, std::span<const std::string> defined_elsewhere);
 
+// Of x86-64 and, with pages of 4 KiB, AArch64. A file's page cache is mapped in such pages where it lies in them, and where its
+// offsets and addresses agree so far.
+inline constexpr uint64_t kLargePage = uint64_t{1} << 21;
+
 // An object file around `size` bytes of read-only data under a hidden symbol, without the data: the file is
-// head, data, tail. So data of any size is written in place, never held.
+// head, data, tail. So data of any size is written in place, never held. `align`: of the data's address, at least 64.
 struct DataObject {
   std::vector<char> head, tail;
 };
-Result<DataObject> data_object(const std::string& symbol, uint64_t size, const Target& target);
+Result<DataObject> data_object(const std::string& symbol, uint64_t size, const Target& target, uint64_t align = 0);
 
 using Paths = std::span<const std::filesystem::path>;
 
 // lld in process; objects and archives. Nothing of the host's libraries is linked: what is undefined is an
 // error, unless `open`: then localize_hidden has seen to it. `needed`: libraries that the loader has to bring, by
-// their sonames (DT_NEEDED); they need not be here. The files are mapped, not read.
+// their sonames (DT_NEEDED); they need not be here. The files are mapped, not read. `large_pages`: the library is loaded so that its
+// file can be mapped in large pages; it is not longer for that.
 Result<void> link_shared(const std::filesystem::path& out, const std::string& soname, Paths objects,
-                         const Target& target, bool open = false, std::span<const std::string> needed = {});
+                         const Target& target, bool open = false, std::span<const std::string> needed = {}, bool large_pages = false);
 // A static executable; the entry point is `_start`.
 Result<void> link_executable(const std::filesystem::path& out, Paths objects, const Target& target);
 // One relocatable object out of many.

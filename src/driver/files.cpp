@@ -11,6 +11,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "tenon/backend.h"
 #include "tenon/hash.h"
 
 namespace tenon {
@@ -92,10 +93,9 @@ Result<void> rewrite_file(const fs::path& path) {
   {
     const Descriptor file{open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
     if (file.fd < 0) return unwritable(fresh, std::strerror(errno));
-    static constexpr size_t kPiece = size_t{1} << 17;
-    std::vector<std::byte> piece(std::min(kPiece, old.bytes().size()));
+    std::vector<std::byte> piece(std::min<size_t>(kLargePage, old.bytes().size()));
     for (std::span<const std::byte> rest = old.bytes(); !rest.empty();) {
-      const size_t size = std::min(kPiece, rest.size());
+      const size_t size = std::min<size_t>(kLargePage, rest.size());
       std::memcpy(piece.data(), rest.data(), size);  // a write whose source is not there yet is cut into pages
       const ssize_t written = write(file.fd, piece.data(), size);
       if (written < 0 && errno == EINTR) continue;

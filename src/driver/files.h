@@ -33,9 +33,10 @@ class MappedInput {
 
 Result<void> write_file(const std::filesystem::path& path, std::string_view contents);
 Result<std::string> read_file(const std::filesystem::path& path);
-// Writes a file anew, in pieces of 128 KiB. What was written through a mapping lies in the page cache as single pages, wherever there
-// was one; pieces lie in folios of their size, and weights that are read from there miss the TLB less: 2 % of mobilenet_v2. Measured on
-// ext4: pieces of 1 MiB gain as much where a cache holds the weights, but vgg16's 411 MB then stream from memory at half the speed.
+// Writes a file anew, in pieces of a large page. What was written through a mapping lies in the page cache as single pages, wherever
+// there was one; pieces lie in folios of their size, which are mapped in one go, and weights that are read from there miss the TLB
+// less. Measured on ext4, an EPYC 9005: gpt2_small's decoding 3 % faster than with pieces of 128 KiB, and resnet50's first call
+// in a process 3.4 ms instead of 10.8 beyond the others. Pieces of 1 MiB are mapped by their single pages.
 Result<void> rewrite_file(const std::filesystem::path& path);
 // Size and hash of a file of the artifact.
 Result<OutputFile> output_file(const std::filesystem::path& folder, const std::string& name);

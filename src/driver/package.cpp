@@ -129,8 +129,10 @@ class Packager {
     WrittenWeights out{.bytes = static_cast<size_t>(summary_.weights_bytes)};
     if (out.bytes == 0) return out;
     const size_t size = sizeof(tn_weights) + out.bytes;
+    // Whoever links an archive gets large pages as well, at the price of an unused part of one.
+    constexpr size_t kWorthPadding = 32 * kLargePage;
     if (embedded_) {
-      TENON_TRY(DataObject frame, data_object(name() + "_weights", size, first_.target));
+      TENON_TRY(DataObject frame, data_object(name() + "_weights", size, first_.target, size >= kWorthPadding ? kLargePage : 0));
       const fs::path path = objects_ / (name() + "_weights.o");
       TENON_TRY(out.file, MappedOutput::create(path, frame.head.size() + size + frame.tail.size()));
       std::memcpy(out.file.bytes().data(), frame.head.data(), frame.head.size());
@@ -238,7 +240,7 @@ class Packager {
     if (emits(Emit::SharedLibrary)) {
       const std::string file = "lib" + name() + ".so";
       const std::span<const std::string> needed(&kOneDnnLibrary, calls_onednn() ? 1 : 0);
-      TENON_DO(link_shared(folder_ / file, file, joined, first_.target, pooled() || calls_onednn(), needed));
+      TENON_DO(link_shared(folder_ / file, file, joined, first_.target, pooled() || calls_onednn(), needed, embedded_ && weights_.bytes >= kLargePage));
       files_.push_back(file);
     }
     if (emits(Emit::Archive) || emits(Emit::Object)) {
