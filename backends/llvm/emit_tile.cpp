@@ -5,6 +5,7 @@
 
 #include <llvm/IR/Intrinsics.h>
 
+#include "joined_halves.h"
 #include "taps.h"
 #include "tile.h"
 
@@ -151,14 +152,20 @@ class TileEmitter {
     const size_t results = instances_.size();
     if (tile_.results_ahead && code_.steps == Steps::All) ask_for_results(e_, tile_, instances_);
     if (dot_) add_offsets(parts.size());
+    JoinedHalves halves(e_, tile_, instances_, dot_ || taps_ ? 0 : parts.size(), fits_);
+    halves.begin();
     reduce(0, {}, [&](const ExprPool::Substitution& steps) {
       if (code_.steps != Steps::Arithmetic) prefetch(steps);
       one_step([&] {
         if (taps_) return update_taps(steps, parts.size());
-        for (size_t k = 0; k < instances_.size(); ++k)
-          dot_ ? update_dot(instances_[k], steps, k >= results) : update(instances_[k], steps, nullptr);
+        for (size_t k = 0; k < instances_.size(); ++k) {
+          if (dot_) update_dot(instances_[k], steps, k >= results);
+          else if (halves.completes(k)) halves.update(k, steps);
+          else if (!halves.waits(k)) update(instances_[k], steps, nullptr);
+        }
       });
     });
+    halves.end();
     if (dot_) subtract_offsets(results, parts.size());
     for (Instance& i : instances_) name_state(i);
     store_results(e_, tile_, std::span(instances_).first(results), parts.size());

@@ -54,6 +54,20 @@ TEST_P(InnermostLoop, IsFusedMultiplyAddsWithoutTheStack) {
   EXPECT_EQ(count(loops[0], "imul"), 0u) << loops[0];
 }
 
+// Two rows of 24 lanes: three multiply-adds.
+TEST(JoinedHalves, AreThreeMultiplyAddsOfTwoRows) {
+  for (const auto& [name, lanes] : {std::pair("x86-64-v4", 24), {"x86-64-v3", 12}, {"znver5", 40}}) {
+    constexpr int64_t kRows = 5;
+    const int64_t width = target(name).lanes(DType::F32), whole = lanes / width;
+    auto code = generate_code(module_of(panel(kRows, lanes, 512)), target(name), {.keep_assembly = true});
+    ASSERT_TRUE(code);
+    const auto loops = loops_with(code->assembly, "vfmadd");
+    ASSERT_EQ(loops.size(), 1u) << code->assembly;
+    EXPECT_EQ(count(loops[0], "vfmadd"), static_cast<size_t>(kRows * whole + (kRows + 1) / 2)) << loops[0];
+    EXPECT_EQ(count(loops[0], "(%rsp"), 0u) << loops[0];
+  }
+}
+
 // What bench --bounds times: the same loads for nothing, and the same multiply-adds of registers.
 TEST_P(InnermostLoop, InHalves) {
   auto [name, rows, vectors, width] = GetParam();
@@ -107,6 +121,24 @@ TEST(Halves, AreRefusedInTheTargetsTiles) {
 
 class OnHost : public testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Contract, OnHost, testing::ValuesIn(all_targets()), target_label);
+
+// Whatever shares a vector: every sum is a chain of its own.
+TEST_P(OnHost, SumsOfHalfVectorsAreRoundedAsAlone) {
+  if (!target(GetParam()).fuses()) GTEST_SKIP() << "multiplies and adds with two roundings";
+  constexpr int64_t K = 37;
+  for (const int64_t lanes : {12, 24, 40})
+    for (const int64_t rows : {1, 2, 7}) {
+      const Native run(module_of(panel(rows, lanes, K)), target(GetParam()));
+      std::vector<float> a(rows * K), b(K * lanes), c(rows * lanes), expected(c.size());
+      for (size_t i = 0; i < a.size(); ++i) a[i] = std::sin(static_cast<float>(i));
+      for (size_t i = 0; i < b.size(); ++i) b[i] = std::cos(static_cast<float>(i) * 1.7F);
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t l = 0; l < lanes; ++l)
+          for (int64_t k = 0; k < K; ++k) expected[r * lanes + l] = std::fma(a[r * K + k], b[k * lanes + l], expected[r * lanes + l]);
+      run({a.data(), b.data(), c.data()});
+      ASSERT_EQ(c, expected) << rows << " rows of " << lanes;
+    }
+}
 
 #ifdef __x86_64__
 TEST_P(OnHost, SubnormalsAreZeroInProducts) {
