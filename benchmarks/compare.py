@@ -88,6 +88,10 @@ class Canary:
         os.sched_setaffinity(0, cpus)
         self.a = np.random.default_rng(0).standard_normal((96, 96), dtype=np.float32)
         self.v = np.ones(1 << 18, np.float32)
+        self.start()
+
+    def start(self):
+        """What the machine can do now: it is the turns of one model that have to be alike, and machines change over minutes."""
         self.best = np.min([self.seconds() for _ in range(200)], axis=0)
 
     def seconds(self):
@@ -228,6 +232,7 @@ def compare(name, binding, threads, options, scratch):
     workers = {label: Worker({**config, "outputs": str(scratch / f"{stem}_{label}_out.npz")}) for label, config in contenders}
     row["peers"] = {}
     medians = {label: [] for label in workers}
+    options.canary.start()
     disturbed, turn, most = 0, 0, options.rounds * 3  # of a machine that is never quiet every round counts in the end
     while turn <= options.rounds:
         times, quiet = {}, True
