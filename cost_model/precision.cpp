@@ -34,6 +34,30 @@ double seconds_to_read(const Graph& graph, const Region& region, const Target& t
   return own / (target.dram_gb_per_s * 1e9);
 }
 
+// Whether a product's lanes go across windows whose elements lie apart along them: then the reduction is vectorised instead, and takes
+// no narrow products.
+bool has_windows_across_lanes(const Graph& graph, const Region& region) {
+  const ExprPool& pool = region.pool;
+  return std::ranges::any_of(region.statements, [&](const Statement& s) {
+    const auto product = match_product(pool, s.accumulators);
+    const Layout layout = layout_of(graph, region.buffers[s.out]);
+    if (!product || s.axes.empty()) return false;
+    const Expr lane = innermost_index(s, layout);
+    std::vector<Expr> loads;
+    pool.collect_loads(pool.depends_on(product->b, lane) ? product->b : product->a, loads);
+    return std::ranges::any_of(loads, [&](Expr load) {
+      const RegionBuffer& buffer = region.buffers[pool.buffer(load)];
+      const Layout from = layout_of(graph, buffer);
+      const auto indices = pool.operands(load);
+      const size_t innermost = from.parts.empty() ? indices.size() - 1 : static_cast<size_t>(from.parts.back().dim);
+      for (size_t d = 0; d < indices.size(); ++d)
+        if (d != innermost && pool.depends_on(indices[d], lane) && std::ranges::any_of(s.reduce_axes, [&](Expr r) { return pool.depends_on(indices[d], r); }))
+          return true;
+      return false;
+    });
+  });
+}
+
 }  // namespace
 
 bool pays_rounded(const Graph& graph, const RegionPlan& plan, const Target& target, double weights) {
@@ -42,6 +66,7 @@ bool pays_rounded(const Graph& graph, const RegionPlan& plan, const Target& targ
   exact.precision = DType::F32;
   auto narrow = build_region(graph, plan), wide = build_region(graph, exact);
   if (!narrow || !wide || !rounds(*narrow, plan.precision)) return false;
+  if (has_windows_across_lanes(graph, *narrow)) return false;
   if (plan.precision == DType::F16 && overflows(graph, *narrow, DType::F16)) return false;
   auto seconds = [&](Region& region, DType precision) {
     return std::max(seconds_in_tiles(graph, region, target, {.precision = precision}), seconds_to_read(graph, region, target, precision, weights));

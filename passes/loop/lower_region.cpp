@@ -279,10 +279,13 @@ class RegionLowering {
     bool ordered = std::ranges::any_of(nest.accumulators, [](const Accumulator& a) { return a.monoid == Monoid::Custom; });
     if (!ordered && !is_narrow_product(pool, nest.accumulators)) order_reduction(pool, nest);
     TileShape shape = choose_shape({region_, places_, target_, [this](BufferId b) { return is_constant(b); }}, pool, nest, knobs, ordered);
-    if (auto packed = pack_constants(pool, statement, nest, shape); packed.valid()) {
+    const BufferId packed = pack_constants(pool, statement, nest, shape);
+    if (packed.valid()) {
       shape.panel = packed;
       shape.panels_ahead = shape.order == 0 && !shape.matrix ? knobs[Knob::prefetch] : 0;
       shape.ahead = shape.matrix ? 0 : knobs[Knob::ahead];
+    }
+    if (packed.valid() || lay_along_lanes(statement, nest, shape)) {
       std::vector<Expr> reduce_axes = nest.reduce_axes;
       nest = flatten(region_, pool, statement, places_);
       nest.reduce_axes = reduce_axes;
@@ -360,6 +363,27 @@ class RegionLowering {
       packed = b;
     }
     return packed;
+  }
+
+  // Where the reduction is the vector axis, constants whose elements lie apart along it are laid out along it. Whether there are any.
+  bool lay_along_lanes(const Statement& s, const Nest& nest, const TileShape& shape) {
+    if (!shape.lanes_reduce || nest.accumulators.size() != 1) return false;
+    std::vector<Expr> loads;
+    region_.pool.collect_loads(s.accumulators[0].update, loads);
+    bool found = false;
+    for (Expr load : loads) {
+      const BufferId b = region_.pool.buffer(load);
+      if (!is_constant(b) || !places_[b].layout.row_major()) continue;
+      const auto indices = region_.pool.operands(load);
+      const auto at = std::ranges::find_if(indices, [&](Expr index) { return region_.pool.depends_on(index, shape.lane); });
+      if (at == indices.end() || at + 1 == indices.end() || *at != shape.lane) continue;
+      const int lane = static_cast<int>(at - indices.begin());
+      for (int d = 0; d < static_cast<int>(indices.size()); ++d)
+        if (d != lane) places_[b].layout.parts.push_back({d, 1, 0});
+      places_[b].layout.parts.push_back({lane, 1, 0});
+      found = true;
+    }
+    return found;
   }
 
   Layout panel_layout(Expr load, const Nest& nest, const TileShape& shape) {
