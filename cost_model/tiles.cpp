@@ -275,6 +275,26 @@ double taken(const ExprPool& pool, Expr axis, const Span& span, const Blocks& bl
 
 namespace {
 
+// Bytes of what one line of a depthwise convolution's results reads: all channels of the lines that its window covers. Infinite: not known.
+double window_bytes(const Graph& graph, const Region& region, const Statement& s, const ContractionAxes& axes) {
+  const ExprPool& pool = region.pool;
+  const auto product = match_product(pool, s.accumulators);
+  std::vector<Expr> loads;
+  for (Expr factor : {product->a, product->b}) pool.collect_loads(factor, loads);
+  double least = INFINITY;
+  for (Expr load : loads) {
+    const RegionBuffer& buffer = region.buffers[pool.buffer(load)];
+    if (buffer.value.valid() && graph.constant(buffer.value)) continue;
+    const auto indices = pool.operands(load);
+    if (indices.size() < 2) continue;
+    double bytes = bits(buffer.type) / 8.0;
+    for (Expr axis : axes.k) bytes *= pool.depends_on(indices[indices.size() - 2], axis) ? known(pool, pool.var(axis).extent) : 1;
+    for (size_t d = 1; d < indices.size(); ++d) bytes *= d + 2 == indices.size() ? 1 : known(pool, buffer.dims[d]);
+    least = std::min(least, bytes);
+  }
+  return least;
+}
+
 // The factor that is the same for all lanes is a constant, or the one that is not.
 bool reads_constant(const Graph& graph, const Region& region, const Statement& s, const Layout& layout, bool lanes) {
   const ExprPool& pool = region.pool;
@@ -313,7 +333,10 @@ std::optional<Tile> best_tile(const Graph& graph, Region& region, size_t stateme
     const bool words = type == DType::I32 && target.has("vpdpbusd");
     knobs.set(Knob::rows, target.vector_registers >= 32 && !words ? 7 : 4);
     knobs.set(Knob::vectors, words ? 4 : 1);
-    knobs.set(Knob::parallel, 2);
+    // Line by line through all channels, where the lines of a window stay in the second-level cache meanwhile: they come as they lie.
+    constexpr double kStaysBehind = 0.25;
+    const bool lines = !blocks.attachment && window_bytes(graph, region, s, *axes) <= kStaysBehind * static_cast<double>(target.l2_bytes);
+    knobs.set(Knob::parallel, lines ? 1 : 2);
     return tile;
   }
   m = std::min(m, setting.most_rows);
