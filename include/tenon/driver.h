@@ -12,6 +12,7 @@
 #include "tenon/backend.h"
 #include "tenon/frontend.h"
 #include "tenon/passes.h"
+#include "tenon/space.h"
 #include "tenon/tensor.h"
 
 namespace tenon {
@@ -127,6 +128,13 @@ struct CheckReport {
   std::vector<std::pair<std::string, Diags>> targets;           // per target; empty: it compiles
 };
 Result<CheckReport> check(const CompileOptions& options);
+
+// Of one target: what schedules the model's regions could have there.
+struct SpaceReport {
+  std::string target;
+  std::vector<RegionSpace> regions;
+};
+Result<SpaceReport> space(const CompileOptions& options);
 
 struct PortInfo {
   std::string name;

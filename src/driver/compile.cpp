@@ -342,6 +342,16 @@ Result<ArtifactSummary> generate_artifact(const Lowered& model, const std::strin
   return generate(std::move(levels), folder, options, progress);
 }
 
+Result<SpaceReport> space(const CompileOptions& options) {
+  TENON_TRY(const std::vector<Target> targets, load_targets(options));
+  if (targets.size() != 1) return fail(Code::E0601, "the space is that of one target");
+  Progress progress(options, 1);
+  TENON_TRY(const Loaded model, load_graph(options, targets, progress));
+  TENON_TRY(const Plan plan, make_plan(model.of(targets[0]), targets[0], options));
+  TENON_TRY(std::vector<RegionSpace> regions, schedule_spaces(model.of(targets[0]), plan, targets[0], options.precision));
+  return SpaceReport{.target = targets[0].name, .regions = std::move(regions)};
+}
+
 Result<CheckReport> check(const CompileOptions& options) {
   CheckReport report;
   TENON_TRY(const std::vector<Target> targets, load_targets(options));

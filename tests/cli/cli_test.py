@@ -4,6 +4,7 @@
     cli_test.py TENON ROOT        77: the program is not built
 """
 import json
+import math
 import os
 import pathlib
 import struct
@@ -85,7 +86,7 @@ class CommandLine(unittest.TestCase):
 
     def test_every_record_says_its_schema(self):
         documented = (ROOT / "docs" / "schemas.md").read_text()
-        for words in (["targets"], ["explain"], ["ops", "Conv"], ["inspect", DIGITS], ["targets", "z80"]):
+        for words in (["targets"], ["explain"], ["ops", "Conv"], ["inspect", DIGITS], ["space", DIGITS], ["targets", "z80"]):
             found = records(*words)
             self.assertTrue(found, words)
             for record in found:
@@ -95,6 +96,18 @@ class CommandLine(unittest.TestCase):
         (record,) = records("inspect", DIGITS)
         self.assertEqual(record["inputs"], [{"name": "image", "type": "f32", "dims": ["N", "1", "8", "8"]}])
         self.assertEqual([symbol["name"] for symbol in record["symbols"]], ["N"])
+
+    def test_space_counts_the_schedules_of_every_region(self):
+        (record,) = records("space", DIGITS, "--target", "x86-64-v3")
+        for region in record["regions"]:
+            product = 1
+            for tile in region["tiles"]:
+                self.assertLessEqual(tile["schedules"], math.prod(map(len, tile["knobs"].values())))
+                product *= tile["schedules"]
+            self.assertEqual(region["schedules"], product)
+        done = tenon("space", DIGITS, "--target", "x86-64-v3")
+        self.assertEqual(len(done.stdout.splitlines()), len(record["regions"]) + 1)
+        self.assertIn("rows 1 2 3", tenon("space", DIGITS, "-v").stdout)
 
     def test_completions_know_the_commands(self):
         for shell in ("bash", "zsh", "fish"):

@@ -9,6 +9,7 @@
 #include "routines.h"
 #include "tenon/passes.h"
 #include "tenon/policy.h"
+#include "tenon/space.h"
 
 namespace tenon::properties {
 namespace {
@@ -87,6 +88,49 @@ RC_GTEST_PROP(Text, LoopsReadBack, (Bytes bytes)) {
   const std::vector<Tensor> got = must(std::move(run), print(graph) + text);
   if (difference(results(graph, binding), got) != 0.0) RC_FAIL(print(graph) + text);
 }
+
+// Of the space, so that rows x vectors fit.
+Knobs any_of(const TileSpace& space) {
+  Knobs knobs;
+  for (const KnobValues& k : space.knobs) knobs.set(k.knob, *rc::gen::elementOf(k.values));
+  if (!space.has(knobs)) knobs.set(Knob::vectors, 1);
+  RC_ASSERT(space.has(knobs));
+  return knobs;
+}
+
+// Every schedule of the space lowers, and computes what the graph does: exactly, as all sums are.
+void expect_same_under_any_schedule(const Bytes& bytes, Values values, const char* target_name) {
+  const Graph graph = must(run_graph_passes(random_graph(bytes, values), {.verify_each = true}), "");
+  const Target target = must(load_target(target_name), "");
+  Plan plan = must(rules_policy(graph, target), print(graph));
+  const std::vector<RegionSpace> spaces = must(schedule_spaces(graph, plan, target, Precision::Strict), print(graph));
+  RC_ASSERT(spaces.size() == plan.regions.size());
+  for (size_t r = 0; r < spaces.size(); ++r) {
+    RC_ASSERT(spaces[r].name == plan.regions[r].name);
+    RC_ASSERT(spaces[r].size() >= 1);
+    Variant& variant = plan.regions[r].schedule.variants.back();
+    for (const TileSpace& tile : spaces[r].tiles) {
+      const Knobs drawn = any_of(tile);
+      if (!tile.of.valid()) {
+        for (auto [knob, value] : drawn.values) variant.knobs.set(knob, value);
+        continue;
+      }
+      std::erase_if(variant.producers, [&](const auto& producer) { return producer.first == tile.of; });
+      variant.producers.emplace_back(tile.of, drawn);
+    }
+  }
+  const std::string text = print(graph) + print(plan, graph);
+  must(verify_plan(graph, plan), text);
+  const Module module = must(build_module(graph, plan, target, {.verify_each = true}), text);
+  const Binding binding = random_binding(graph, values, 4);
+  std::vector<int64_t> symbols;
+  for (Expr s : module.symbols) symbols.push_back(binding.dims.at(module.pool.var(s).name));
+  auto run = evaluate_host(module, binding.inputs, symbols, [&](ConstantId c) { return tensor_of(graph.constants[c]); }, testing::run_routine);
+  if (difference(results(graph, binding), must(std::move(run), text)) != 0.0) RC_FAIL(text + print(module));
+}
+
+RC_GTEST_PROP(Spaces, AnyScheduleComputesTheSame, (Bytes bytes)) { expect_same_under_any_schedule(bytes, Values::Exact, "x86-64-v4"); }
+RC_GTEST_PROP(Spaces, AnyScheduleOfBytesComputesTheSame, (Bytes bytes)) { expect_same_under_any_schedule(bytes, Values::Quantized, "sapphirerapids"); }
 
 // Every row of GRAPH_PASS on one kind of graph; the bound is absolute.
 void expect_kept(const Bytes& bytes, Values values, double bound) {

@@ -50,6 +50,7 @@ Command inspect_command();
 Command run_command();
 Command verify_command();
 Command bench_command();
+Command space_command();
 Command ops_command();
 Command targets_command();
 Command explain_command();

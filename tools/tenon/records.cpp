@@ -160,6 +160,24 @@ std::string check_record(const CheckReport& report) {
   return line(json);
 }
 
+std::string space_record(const SpaceReport& report) {
+  Json json = record("space/1");
+  json["target"] = report.target;
+  Json regions = Json::array();
+  for (const RegionSpace& region : report.regions) {
+    Json tiles = Json::array();
+    for (const TileSpace& tile : region.tiles) {
+      Json knobs = Json::object();
+      for (const KnobValues& k : tile.knobs) knobs[std::string(knob_table()[static_cast<size_t>(k.knob)].name)] = k.values;
+      tiles.push_back({{"knobs", knobs}, {"registers", tile.registers}, {"schedules", tile.size()}});
+      if (tile.of.valid()) tiles.back()["of"] = tile.value;
+    }
+    regions.push_back({{"name", region.name}, {"schedules", region.size()}, {"tiles", tiles}});
+  }
+  json["regions"] = regions;
+  return line(json);
+}
+
 std::string inspect_record(const InspectReport& report) {
   Json json = record("inspect/1");
   json["name"] = report.signature.name;
