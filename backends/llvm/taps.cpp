@@ -37,7 +37,7 @@ std::optional<Taps> match_taps(ExprPool& pool, const Stmt& tile, const Target& t
   const Expr product = pool.operands(update)[pool.operands(update)[0] == acc ? 1 : 0];
   if (pool.op(product) != SOp::Mul) return std::nullopt;
   Taps found{.count = *taps};
-  for (Expr factor : pool.operands(product)) {
+  for (Expr factor : std::array{pool.operands(product)[0], pool.operands(product)[1]}) {
     if (pool.op(factor) != SOp::Cast || pool.op(pool.operands(factor)[0]) != SOp::Load) return std::nullopt;
     const Expr byte = pool.operands(factor)[0];
     if (pool.type(byte) == DType::U8) found.columns = byte;

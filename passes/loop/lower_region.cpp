@@ -388,7 +388,7 @@ class RegionLowering {
 
   Layout panel_layout(Expr load, const Nest& nest, const TileShape& shape) {
     ExprPool& pool = region_.pool;
-    auto indices = pool.operands(load);
+    const std::vector<Expr> indices(pool.operands(load).begin(), pool.operands(load).end());
     auto rank_of = [&](int d) -> size_t {  // position in the loop order: output axes, then reductions
       for (size_t r = 0; r < nest.reduce_axes.size(); ++r)
         if (pool.depends_on(indices[static_cast<size_t>(d)], nest.reduce_axes[r])) return r + 1;

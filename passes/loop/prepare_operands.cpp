@@ -120,7 +120,7 @@ class Preparer {
     const Layout& layout = places_[source].layout;
     if (layout.halos.empty() || pool_.as_double(fill) != places_[source].margin) return false;
     const std::vector<Expr> all = all_axes(statement());
-    auto indices = pool_.operands(load);
+    const std::vector<Expr> indices(pool_.operands(load).begin(), pool_.operands(load).end());
     for (size_t d = 0; d < indices.size(); ++d) {
       const auto range = index_range(pool_, indices[d], all);
       if (!range) return false;
@@ -143,7 +143,7 @@ class Preparer {
   // The one dim that the load walks along the lane axis, in steps of one.
   std::optional<int> lane_dim(Expr load, Expr lane) {
     std::optional<int> found;
-    auto indices = pool_.operands(load);
+    const std::vector<Expr> indices(pool_.operands(load).begin(), pool_.operands(load).end());
     for (int d = 0; d < static_cast<int>(indices.size()); ++d) {
       Expr index = indices[static_cast<size_t>(d)];
       if (!pool_.depends_on(index, lane)) continue;
