@@ -72,8 +72,7 @@ bool reads_in_place(const Graph& graph, Region& region, size_t statement, const 
   const auto axes = classify(region, s, layout);
   if (!axes || axes->vector_both || axes->m.empty() || pool.type(s.accumulators[0].var) != DType::F32) return false;
   if (tile.knobs[Knob::matrix] == 1 || tile.knobs[Knob::halves] == 1 || tile.knobs[Knob::winograd] > 0 || tile.knobs[Knob::row_block] > 0) return false;
-  const auto product = match_product(pool, s.accumulators);
-  const Expr select = pool.depends_on(product->b, innermost_index(s, layout)) ? product->a : product->b;
+  const Expr select = factors_of(region, s, layout)->shared;
   if (pool.op(select) != SOp::Select || pool.op(pool.operands(select)[1]) != SOp::Load) return false;
   const Expr load = pool.operands(select)[1];
   const RegionBuffer& read = region.buffers[pool.buffer(load)];
@@ -108,12 +107,9 @@ bool reads_window_of_input(const Graph& graph, const Region& region, size_t stat
   const Layout layout = layout_of(graph, region.buffers[s.out]);
   const auto axes = classify(region, s, layout);
   if (!axes || axes->vector_both || knobs[Knob::matrix] == 1) return false;
-  const auto product = match_product(pool, s.accumulators);
-  Expr factor = pool.depends_on(product->b, innermost_index(s, layout)) ? product->a : product->b;
+  Expr factor = factors_of(region, s, layout)->shared;
   if (pool.op(factor) == SOp::Select && knobs[Knob::padding] == 1) factor = pool.operands(factor)[1];
-  if (pool.op(factor) != SOp::Load || std::ranges::count(graph.inputs, region.buffers[pool.buffer(factor)].value) == 0) return false;
-  auto depends_on_some = [&](Expr e, const std::vector<Expr>& of) { return std::ranges::any_of(of, [&](Expr axis) { return pool.depends_on(e, axis); }); };
-  return std::ranges::any_of(pool.operands(factor), [&](Expr index) { return depends_on_some(index, axes->m) && depends_on_some(index, axes->k); });
+  return pool.op(factor) == SOp::Load && std::ranges::count(graph.inputs, region.buffers[pool.buffer(factor)].value) > 0 && reads_window(pool, factor, *axes);
 }
 
 }  // namespace tenon

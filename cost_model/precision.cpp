@@ -39,12 +39,12 @@ double seconds_to_read(const Graph& graph, const Region& region, const Target& t
 bool has_windows_across_lanes(const Graph& graph, const Region& region) {
   const ExprPool& pool = region.pool;
   return std::ranges::any_of(region.statements, [&](const Statement& s) {
-    const auto product = match_product(pool, s.accumulators);
     const Layout layout = layout_of(graph, region.buffers[s.out]);
-    if (!product || s.axes.empty()) return false;
+    const auto factors = factors_of(region, s, layout);
+    if (!factors) return false;
     const Expr lane = innermost_index(s, layout);
     std::vector<Expr> loads;
-    pool.collect_loads(pool.depends_on(product->b, lane) ? product->b : product->a, loads);
+    pool.collect_loads(factors->along, loads);
     return std::ranges::any_of(loads, [&](Expr load) {
       const RegionBuffer& buffer = region.buffers[pool.buffer(load)];
       const Layout from = layout_of(graph, buffer);

@@ -15,7 +15,6 @@
 #include "providers.h"
 #include "short_rows.h"
 #include "tenon/policy.h"
-#include "tenon/short_functions.h"
 #include "tiles.h"
 #include "windows.h"
 #include "winograd.h"
@@ -55,6 +54,12 @@ bool fills_vectors(const Region& region, int64_t attach, const Target& target) {
   });
 }
 
+// How a product in such tiles reads the operand that its lanes share.
+void choose_reading(const Graph& graph, Region& region, size_t statement, const Target& target, const Tile& tile, Knobs& knobs, const Blocks& blocks = {}) {
+  if (reads_in_place(graph, region, statement, target, tile, blocks)) knobs.set(Knob::padding, 1);
+  if (reads_window_of_input(graph, region, statement, knobs)) knobs.set(Knob::line_ahead, 1);
+}
+
 Knobs choose_knobs(const Graph& graph, Region& region, const Target& target, Precision precision, const Setting& setting) {
   Knobs knobs;
   if (int64_t attach = max_attach(graph, region); attach && fills_vectors(region, attach, target)) knobs.set(Knob::attach, attach);
@@ -65,8 +70,7 @@ Knobs choose_knobs(const Graph& graph, Region& region, const Target& target, Pre
       if (precision == Precision::Fast && knobs[Knob::attach] == 0)
         if (auto faster = winograd_tile(graph, region, i, target, *tile)) tile = std::move(faster);
       for (auto [knob, value] : tile->knobs.values) knobs.set(knob, value);
-      if (reads_in_place(graph, region, i, target, *tile)) knobs.set(Knob::padding, 1);
-      if (reads_window_of_input(graph, region, i, knobs)) knobs.set(Knob::line_ahead, 1);
+      choose_reading(graph, region, i, target, *tile, knobs);
     }
   return knobs;
 }
@@ -81,8 +85,7 @@ Result<Variant> chain_variant(const Graph& graph, Region region, const Target& t
   for (size_t i = 0; i <= last; ++i) {
     const auto tile = best_tile(graph, region, i, target, setting, {&attachment, chosen[Knob::attach_block]});
     Knobs knobs = tile ? tile->knobs : Knobs{};
-    if (tile && reads_in_place(graph, region, i, target, *tile, {&attachment, chosen[Knob::attach_block]})) knobs.set(Knob::padding, 1);
-    if (tile && reads_window_of_input(graph, region, i, knobs)) knobs.set(Knob::line_ahead, 1);
+    if (tile) choose_reading(graph, region, i, target, *tile, knobs, {&attachment, chosen[Knob::attach_block]});
     if (chosen[Knob::attach_slide] == 1) knobs.set(Knob::order, 1);  // rows outside
     if (i == last) {
       for (auto [knob, value] : knobs.values) variant.knobs.set(knob, value);
@@ -98,13 +101,6 @@ Result<Variant> chain_variant(const Graph& graph, Region region, const Target& t
       variant.producers.emplace_back(of, std::move(knobs));
   }
   return variant;
-}
-
-bool has_short_functions(const Region& region) {
-  return std::ranges::any_of(region.statements, [&](const Statement& s) {
-    auto has = [&](Expr e) { return e.valid() && has_short_form(region.pool, e); };
-    return has(s.value) || std::ranges::any_of(s.accumulators, [&](const Accumulator& a) { return has(a.update); });
-  });
 }
 
 // All variants of a region: one for few rows where there may be few.
@@ -125,7 +121,7 @@ Result<std::vector<Variant>> choose_variants(const Graph& graph, Region region, 
   }
   TENON_TRY(Variant all, choose(INFINITY));
   variants.push_back(std::move(all));
-  if (precision == Precision::Fast && has_short_functions(region))
+  if (precision == Precision::Fast && std::ranges::any_of(region.statements, [&](const Statement& s) { return has_short_functions(region, s); }))
     for (Variant& variant : variants) variant.knobs.set(Knob::functions, 1);
   return variants;
 }

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tenon/short_functions.h"
 #include "tiles.h"
 
 namespace tenon {
@@ -39,10 +38,10 @@ class TileChoices {
     const DType type = s_.accumulators.empty() ? region_.buffers[s_.out].type : region_.pool.type(s_.accumulators[0].var);
     width_ = std::max(1, target_.lanes(type));
     if (s_.reduce_axes.empty()) add(Knob::vectors, up_to(1, 4));
-    else if (const auto axes = classify(region_, s_, layout_)) axes->vector_both ? depthwise(*axes) : product(*axes, type);
+    else if (const auto axes = classify(region_, s_, layout_)) axes->vector_both ? depthwise() : product(*axes, type);
     else reduction();
     add(Knob::parallel, {0, 1, 2});
-    if (precision_ == Precision::Fast && has_short_functions()) add(Knob::functions, {0, 1});
+    if (precision_ == Precision::Fast && has_short_functions(region_, s_)) add(Knob::functions, {0, 1});
     return std::move(space_);
   }
 
@@ -63,17 +62,16 @@ class TileChoices {
     const double line = slides() ? known(region_.pool, region_.pool.var(s_.axes.back()).extent) : all;
     add(Knob::rows, up_to(1, most(std::min(all, line), kRows)));
   }
+
   void reduction() {
-    add(Knob::rows, up_to(1, most(positions(region_.pool, s_.axes), kRows)));
+    add_rows(positions(region_.pool, s_.axes));
     add(Knob::vectors, up_to(1, kVectors));
     steps(positions(region_.pool, s_.reduce_axes));
   }
 
-  void depthwise(const ContractionAxes& axes) {
-    add_rows(positions(region_.pool, s_.axes));
-    add(Knob::vectors, up_to(1, kVectors));
+  void depthwise() {
+    reduction();
     add(Knob::results_ahead, {0, 1});
-    steps(positions(region_.pool, axes.k));
   }
 
   void product(const ContractionAxes& axes, DType type) {
@@ -87,15 +85,17 @@ class TileChoices {
     }
     add(Knob::results_ahead, {0, 1});
     steps(k);
-    if (factor_is_constant(true)) {
+    if (reads_constant(graph_, region_, s_, layout_, true)) {
       add(Knob::prefetch, {0, 1, 2, 4, 8});
       add(Knob::ahead, {0, 4, 8, 16, 32});
     } else if (!attaches()) {  // what is packed would be there before its block is computed
       add(Knob::pack_b, {0, 1, 2});
     }
-    const Expr left = factor(false);
+    const Expr left = factors_of(region_, s_, layout_)->shared;
     if (type == DType::F32 && pool.op(left) == SOp::Select) add(Knob::padding, {0, 1});
-    if (reads_window(left, axes)) add(Knob::line_ahead, {0, 1});
+    std::vector<Expr> loads;
+    pool.collect_loads(left, loads);
+    if (std::ranges::any_of(loads, [&](Expr load) { return reads_window(pool, load, axes); })) add(Knob::line_ahead, {0, 1});
     if (type == DType::I32 && target_.has("tdpbssd")) add(Knob::matrix, {0, 1});
     if (type == DType::F32 && plan_.precision == DType::BF16 && target_.has("tdpbf16ps")) add(Knob::matrix, {0, 1});
     if (precision_ == Precision::Fast && match_winograd(graph_, region_, s_)) add(Knob::winograd, {0, 2, 4});
@@ -105,34 +105,6 @@ class TileChoices {
   void steps(double k) {
     add(Knob::unroll, {1, 2, 4});
     if (is_float(region_.pool.type(s_.accumulators[0].var)) && plan_.precision != DType::F16) add(Knob::k_block, cuts({32, 64, 128, 256, 512}, k));
-  }
-
-  // Of the product: what varies along the lanes, or what does not.
-  Expr factor(bool of_lanes) const {
-    const auto product = match_product(region_.pool, s_.accumulators);
-    const bool b_has_lanes = region_.pool.depends_on(product->b, innermost_index(s_, layout_));
-    return b_has_lanes == of_lanes ? product->b : product->a;
-  }
-  bool factor_is_constant(bool of_lanes) const {
-    std::vector<Expr> loads;
-    region_.pool.collect_loads(factor(of_lanes), loads);
-    return std::ranges::any_of(loads, [&](Expr load) {
-      const ValueId value = region_.buffers[region_.pool.buffer(load)].value;
-      return value.valid() && graph_.constant(value);
-    });
-  }
-  bool reads_window(Expr left, const ContractionAxes& axes) const {
-    const ExprPool& pool = region_.pool;
-    std::vector<Expr> loads;
-    pool.collect_loads(left, loads);
-    auto depends_on_some = [&](Expr e, const std::vector<Expr>& of) { return std::ranges::any_of(of, [&](Expr axis) { return pool.depends_on(e, axis); }); };
-    return std::ranges::any_of(loads, [&](Expr load) {
-      return std::ranges::any_of(pool.operands(load), [&](Expr index) { return depends_on_some(index, axes.m) && depends_on_some(index, axes.k); });
-    });
-  }
-  bool has_short_functions() const {
-    return (s_.value.valid() && has_short_form(region_.pool, s_.value)) ||
-           std::ranges::any_of(s_.accumulators, [&](const Accumulator& a) { return has_short_form(region_.pool, a.update); });
   }
 
   static constexpr int64_t kRows = 28, kVectors = 6;

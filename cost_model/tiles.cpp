@@ -5,6 +5,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "tenon/short_functions.h"
+
 namespace tenon {
 
 double known(const ExprPool& pool, Expr extent) {
@@ -278,9 +280,8 @@ namespace {
 // Bytes of what one line of a depthwise convolution's results reads: all channels of the lines that its window covers. Infinite: not known.
 double window_bytes(const Graph& graph, const Region& region, const Statement& s, const ContractionAxes& axes) {
   const ExprPool& pool = region.pool;
-  const auto product = match_product(pool, s.accumulators);
   std::vector<Expr> loads;
-  for (Expr factor : {product->a, product->b}) pool.collect_loads(factor, loads);
+  pool.collect_loads(s.accumulators[0].update, loads);
   double least = INFINITY;
   for (Expr load : loads) {
     const RegionBuffer& buffer = region.buffers[pool.buffer(load)];
@@ -295,7 +296,20 @@ double window_bytes(const Graph& graph, const Region& region, const Statement& s
   return least;
 }
 
-// The factor that is the same for all lanes is a constant, or the one that is not.
+}  // namespace
+
+std::optional<Factors> factors_of(const Region& region, const Statement& s, const Layout& layout) {
+  const auto product = match_product(region.pool, s.accumulators);
+  if (!product || s.axes.empty()) return std::nullopt;
+  const bool along = region.pool.depends_on(product->b, innermost_index(s, layout));
+  return along ? Factors{product->a, product->b} : Factors{product->b, product->a};
+}
+
+bool reads_window(const ExprPool& pool, Expr load, const ContractionAxes& axes) {
+  auto moves = [&](Expr index, const std::vector<Expr>& with) { return std::ranges::any_of(with, [&](Expr axis) { return pool.depends_on(index, axis); }); };
+  return std::ranges::any_of(pool.operands(load), [&](Expr index) { return moves(index, axes.m) && moves(index, axes.k); });
+}
+
 bool reads_constant(const Graph& graph, const Region& region, const Statement& s, const Layout& layout, bool lanes) {
   const ExprPool& pool = region.pool;
   const Expr lane = innermost_index(s, layout);
@@ -307,7 +321,10 @@ bool reads_constant(const Graph& graph, const Region& region, const Statement& s
   });
 }
 
-}  // namespace
+bool has_short_functions(const Region& region, const Statement& s) {
+  auto has = [&](Expr e) { return e.valid() && has_short_form(region.pool, e); };
+  return has(s.value) || std::ranges::any_of(s.accumulators, [&](const Accumulator& a) { return has(a.update); });
+}
 
 std::optional<Tile> best_tile(const Graph& graph, Region& region, size_t statement, const Target& target, const Setting& setting,
                               const Blocks& blocks) {

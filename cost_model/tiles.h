@@ -17,6 +17,18 @@ double positions(const ExprPool& pool, std::span<const Expr> axes);
 // Where a value lies; a temporary is row-major.
 Layout layout_of(const Graph& graph, const RegionBuffer& buffer);
 
+// The factors of a product: what its lanes share, and what varies along them. Nothing where the statement is no product.
+struct Factors {
+  Expr shared, along;
+};
+std::optional<Factors> factors_of(const Region& region, const Statement& s, const Layout& layout);
+// Some index of the load moves with a row and with a step of the sum.
+bool reads_window(const ExprPool& pool, Expr load, const ContractionAxes& axes);
+// The factor that is the same for all lanes is a constant, or the one that is not.
+bool reads_constant(const Graph& graph, const Region& region, const Statement& s, const Layout& layout, bool lanes);
+// What the statement computes has functions with a shorter form (Knob::functions).
+bool has_short_functions(const Region& region, const Statement& s);
+
 // Blocks in which the statements of a region run, where producers are computed at an axis. No attachment: none.
 struct Blocks {
   const Attachment* attachment = nullptr;

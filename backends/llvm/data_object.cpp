@@ -46,7 +46,7 @@ void append(std::vector<char>& out, const void* data, size_t size) {
 
 }  // namespace
 
-Result<DataObject> data_object(const std::string& symbol, uint64_t size, const Target& target, uint64_t align) {
+Result<DataObject> data_object(const std::string& symbol, uint64_t size, const Target& target, uint64_t data_align) {
   TENON_TRY(const Machine machine, machine_of(target));
   constexpr uint64_t kHead = (sizeof(Elf64_Ehdr) + kAlign - 1) / kAlign * kAlign;
   enum : uint16_t { Null, Data, Symbols, Names, SectionNames, Stack, kSections };
@@ -77,14 +77,14 @@ Result<DataObject> data_object(const std::string& symbol, uint64_t size, const T
   header.e_shoff = table_at;
 
   Elf64_Shdr table[kSections] = {};
-  auto section = [&](int index, uint32_t name, uint32_t type, uint64_t at, uint64_t bytes, uint64_t alignment) {
+  auto section = [&](int index, uint32_t name, uint32_t type, uint64_t at, uint64_t bytes, uint64_t align) {
     table[index].sh_name = name;
     table[index].sh_type = type;
     table[index].sh_offset = at;
     table[index].sh_size = bytes;
-    table[index].sh_addralign = alignment;
+    table[index].sh_addralign = align;
   };
-  section(Data, data_name, SHT_PROGBITS, kHead, size, std::max(align, kAlign));
+  section(Data, data_name, SHT_PROGBITS, kHead, size, std::max(data_align, kAlign));
   table[Data].sh_flags = SHF_ALLOC;
   section(Symbols, symbols_name, SHT_SYMTAB, symbols_at, sizeof symbols, 8);
   table[Symbols].sh_link = Names;

@@ -67,11 +67,11 @@ Result<void> localize_hidden(const std::filesystem::path& object, std::span<cons
 inline constexpr uint64_t kLargePage = uint64_t{1} << 21;
 
 // An object file around `size` bytes of read-only data under a hidden symbol, without the data: the file is
-// head, data, tail. So data of any size is written in place, never held. `align`: of the data's address, at least 64.
+// head, data, tail. So data of any size is written in place, never held. `data_align`: of the data's address, at least 64.
 struct DataObject {
   std::vector<char> head, tail;
 };
-Result<DataObject> data_object(const std::string& symbol, uint64_t size, const Target& target, uint64_t align = 0);
+Result<DataObject> data_object(const std::string& symbol, uint64_t size, const Target& target, uint64_t data_align = 0);
 
 using Paths = std::span<const std::filesystem::path>;
 

@@ -92,8 +92,7 @@ class ShapeChooser {
       auto along = coefficient(pool, pool.operands(load)[0], inner);
       contiguous |= along && pool.is_index(*along, 1);
       if (!lane.valid() || in_.is_constant(pool.buffer(load)) || in_panels(pool.buffer(load)) || in_words(pool, load, lane)) continue;
-      auto across = coefficient(pool, pool.operands(load)[0], lane);
-      const auto step = across ? pool.as_int(*across) : std::nullopt;
+      const auto step = known_coefficient(pool, pool.operands(load)[0], lane);
       strided |= !step || !(*step == 0 || *step == 1 || (few && *step > 1 && *step <= kFew));
     }
     return contiguous && strided;

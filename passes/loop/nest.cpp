@@ -71,6 +71,11 @@ std::optional<Expr> coefficient(ExprPool& pool, Expr e, Expr axis) {
   return split ? std::optional(split->first) : std::nullopt;
 }
 
+std::optional<int64_t> known_coefficient(ExprPool& pool, Expr e, Expr axis) {
+  const auto found = coefficient(pool, e, axis);
+  return found ? pool.as_int(*found) : std::nullopt;
+}
+
 namespace {
 
 // Every place where `e` depends on outer or inner is an offset in which outer steps as inner's extent times

@@ -7,6 +7,8 @@
 
 namespace tenon {
 
+constexpr int64_t kLineBits = 512;  // of a cache
+
 // Where the region's buffers lie while a kernel is built.
 struct BufferPlace {
   Layout layout;               // of the logical dims
@@ -104,6 +106,7 @@ void merge_axes(ExprPool& pool, Nest& nest, Expr keep);
 
 // coefficient of `axis` in an affine expression; nothing if it is not affine in it.
 std::optional<Expr> coefficient(ExprPool& pool, Expr e, Expr axis);
+std::optional<int64_t> known_coefficient(ExprPool& pool, Expr e, Expr axis);
 
 // A factor or operand without the casts around it.
 Expr strip_casts(const ExprPool& pool, Expr e);

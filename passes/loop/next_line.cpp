@@ -7,17 +7,6 @@
 
 namespace tenon {
 
-namespace {
-
-constexpr int64_t kLineBits = 512;
-
-std::optional<int64_t> constant_step(ExprPool& pool, Expr e, Expr axis) {
-  const auto split = pool.affine(e, axis);
-  return split ? pool.as_int(split->first) : std::nullopt;
-}
-
-}  // namespace
-
 void find_next_line(ExprPool& pool, const Nest& nest, TileShape& shape) {
   if (nest.accumulators.size() != 1 || !shape.lane.valid() || shape.lanes_reduce) return;
   std::vector<Expr> loads;
@@ -30,7 +19,7 @@ void find_next_line(ExprPool& pool, const Nest& nest, TileShape& shape) {
   std::vector<int64_t> steps;  // of the columns, of the lines, ...
   for (Expr var : vars) {
     if (std::ranges::find(nest.reduce_axes, var) != nest.reduce_axes.end()) continue;
-    const auto step = constant_step(pool, offset, var);
+    const auto step = known_coefficient(pool, offset, var);
     if (!step || *step <= 0) return;
     steps.push_back(*step);
   }
@@ -50,13 +39,13 @@ void ask_for_next_line(ExprPool& pool, const TileShape& shape, Stmt& tile) {
   Expr begin = pool.operands(*load)[0], tap = pool.index(0);
   int64_t last = 0, taps = 1;  // of the elements that one step of the other loops reads; steps that share the asking
   for (const TileAxis& row : tile.rows) {
-    const auto step = constant_step(pool, begin, row.var);
+    const auto step = known_coefficient(pool, begin, row.var);
     if (!step || *step < 0) return;
     last += *step * (row.extent - 1);
     begin = pool.substitute(begin, {{row.var, pool.index(0)}});
   }
   for (const TileReduce& r : tile.reduce) {
-    const auto step = constant_step(pool, begin, r.var), extent = pool.as_int(r.extent);
+    const auto step = known_coefficient(pool, begin, r.var), extent = pool.as_int(r.extent);
     if (step != 1 || !extent) continue;
     last += *extent - 1, taps = *extent, tap = r.var;
     begin = pool.substitute(begin, {{r.var, pool.index(0)}});

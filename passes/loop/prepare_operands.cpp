@@ -11,9 +11,7 @@ namespace tenon {
 std::optional<std::pair<Expr, Expr>> index_range(ExprPool& pool, Expr e, const std::vector<Expr>& axes) {
   Expr low = e, high = e;
   for (Expr axis : axes) {
-    auto split = pool.affine(e, axis);
-    if (!split) return std::nullopt;
-    auto step = pool.as_int(split->first);
+    const auto step = known_coefficient(pool, e, axis);
     if (!step) return std::nullopt;
     Expr last = pool.sub(pool.var(axis).extent, pool.index(1));
     low = pool.substitute(low, {{axis, *step >= 0 ? pool.index(0) : last}});

@@ -48,8 +48,7 @@ std::optional<Expr> extreme(ExprPool& pool, const Stmt& tile, Expr e, bool large
   if (tile.lanes.var.valid()) axes.push_back(tile.lanes);
   for (const TileAxis& axis : axes) {
     if (!pool.depends_on(e, axis.var)) continue;
-    const auto split = pool.affine(e, axis.var);
-    const auto step = split ? pool.as_int(split->first) : std::nullopt;
+    const auto step = known_coefficient(pool, e, axis.var);
     if (!step) return std::nullopt;
     e = pool.substitute(e, {{axis.var, pool.index((*step > 0) == largest ? axis.extent - 1 : 0)}});
   }

@@ -14,7 +14,6 @@ namespace {
 // Largest number of multiply-adds that unrolled reduction steps may put into one loop body. In more of them, loads
 // that steps of a window share wait in registers that the accumulators leave no room for.
 constexpr int64_t kMaxUnrolledOps = 128;
-constexpr int64_t kLineBits = 512;
 
 constexpr int64_t kTileRows = 16;  // of a matrix register
 

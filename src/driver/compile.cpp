@@ -321,15 +321,31 @@ Result<std::vector<CompileOutcome>> compile(const CompileOptions& given) {
   return outcomes;
 }
 
-Result<Lowered> lower_model(const CompileOptions& options) {
+namespace {
+
+struct Planned {
+  Target target;
+  Graph graph;
+  Plan plan;
+};
+
+// For the options' one target; `refusal`: what is said where there are more.
+Result<Planned> plan_model(const CompileOptions& options, Progress& progress, const char* refusal) {
   TENON_TRY(std::vector<Target> targets, load_targets(options));
-  if (targets.size() != 1) return fail(Code::E0601, "one target at a time can be verified");
-  Progress progress(options, 1);
+  if (targets.size() != 1) return fail(Code::E0601, refusal);
   TENON_TRY(const Loaded model, load_graph(options, targets, progress));
   Graph graph = model.of(targets[0]);
   TENON_TRY(Plan plan, make_plan(graph, targets[0], options));
-  TENON_TRY(Module module, build_module(graph, plan, targets[0], progress.passes()));
-  return Lowered{std::move(targets[0]), std::move(graph), std::move(plan), std::move(module)};
+  return Planned{std::move(targets[0]), std::move(graph), std::move(plan)};
+}
+
+}  // namespace
+
+Result<Lowered> lower_model(const CompileOptions& options) {
+  Progress progress(options, 1);
+  TENON_TRY(Planned model, plan_model(options, progress, "one target at a time can be verified"));
+  TENON_TRY(Module module, build_module(model.graph, model.plan, model.target, progress.passes()));
+  return Lowered{std::move(model.target), std::move(model.graph), std::move(model.plan), std::move(module)};
 }
 
 Result<ArtifactSummary> generate_artifact(const Lowered& model, const std::string& folder, const CompileOptions& given) {
@@ -343,13 +359,10 @@ Result<ArtifactSummary> generate_artifact(const Lowered& model, const std::strin
 }
 
 Result<SpaceReport> space(const CompileOptions& options) {
-  TENON_TRY(const std::vector<Target> targets, load_targets(options));
-  if (targets.size() != 1) return fail(Code::E0601, "the space is that of one target");
   Progress progress(options, 1);
-  TENON_TRY(const Loaded model, load_graph(options, targets, progress));
-  TENON_TRY(const Plan plan, make_plan(model.of(targets[0]), targets[0], options));
-  TENON_TRY(std::vector<RegionSpace> regions, schedule_spaces(model.of(targets[0]), plan, targets[0], options.precision));
-  return SpaceReport{.target = targets[0].name, .regions = std::move(regions)};
+  TENON_TRY(const Planned model, plan_model(options, progress, "the space is that of one target"));
+  TENON_TRY(std::vector<RegionSpace> regions, schedule_spaces(model.graph, model.plan, model.target, options.precision));
+  return SpaceReport{.target = model.target.name, .regions = std::move(regions)};
 }
 
 Result<CheckReport> check(const CompileOptions& options) {
