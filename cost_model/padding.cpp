@@ -92,7 +92,7 @@ bool reads_in_place(const Graph& graph, Region& region, size_t statement, const 
   if (border < 0 || target.gflops_f32 <= 0) return false;
   const double m = positions(pool, axes->m), n = positions(pool, axes->n), k = positions(pool, axes->k);
   const double bytes = bits(read.type) / 8.0 * elements(pool, read.dims);
-  const double width = target.lanes(DType::F32), cycles_per_second = target.gflops_f32 * kGiga / (2 * 2 * width);  // two multiply-adds each
+  const double width = target.lanes(DType::F32), cycles_per_second = target.gflops_f32 * kGiga * multiply_add_cycles(target) / (2 * width);
   const double panels = std::ceil(n / (width * static_cast<double>(std::max<int64_t>(1, tile.knobs[Knob::vectors]))));
   const double conditions = m / static_cast<double>(*columns) * border * k * panels;
   // A model's input comes from memory, copied or not; its copy has to go through the caches once more.

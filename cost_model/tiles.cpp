@@ -20,6 +20,11 @@ double elements(const ExprPool& pool, std::span<const Expr> dims) {
   return all;
 }
 
+double multiply_add_cycles(const Target& target) {
+  constexpr double kUnits = 2;
+  return (target.computes_in_parts() ? static_cast<double>(target.vector_bytes) / target.unit_bytes : 1) / kUnits;
+}
+
 double positions(const ExprPool& pool, std::span<const Expr> axes) {
   double all = 1;
   for (Expr axis : axes) all *= known(pool, pool.var(axis).extent);
@@ -41,19 +46,21 @@ struct Work {
   int64_t extra = 1;      // registers that each vector of columns takes beside its rows
   double widest = 6;      // vectors of a panel that the cache holds beside the next one
   int64_t most_rows = 8;  // of a block
-  double fma = 0.5;       // cycles of one multiply-add
+  double fma = 0.5;       // cycles of one multiply-add of a vector
+  double load = 0.5;      // of a load of one
+  double least = 1;       // of a vector, what the shortest rest takes
   double latency = 4;     // until its sum can be added to
   double widening = 0;    // cycles of making a vector of the right operand wider
   bool joins = false;     // two rows' half vectors are summed as one
 };
 
-// Cycles per reduction step of a tile of rows x vectors: two multiply-adds or loads per cycle, and no fewer
+// Cycles per reduction step of a tile of rows x vectors: multiply-adds beside loads, of which two scalars go in a cycle, and no fewer
 // cycles than the latency of one accumulator's chain. Loads that hide behind multiply-adds still take slots, more
 // so (`vector_load`, in cycles) where they come from the second-level cache.
 double step_cycles(const Work& work, double rows, double vectors, double vector_load) {
   constexpr double kHiddenLoad = 1.0 / 32;
   if (rows <= 0 || vectors <= 0) return 0;
-  return std::max({rows * vectors * work.fma, (rows + vectors) / 2, work.latency}) + kHiddenLoad * rows + vector_load * vectors;
+  return std::max({rows * vectors * work.fma, rows / 2 + vectors * work.load, work.latency}) + kHiddenLoad * rows + vector_load * vectors;
 }
 
 // All rows in blocks of `rows`. What is left of a symbolic extent is taken in powers of two: the mean over all rests.
@@ -112,7 +119,7 @@ double vectors_of(const Work& work, double columns, int width) {
   constexpr double kHalf = 0.6;  // measured: 24 columns, 14 rows
   const double whole = std::floor(columns / width), rest = columns - whole * width;
   if (work.joins && whole >= 1 && 2 * rest == width) return whole + kHalf;
-  return rest > 0 ? whole + 1 : whole;
+  return whole + std::ceil(rest / (work.least * width)) * work.least;
 }
 
 Block best_block(const Target& target, const Work& work, int width) {
@@ -205,8 +212,7 @@ Tile vector_tile(const Target& target, Work work, double k, const Vectors& in, c
   const Block block = best_block(target, work, width);
   knobs.set(Knob::rows, block.rows);
   knobs.set(Knob::vectors, block.vectors);
-  // Two multiply-adds per cycle are the peak.
-  const double steps = k / in.steps, operations = 2.0 * 2 * width * in.steps;
+  const double steps = k / in.steps, operations = 2 * width * in.steps / multiply_add_cycles(target);  // per cycle, the peak
   tile.seconds = block.cycles * steps * operations / (in.gops * 1e9);
   const double panel = work.column * static_cast<double>(block.vectors * width);
   // Weights that other kernels' replace in the second-level cache between runs are read ahead, where several blocks of rows share
@@ -357,7 +363,8 @@ std::optional<Tile> best_tile(const Graph& graph, Region& region, size_t stateme
     return tile;
   }
   m = std::min(m, setting.most_rows);
-  Work work{.m = m, .n = n, .run = m};
+  Work work{.m = m, .n = n, .run = m, .fma = multiply_add_cycles(target), .load = multiply_add_cycles(target)};
+  if (target.computes_in_parts()) work.least = static_cast<double>(target.unit_bytes) / target.vector_bytes;
   const bool windowed = !axes->m.empty() && (axes->k.size() > 1 || has_margins(graph, region, s));
   if (windowed) work.run = extent(axes->m.back());
   work.symbolic = m < setting.most_rows && std::ranges::any_of(axes->m, [&](Expr e) {
@@ -383,7 +390,7 @@ std::optional<Tile> best_tile(const Graph& graph, Region& region, size_t stateme
     tile.seconds += copied(graph, region, s) / (target.l2_gb_per_s * 1e9);
     return tile;
   }
-  work.joins = type == DType::F32 && !halves && target.fuses();
+  work.joins = type == DType::F32 && !halves && target.fuses() && !target.computes_in_parts();
   if (!halves || reads_constant(graph, region, s, layout, false))
     return vector_tile(target, work, k, {width, bytes ? target.gops_i8 : target.gflops_f32, bytes ? 4 : 1}, setting);
   // Constants of f16 are made wider as they are read, or all is f16; the first errs less.

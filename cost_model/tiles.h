@@ -35,6 +35,9 @@ struct Blocks {
   int64_t steps = 0;  // Knob::attach_block
 };
 
+// Cycles of a multiply-add of a whole vector: two units compute them.
+double multiply_add_cycles(const Target& target);
+
 // What a tile is chosen by, beside the product and the target.
 struct Setting {
   double most_rows = INFINITY;  // of any product

@@ -9,7 +9,7 @@ namespace tenon::gen {
 
 JoinedHalves::JoinedHalves(Emitter& e, const Stmt& tile, std::span<Instance> instances, size_t pieces, int64_t register_lanes)
     : e_(e), instances_(instances), with_(instances.size(), kAlone) {
-  if (!e.code.isa.fma || pieces < 2 || tile.matrix || tile.lanes_reduce || tile.accumulators.size() != 1 || tile.rows.empty()) return;
+  if (!e.code.isa.fma || e.code.target.computes_in_parts() || pieces < 2 || tile.matrix || tile.lanes_reduce || tile.accumulators.size() != 1 || tile.rows.empty()) return;
   const ExprPool& pool = e.pool;
   if (pool.type(tile.accumulators[0].var) != DType::F32) return;
   const auto product = match_product(pool, tile.accumulators);

@@ -34,6 +34,7 @@ struct Target {
   std::vector<std::string> cpu_check;  // features that the artifact checks at run time
   bool freestanding = false;
   int vector_bytes = 16;        // widest useful vector register (or register group)
+  int unit_bytes = 0;           // of a vector, what a unit computes at once; 0: all of it
   int vector_registers = 16;
   bool masked_memory = false;   // has masked loads and stores of f32 and narrower
   std::vector<Atom> atoms;      // best first
@@ -52,6 +53,7 @@ struct Target {
     return it == atoms.end() ? nullptr : &*it;
   }
   bool has(std::string_view atom) const { return std::ranges::find(atoms, atom, &Atom::name) != atoms.end(); }
+  bool computes_in_parts() const { return unit_bytes > 0 && unit_bytes < vector_bytes; }  // a shorter vector takes less time
   bool fuses() const { return has("fma"); }  // multiplies and adds with one rounding
   // Makes vectors of f16 wider and narrower; in scalars that is slower than to read f32.
   bool widens_halves() const {

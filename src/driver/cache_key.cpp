@@ -40,14 +40,14 @@ std::map<std::string, std::string> option_parts(const CompileOptions& options) {
 
 std::string target_text(const Target& target) {
   // A binding per field: a field that is added does not compile until it is here.
-  const auto& [name, description, triple, cpu, features, abi, cpu_check, freestanding, vector_bytes, vector_registers,
+  const auto& [name, description, triple, cpu, features, abi, cpu_check, freestanding, vector_bytes, unit_bytes, vector_registers,
                masked_memory, atoms, l1d_bytes, l2_bytes, l3_bytes, line_bytes, l1_ahead_bytes, results_ahead, gflops_f32, gops_i8,
                l1_gb_per_s, l2_gb_per_s, l3_gb_per_s, dram_gb_per_s, fork_us, onednn, qemu] = target;
   std::string text;
   for (const std::string* field : {&name, &description, &triple, &cpu, &features, &abi, &qemu}) text += *field + '\n';
   for (const std::string& feature : cpu_check) text += feature + ' ';
   for (const double value :
-       {double(freestanding), double(vector_bytes), double(vector_registers), double(masked_memory), double(l1d_bytes),
+       {double(freestanding), double(vector_bytes), double(unit_bytes), double(vector_registers), double(masked_memory), double(l1d_bytes),
         double(l2_bytes), double(l3_bytes), double(line_bytes), double(l1_ahead_bytes), double(results_ahead), gflops_f32, gops_i8,
         l1_gb_per_s, l2_gb_per_s, l3_gb_per_s, dram_gb_per_s, fork_us})
     text += '\n' + number(value);

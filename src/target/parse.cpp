@@ -51,6 +51,7 @@ void read_target(const toml::table& root, std::span<const std::string> extra, Ta
   top.optional("qemu", target.qemu);
   in_table(top, "vector", problems, [&](TomlSection& s) {
     s.required("bytes", target.vector_bytes);
+    s.optional("unit_bytes", target.unit_bytes);
     s.required("registers", target.vector_registers);
     s.required("masked_memory", target.masked_memory);
   });

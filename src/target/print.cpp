@@ -49,6 +49,7 @@ std::string to_toml(const Target& t, const std::string& heading, const std::map<
   if (!t.qemu.empty()) key("qemu", quoted(t.qemu));
   out += "\n[vector]\n";
   key("bytes", std::to_string(t.vector_bytes));
+  if (t.unit_bytes) key("unit_bytes", std::to_string(t.unit_bytes));
   key("registers", std::to_string(t.vector_registers));
   key("masked_memory", t.masked_memory ? "true" : "false");
   for (const Atom& atom : t.atoms) {
