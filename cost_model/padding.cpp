@@ -88,7 +88,7 @@ bool reads_in_place(const Graph& graph, Region& region, size_t statement, const 
   if (!from.halos.empty() || !columns || *columns < rows) return false;
   Operand operand{pool, s, *axes, {pool.operands(load).begin(), pool.operands(load).end()}, read.dims, {}};
   operand.offset = physical_offset(pool, from, read.dims, operand.indices);
-  const double border = operand.border(tile.knobs[Knob::k_block] > 0 ? tile.knobs[Knob::k_block] : target.fuses() ? 128 : 16);
+  const double border = operand.border(tile.knobs[Knob::k_block] > 0 ? tile.knobs[Knob::k_block] : target.terms_at_once());
   if (border < 0 || target.gflops_f32 <= 0) return false;
   const double m = positions(pool, axes->m), n = positions(pool, axes->n), k = positions(pool, axes->k);
   const double bytes = bits(read.type) / 8.0 * elements(pool, read.dims);

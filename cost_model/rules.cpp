@@ -13,6 +13,7 @@
 #include "pitches.h"
 #include "precision.h"
 #include "providers.h"
+#include "read_ahead.h"
 #include "short_rows.h"
 #include "tenon/policy.h"
 #include "tiles.h"
@@ -150,11 +151,13 @@ Result<Plan> rules_policy(const Graph& source, const Target& target, Precision p
   choose_parts(graph, regions, target, plan);
   spread_pixels(graph, regions, target, plan);
   graph = laid_out(std::move(graph), plan);
+  std::vector<Traffic> traffic;
   for (RegionPlan& region_plan : regions) {
     TENON_TRY(Region region, build_region(graph, region_plan));
     if (!rounds(region, region_plan.precision)) region_plan.precision = DType::F32;
     if (region_plan.provider != Provider::Own) {
       region_plan.schedule = {};
+      traffic.push_back({});
       plan.regions.push_back(std::move(region_plan));
       continue;
     }
@@ -163,9 +166,11 @@ Result<Plan> rules_policy(const Graph& source, const Target& target, Precision p
       continue;
     }
     const Knobs chosen = region_plan.schedule.variants[0].knobs;
-    TENON_TRY(region_plan.schedule.variants, choose_variants(graph, std::move(region), target, precision, region_plan.precision, chosen, weights));
+    TENON_TRY(region_plan.schedule.variants, choose_variants(graph, region, target, precision, region_plan.precision, chosen, weights));
+    traffic.push_back(traffic_of(graph, region, target, region_plan.schedule.variants.back().knobs));
     plan.regions.push_back(std::move(region_plan));
   }
+  read_ahead(plan.regions, traffic, target);
   return plan;
 }
 

@@ -87,6 +87,7 @@ class TileChoices {
     steps(k);
     if (reads_constant(graph_, region_, s_, layout_, true)) {
       add(Knob::prefetch, {0, 1, 2, 4, 8});
+      if (chosen_[Knob::beyond] > 0) add(Knob::beyond, {0, 1, 2, 4, 8}), add(Knob::beyond_from, {0});
       add(Knob::ahead, {0, 4, 8, 16, 32});
     } else if (!attaches()) {  // what is packed would be there before its block is computed
       add(Knob::pack_b, {0, 1, 2});

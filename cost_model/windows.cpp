@@ -69,7 +69,7 @@ class WindowJoiner {
   // In how many parts rows go together, so that what is computed by two of them takes little of what is gained where the value
   // between stays in the cache; 0: it stays anyway, or too little is gained for as many parts as there should be tasks.
   int64_t parts_that_pay(const RegionPlan& made, ValueId between, const Node& conv, const Rows& rows) const {
-    constexpr double kOfGain = 0.25;
+    constexpr double kOfGain = 0.25, kTransfers = 4;  // its lines are fetched to be written, put out, fetched to be read, put out
     constexpr int64_t kFewest = 4, kMost = 8;
     const auto bytes = image_bytes(graph_, between);
     const double weights = bits(DType::F32) / 8.0 * elements(graph_.pool, graph_.values[conv.inputs[1]].dims);
@@ -84,7 +84,7 @@ class WindowJoiner {
       if (tile->knobs[Knob::matrix] == 1 || (precision_ == Precision::Fast && winograd_tile(graph_, *region, i, target_, *tile))) return 0;
       seconds += tile->seconds / known(graph_.pool, graph_.values[between].dims[0]);
     }
-    const double gain = 2 * *bytes * (1 / copy_rate(target_, *bytes) - 1 / (target_.l2_gb_per_s * 1e9));
+    const double gain = kTransfers * *bytes / copy_rate(target_, *bytes);
     const double again = static_cast<double>(std::max<int64_t>(0, rows.reach - rows.step)) * seconds / static_cast<double>(rows.made);
     const double most = again > 0 ? kOfGain * gain / again : static_cast<double>(kMost);
     const auto parts = static_cast<int64_t>(std::min({most, static_cast<double>(kMost), static_cast<double>(rows.results) / 2}));

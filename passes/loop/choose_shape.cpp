@@ -25,7 +25,7 @@ class ShapeChooser {
 
   TileShape run(ExprPool& pool, Nest& nest, const Knobs& knobs, bool ordered) {
     TileShape shape{.order = static_cast<int>(knobs[Knob::order]), .row_block = knobs[Knob::row_block],
-                    .k_block = knobs[Knob::k_block], .part = in_.target.fuses() ? 128 : 16,
+                    .k_block = knobs[Knob::k_block], .part = in_.target.terms_at_once(),
                     .unroll = std::max<int64_t>(1, knobs[Knob::unroll])};
     shape.lane = unit_stride_axis(pool, nest.offset, nest.axes);
     if (nest.condition.valid() && nest.reduces()) shape.lane = {};

@@ -11,6 +11,7 @@ namespace tenon {
 
 namespace {
 
+constexpr int64_t kBytesPerKiB = 1024;
 constexpr int64_t kLanesJoined = 3;  // of Knob::lanes
 
 class RegionLowering {
@@ -283,6 +284,8 @@ class RegionLowering {
     if (packed.valid()) {
       shape.panel = packed;
       shape.panels_ahead = shape.order == 0 && !shape.matrix ? knobs[Knob::prefetch] : 0;
+      shape.beyond = shape.order == 0 && !shape.matrix ? knobs[Knob::beyond] : 0;
+      shape.beyond_from = knobs[Knob::beyond_from] * kBytesPerKiB;
       shape.ahead = shape.matrix ? 0 : knobs[Knob::ahead];
     }
     if (packed.valid() || lay_along_lanes(statement, nest, shape)) {

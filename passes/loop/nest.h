@@ -35,9 +35,10 @@ struct NestStore {
   Expr offset, value;
 };
 
-// Knob::prefetch: where a panel begins that is read ahead, and which of how many blocks of rows that use one panel it is.
+// Knob::prefetch and Knob::beyond: where a panel begins that is read ahead, and which of how many blocks of rows that use one panel it is.
 struct ReadAhead {
   Expr panel = {};
+  Expr lanes = {};               // that the constant has
   int64_t element_bits = 0;  // of the constant
   Expr block = {}, blocks = {};
 };
@@ -191,6 +192,8 @@ struct TileShape {
   int64_t unroll = 1;           // Knob::unroll
   BufferId panel = {};          // the packed constant; invalid: none
   int64_t panels_ahead = 0;     // Knob::prefetch
+  int64_t beyond = 0;           // Knob::beyond
+  int64_t beyond_from = 0;      // Knob::beyond_from, in bytes
   int64_t ahead = 0;            // Knob::ahead
   bool results_ahead = false;   // Knob::results_ahead
   BufferId line = {};           // Knob::line_ahead: the operand of the rows; invalid: none

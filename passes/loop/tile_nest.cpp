@@ -28,7 +28,7 @@ class Tiler {
   Tiler(ExprPool& pool, const TileShape& shape) : pool_(pool), shape_(shape) {}
 
   std::vector<Stmt> build(Nest nest) {
-    if (shape_.panels_ahead > 0) look_ahead(nest);
+    if (shape_.panels_ahead > 0 || shape_.beyond > 0) look_ahead(nest);
     order_loops(nest);
     std::vector<Stmt> out;
     auto row = std::ranges::find(loops_, Loop::Row, &Loop::kind);
@@ -72,7 +72,7 @@ class Tiler {
     if (!load.valid()) return;
     ExprPool::Substitution next = {{shape_.lane, pool_.add(shape_.lane, pool_.index(shape_.panels_ahead * shape_.lanes))}};
     for (Expr axis : nest.reduce_axes) next[axis] = pool_.index(0);
-    nest.ahead = {.panel = pool_.substitute(pool_.operands(load)[0], next), .element_bits = bits(pool_.type(load))};
+    nest.ahead = {.panel = pool_.substitute(pool_.operands(load)[0], next), .lanes = pool_.var(shape_.lane).extent, .element_bits = bits(pool_.type(load))};
   }
 
   // Counts the blocks of rows that one panel serves, by the loops around them.
@@ -360,8 +360,15 @@ class Tiler {
     Expr share = pool_.ceildiv(pool_.index(elements), nest.ahead.blocks);
     Expr begin = pool_.add(pool_.substitute(nest.ahead.panel, {{tile.lanes.var, pool_.index(0)}}), pool_.mul(nest.ahead.block, pool_.mul(share, steps)));
     const int64_t line = kLineBits / nest.ahead.element_bits, most = pool_.as_int(share).value_or(line);
-    for (int64_t first = 0; first < most; first += line)
-      tile.prefetch.push_back({shape_.panel, pool_.add(begin, pool_.add(pool_.mul(step, share), pool_.index(first)))});
+    auto ask = [&](Expr from) {
+      for (int64_t first = 0; first < most; first += line)
+        tile.prefetch.push_back({shape_.panel, pool_.add(pool_.add(begin, from), pool_.add(pool_.mul(step, share), pool_.index(first)))});
+    };
+    if (shape_.panels_ahead > 0) ask(pool_.index(0));
+    // So does what later kernels read, while this one has more to compute than to read.
+    const Expr all = pool_.mul(steps, pool_.mul(nest.ahead.lanes, pool_.index(shape_.atom_k)));
+    for (int64_t times = 1; times <= shape_.beyond; ++times)
+      ask(pool_.add(pool_.mul(all, pool_.index(times)), pool_.index(shape_.beyond_from * 8 / nest.ahead.element_bits)));
   }
 
   // The panel's lines of some steps later: it is contiguous in the order in which the loops read it.
