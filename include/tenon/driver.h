@@ -60,6 +60,7 @@ struct CompileOptions {
   Precision precision = Precision::Strict;
   Providers providers = Providers::None;
   std::string schedule;                 // a schedule file to replay; empty: the policy decides
+  std::string locked;                   // a lock file of `tenon tune`: replayed as it is, or refused; empty: none
   std::vector<std::string> states;      // "past.*=present.*": inputs that outputs grow in place
   std::string depfile;                  // Make syntax; empty: none
   std::string cache_dir;                // artifacts made before, shared by processes; empty: none
@@ -247,10 +248,12 @@ struct BenchOptions {
   bool bounds = false;                 // and those of the kernels' loads and of their arithmetic alone; compile.model is needed
   std::string level;                   // as in RunOptions
   bool huge_pages = false;             // as in RunOptions
+  std::string against;                 // another artifact of the same model, in turns with this one; empty: none
 };
 
 struct KernelTime {
   std::string name;
+  std::string region;                  // of the first call; empty: not known
   std::vector<NodeRef> nodes;
   double median_ms = 0;
   int calls = 0;
@@ -262,6 +265,21 @@ struct KernelTime {
   double loads_ms = -1, arithmetic_ms = -1;
 };
 
+// All calls of a region of the plan.
+struct RegionTime {
+  std::string name;
+  double median_ms = 0;
+  double against_ms = -1;              // of the region of that name in the other artifact; negative: none
+};
+
+// Beside another artifact of the same model.
+struct AgainstTimes {
+  double median_ms = 0;
+  double ratio = 0;                    // this artifact's time / the other's: the median over turns
+  double low = 0, high = 0;            // quartiles of the turns' ratios
+  std::vector<double> differences = {};  // per output: the largest |a - b|; infinite where only one is a number
+};
+
 struct BenchReport {
   std::string target;
   double median_ms = 0, min_ms = 0, spread = 0;  // spread: (p90 - p10) / median
@@ -271,6 +289,8 @@ struct BenchReport {
   // Sum of the kernels' least times; negative: none is known. Calls of kernels whose work data decides count as nothing.
   double floor_ms = -1;
   int calls = 0, uncounted_calls = 0;
+  std::vector<RegionTime> regions;     // with `kernels`; in the order of their first calls
+  std::optional<AgainstTimes> against;
 };
 Result<BenchReport> bench(const BenchOptions& options);
 

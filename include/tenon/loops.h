@@ -135,6 +135,7 @@ struct HostStmt {
   std::vector<Expr> symbols = {};       // Call: values of the kernel's symbols, in the host's pool
   Expr var = {}, value = {};            // Let: var = value; If, While: condition
   std::vector<HostStmt> body = {}, otherwise = {};
+  std::string region = {};              // Call: of the plan, whose kernel it is; no part of the text
 };
 
 // A constant as a kernel reads it: packed while it is written out, never as a whole in memory.

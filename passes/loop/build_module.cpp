@@ -210,7 +210,7 @@ class ModuleBuilder {
     // From the last variant, which has no predicate, to the first.
     for (size_t i = plan.schedule.variants.size(); i-- > 0;) {
       const Variant& variant = plan.schedule.variants[i];
-      TENON_TRY(std::vector<HostStmt> calls, add_variant(region, variant));
+      TENON_TRY(std::vector<HostStmt> calls, add_variant(region, variant, plan.name));
       if (variant.predicate.empty()) {
         otherwise = std::move(calls);
         continue;
@@ -226,13 +226,13 @@ class ModuleBuilder {
     return {};
   }
 
-  Result<std::vector<HostStmt>> add_variant(const Region& region, const Variant& variant) {
+  Result<std::vector<HostStmt>> add_variant(const Region& region, const Variant& variant, const std::string& name) {
     const MemoryOf memory_of = [this](ValueId v) { return memory(v); };
     TENON_TRY(std::vector<BuiltKernel> built, lower_region(region, graph_, variant, target_, memory_of));
     std::map<int, BufferId> temporaries;
     std::vector<HostStmt> calls;
     for (BuiltKernel& b : built) {
-      HostStmt call{.kind = HostStmt::Kind::Call};
+      HostStmt call{.kind = HostStmt::Kind::Call, .region = name};
       for (size_t i = 0; i < b.params.size(); ++i) {
         const KernelParam& p = b.params[i];
         if (p.temporary < 0) {

@@ -34,6 +34,8 @@ std::vector<KernelTime> calls_of(const Json& manifest) {
   }
   std::vector<KernelTime> calls;
   for (const Json& name : manifest.at("calls")) calls.push_back(kernels[name.get<std::string>()]);
+  if (manifest.contains("regions"))  // artifacts of earlier releases do not say
+    for (size_t k = 0; k < calls.size(); ++k) calls[k].region = manifest.at("regions").at(k);
   return calls;
 }
 

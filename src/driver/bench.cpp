@@ -10,6 +10,7 @@ namespace tenon {
 
 namespace {
 
+constexpr int kRunsPerTurn = 3;
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 double quantile(const std::vector<double>& sorted, double q) {
@@ -79,7 +80,7 @@ Result<Timed> open_timed(const BenchOptions& options, Steps steps, const Scratch
 
 // In turns, so that all see the same machine.
 Result<void> time_in_turns(std::span<Timed> all, const std::vector<Tensor>& inputs, const Dims& dims, const BenchOptions& options) {
-  constexpr int kRunsPerTurn = 3, kTurns = 25;
+  constexpr int kTurns = 25;
   const int turns = options.runs > 0 ? (options.runs + kRunsPerTurn - 1) / kRunsPerTurn : kTurns;
   for (int turn = 0; turn < turns; ++turn)
     for (Timed& timed : all) {
@@ -87,6 +88,56 @@ Result<void> time_in_turns(std::span<Timed> all, const std::vector<Tensor>& inpu
       std::ranges::move(times, std::back_inserter(timed.times));
     }
   return {};
+}
+
+// By region, in the order of first calls.
+std::vector<RegionTime> region_times(const Artifact& artifact, const std::vector<CallTimes>& times) {
+  std::vector<RegionTime> regions;
+  const std::vector<std::optional<double>> medians = medians_of_calls(times, artifact.calls.size());
+  for (size_t call = 0; call < medians.size(); ++call) {
+    const std::string& name = artifact.calls[call].region;
+    if (!medians[call] || name.empty()) continue;
+    auto row = std::ranges::find(regions, name, &RegionTime::name);
+    if (row == regions.end()) row = regions.insert(regions.end(), RegionTime{.name = name});
+    row->median_ms += *medians[call];
+  }
+  return regions;
+}
+
+double median_total(std::span<const CallTimes> times) {
+  std::vector<double> totals;
+  for (const CallTimes& t : times) totals.push_back(t.total_ms);
+  std::ranges::sort(totals);
+  return quantile(totals, 0.5);
+}
+
+// The largest |a - b|; infinite where one is no number and the other is.
+double difference_of(const Tensor& a, const Tensor& b) {
+  double apart = 0;
+  auto add = [&](double x, double y) {
+    if (x == y || (std::isnan(x) && std::isnan(y))) return;
+    const double d = std::abs(x - y);
+    apart = std::isnan(d) ? std::numeric_limits<double>::infinity() : std::max(apart, d);
+  };
+  for (size_t k = 0; k < a.f.size() && k < b.f.size(); ++k) add(a.f[k], b.f[k]);
+  for (size_t k = 0; k < a.i.size() && k < b.i.size(); ++k) add(static_cast<double>(a.i[k]), static_cast<double>(b.i[k]));
+  return apart;
+}
+
+Result<AgainstTimes> against_other(std::span<const Timed> both, const std::vector<Tensor>& inputs, const Dims& dims, const BenchOptions& options, BenchReport& report) {
+  AgainstTimes found{.median_ms = median_total(both[1].times)};
+  std::vector<double> ratios;
+  for (size_t k = 0; k + kRunsPerTurn <= both[0].times.size(); k += kRunsPerTurn)
+    ratios.push_back(median_total(std::span(both[0].times).subspan(k, kRunsPerTurn)) / median_total(std::span(both[1].times).subspan(k, kRunsPerTurn)));
+  std::ranges::sort(ratios);
+  found.ratio = quantile(ratios, 0.5), found.low = quantile(ratios, 0.25), found.high = quantile(ratios, 0.75);
+  TENON_TRY(const std::vector<Tensor> a, both[0].artifact->run(inputs, dims, options.threads));
+  TENON_TRY(const std::vector<Tensor> b, both[1].artifact->run(inputs, dims, options.threads));
+  for (size_t k = 0; k < a.size() && k < b.size(); ++k) found.differences.push_back(difference_of(a[k], b[k]));
+  const std::vector<RegionTime> others = region_times(*both[1].artifact, both[1].times);
+  for (RegionTime& region : report.regions)
+    if (const auto other = std::ranges::find(others, region.name, &RegionTime::name); other != others.end()) region.against_ms = other->median_ms;
+  return found;
 }
 
 void add_halves(const Timed& timed, Steps steps, BenchReport& report) {
@@ -114,7 +165,11 @@ Result<BenchReport> bench(const BenchOptions& options) {
   Dims dims = options.dims;
   const std::vector<std::string> specs = options.inputs.empty() ? std::vector<std::string>{"random:0"} : options.inputs;
   TENON_TRY(const std::vector<Tensor> inputs, load_inputs(artifact.signature(), specs, dims, false));
-  if (options.bounds) {
+  if (!options.against.empty()) {
+    if (options.bounds) return fail(Code::E0601, "--bounds and --against each compare with other artifacts: one at a time");
+    TENON_TRY(all.emplace_back().artifact, open_artifact(options.against, options.level, options.huge_pages));
+  }
+  if (all.size() > 1) {
     TENON_DO(time_in_turns(all, inputs, dims, options));
   } else {
     TENON_TRY(all[0].times, artifact.time(inputs, dims, options.threads, options.runs, options.kernels));
@@ -126,7 +181,13 @@ Result<BenchReport> bench(const BenchOptions& options) {
   BenchReport report{.target = artifact.target, .median_ms = quantile(totals, 0.5), .min_ms = totals.front(),
                      .runs = static_cast<int>(totals.size()), .threads = options.threads};
   report.spread = (quantile(totals, 0.9) - quantile(totals, 0.1)) / report.median_ms;
-  if (options.kernels) add_kernels(artifact, all[0].times, dims, report);
+  if (options.kernels) {
+    add_kernels(artifact, all[0].times, dims, report);
+    report.regions = region_times(artifact, all[0].times);
+  }
+  if (!options.against.empty()) {
+    TENON_TRY(report.against, against_other(all, inputs, dims, options, report));
+  }
   if (options.bounds) add_halves(all[1], Steps::Loads, report), add_halves(all[2], Steps::Arithmetic, report);
   return report;
 }

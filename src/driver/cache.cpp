@@ -122,6 +122,9 @@ Result<ArtifactCache> ArtifactCache::open(const CompileOptions& options, const s
   if (!options.schedule.empty()) {
     TENON_TRY(cache.parts_["schedule"], file_hash(options.schedule));
   }
+  if (!options.locked.empty()) {
+    TENON_TRY(cache.parts_["locked"], file_hash(options.locked));
+  }
   // What the model names was found out when it was compiled before.
   cache.sources_ = {options.model};
   if (const auto known = read_json(cache.folder_ / "sources" / cache.parts_["model"]); known && known->is_array())

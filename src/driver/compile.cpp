@@ -9,6 +9,7 @@
 #include "files.h"
 #include "beyond_f16.h"
 #include "islands.h"
+#include "lock.h"
 #include "lowered.h"
 #include "package.h"
 #include "parallel.h"
@@ -167,6 +168,13 @@ Result<void> write_depfile(const CompileOptions& options, const std::vector<std:
 }
 
 Result<Plan> make_plan(const Graph& graph, const Target& target, const CompileOptions& options) {
+  if (!options.locked.empty()) {
+    TENON_TRY(const std::string text, read_file(options.locked));
+    auto plan = parse_lock(text, graph, target, options);
+    if (plan) return plan;
+    for (Diag& d : plan.error()) d.file = options.locked;
+    return std::unexpected(std::move(plan).error());
+  }
   if (!options.schedule.empty()) {
     TENON_TRY(const std::string text, read_file(options.schedule));
     auto plan = parse_plan(text, graph);
@@ -267,6 +275,8 @@ Result<std::vector<CompileOutcome>> compile(const CompileOptions& given) {
   if (dispatch) TENON_DO(check_levels(targets));
   if (dispatch && !options.schedule.empty())
     return fail(Code::E0601, "--schedule is for one target, --cpu-dispatch for several");
+  if (!options.locked.empty() && (dispatch || targets.size() != 1 || !options.schedule.empty()))
+    return fail(Code::E0601, "--locked is for one target, and replaces --schedule", "tune for each --target, and compile with its lock file");
   if (dispatch && options.providers != Providers::None)
     return fail(Code::E0601, "--providers is for one target, --cpu-dispatch for several", "oneDNN picks its code by the processor itself: name one --target");
   if (options.providers != Providers::None && std::ranges::find(options.emit, Emit::Exe) != options.emit.end())

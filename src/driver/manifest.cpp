@@ -12,12 +12,15 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Kernel names in the order in which NAME_env's event counts calls.
-void add_calls(const Module& module, const std::vector<HostStmt>& statements, Json& calls) {
+// Names of kernels, and of the plan's regions that they belong to, in the order in which NAME_env's event counts calls.
+void add_calls(const Module& module, const std::vector<HostStmt>& statements, Json& json) {
   for (const HostStmt& s : statements) {
-    if (s.kind == HostStmt::Kind::Call) calls.push_back(module.kernels[s.kernel].name);
-    add_calls(module, s.body, calls);
-    add_calls(module, s.otherwise, calls);
+    if (s.kind == HostStmt::Kind::Call) {
+      json["calls"].push_back(module.kernels[s.kernel].name);
+      json["regions"].push_back(s.region);
+    }
+    add_calls(module, s.body, json);
+    add_calls(module, s.otherwise, json);
   }
 }
 
@@ -53,16 +56,16 @@ Json target_json(const Target& target) {
           {"rates", rates(target)}, {"cache", caches(target)}};
 }
 
-// Keys "kernels", "calls" and "work" of what runs for one target.
+// Keys "kernels", "calls", "regions" and "work" of what runs for one target.
 void add_code(const Module& module, Json& json) {
-  for (const char* key : {"kernels", "calls", "work"}) json[key] = Json::array();
+  for (const char* key : {"kernels", "calls", "regions", "work"}) json[key] = Json::array();
   for (const Kernel& kernel : module.kernels) {
     Json nodes = Json::array();
     for (const NodeRef& node : kernel.origins) nodes.push_back(node_json(node));
     json["kernels"].push_back({{"name", kernel.name}, {"nodes", nodes}});
     if (calls_library(kernel)) json["kernels"].back()["provider"] = "onednn";
   }
-  add_calls(module, module.host, json["calls"]);
+  add_calls(module, module.host, json);
   ExprPool pool = module.pool;
   for (const std::optional<CallWork>& work : work_of_calls(module, pool)) json["work"].push_back(work ? work_json(*work, pool) : Json());
 }

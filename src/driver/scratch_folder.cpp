@@ -20,8 +20,9 @@ ScratchFolder::~ScratchFolder() {
 
 // Whether some region may be a library's, which a static program cannot load.
 static bool may_call_library(const CompileOptions& options) {
-  if (options.providers != Providers::None || options.schedule.empty()) return options.providers != Providers::None;
-  const auto schedule = read_file(options.schedule);
+  const std::string& replayed = options.locked.empty() ? options.schedule : options.locked;
+  if (options.providers != Providers::None || replayed.empty()) return options.providers != Providers::None;
+  const auto schedule = read_file(replayed);
   return schedule && schedule->find("\n  provider onednn\n") != schedule->npos;
 }
 

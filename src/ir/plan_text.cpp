@@ -177,7 +177,9 @@ class PlanParser {
 
   // The text of a condition over dim symbols, checked.
   std::string predicate() {
-    std::string text = in_.until(':').substr(4);
+    std::string text = in_.until(':');
+    if (in_.failed() || text.size() < 4) return {};  // it ends before "when"
+    text.erase(0, 4);
     text.erase(0, text.find_first_not_of(' '));
     ExprPool pool;
     auto condition = parse_expr(pool, text);

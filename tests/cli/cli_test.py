@@ -109,6 +109,24 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(len(done.stdout.splitlines()), len(record["regions"]) + 1)
         self.assertIn("rows 1 2 3", tenon("space", DIGITS, "-v").stdout)
 
+    def test_what_tune_locks_compile_replays(self):
+        with tempfile.TemporaryDirectory() as folder:
+            lock, out, plain = (os.path.join(folder, name) for name in ("digits.lock", "out", "plain"))
+            words = [DIGITS, "--dim", "N=4", "--target", "native"]
+            tuned = json.loads(tenon("tune", *words, "-o", lock, "--budget", "6", "--message-format", "json").stdout.splitlines()[-1])
+            self.assertEqual(tuned["schema"], "tenon.tune/1")
+            self.assertGreaterEqual(tuned["timings"], 6)
+            self.assertEqual(tuned["candidates"], {"wrong": 0, "crashed": 0, "timeout": 0, "refused": 0})
+            self.assertEqual(tenon("compile", *words, "--locked", lock, "-o", out, "--emit", "so,schedule").returncode, 0)
+            self.assertIn(pathlib.Path(out, "digits.schedule").read_text(), pathlib.Path(lock).read_text())
+            self.assertEqual(tenon("bench", out, "--kernels", "--runs", "6").returncode, 0)
+            refused = tenon("compile", DIGITS, "--dim", "N=5", "--target", "native", "-O3", "--locked", lock, "-o", plain)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn("optimisation level", refused.stderr)
+            self.assertEqual(refused.stderr.count("E0403]"), 2, refused.stderr)
+            self.assertFalse(os.path.exists(plain))
+        self.assertEqual(tenon("tune", DIGITS, "--budget", "many").returncode, 2)
+
     def test_completions_know_the_commands(self):
         for shell in ("bash", "zsh", "fish"):
             script = tenon("completions", shell).stdout

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <memory>
@@ -14,7 +15,7 @@ namespace {
 struct Arguments {
   ModelArguments model;
   std::vector<std::string> inputs;
-  std::string output, level;
+  std::string output, level, against;
   bool kernels = false, bounds = false, json = false, probe = false, huge_pages = false;
   int runs = 0, threads = 1;
 };
@@ -45,7 +46,8 @@ int run_bench(const Arguments& a, Console& console) {
                        .kernels = a.kernels || a.bounds,
                        .bounds = a.bounds,
                        .level = a.level,
-                       .huge_pages = a.huge_pages};
+                       .huge_pages = a.huge_pages,
+                       .against = a.against};
   for (const auto& [name, range] : options->import.dims)
     if (range.lo == range.hi) request.dims[name] = range.lo;
   if (a.model.model.ends_with(".onnx"))
@@ -62,6 +64,10 @@ int run_bench(const Arguments& a, Console& console) {
   console.print(fmt::format("{}: median {:.3f} ms, least {:.3f} ms, spread {:.1f} %, {} runs, {} threads\n",
                             report->target, report->median_ms, report->min_ms, report->spread * 100,
                             report->runs, report->threads));
+  if (report->against)
+    console.print(fmt::format("against {}: median {:.3f} ms, ratio {:.3f} [{:.3f}, {:.3f}], outputs differ by at most {:.1e}\n", a.against,
+                              report->against->median_ms, report->against->ratio, report->against->low, report->against->high,
+                              report->against->differences.empty() ? 0 : *std::ranges::max_element(report->against->differences)));
   if (report->floor_ms > 0)
     console.print(fmt::format("roofline floor {:.4f} ms of {} of {} calls: time / floor {:.2f}\n", report->floor_ms,
                               report->calls - report->uncounted_calls, report->calls, report->median_ms / report->floor_ms));
@@ -94,6 +100,7 @@ Command bench_command() {
           "tenon bench out\n"
           "tenon bench m.onnx --target native --dim N=1 --kernels\n"
           "tenon bench out --workers 2 --json\n"
+          "tenon bench out --against before --kernels  # two artifacts of one model, in turns\n"
           "tenon bench m.onnx --target native --dim N=1 --bounds  # what bounds each kernel: loads or arithmetic\n"
           "tenon bench --probe -o here.toml  # what this machine can do, as a target file",
       .options = joined(
@@ -103,6 +110,7 @@ Command bench_command() {
             {"--bounds", "", "With an ONNX file: --kernels, and their loads alone and their arithmetic alone", &a->bounds},
             {"--probe", "", "Measure this machine's peaks and print them as a target file", &a->probe},
             {"-o,--output", "FILE", "With --probe: the file to write", &a->output},
+            {"--against", "ARTIFACT", "Another artifact of the same model, timed in turns with this one", &a->against},
             {"--runs", "N", "Runs to measure; 0: for about a second", &a->runs},
             level_row(a->level),
             huge_pages_row(a->huge_pages),

@@ -57,6 +57,7 @@ std::vector<Option> code_rows(ModelArguments& a) {
       {"--precision", "PRECISION", "What products of f32 may lose: strict: nothing; bf16: operands are rounded to bf16, sums stay f32; fast: sums stay f32, and 3x3 convolutions may be computed by Winograd's transforms where that is faster, which loses one to two digits, and functions by polynomials within 2^-18; fp16: weights are stored in f16 where that saves time, and where the target multiplies f16 faster, operands are rounded to it and short blocks summed in it", &a.precision, {"strict", "fast", "bf16", "fp16"}},
       {"--providers", "LIST", "Whose code may compute a region besides Tenon's own: onednn: where the target file says that it is faster; onednn-everywhere: wherever it can. The artifact then needs the library", &a.providers, {"none", "onednn", "onednn-everywhere"}},
       {"--schedule", "FILE", "Replay a schedule that --emit schedule wrote", &a.schedule},
+      {"--locked", "FILE", "Replay a lock file that `tenon tune` wrote, or say why it does not fit", &a.locked},
       {"--state", "PAST=PRESENT", "Grow an output in its input's buffer, as 'past.*=present.*'; repeatable", &a.states},
       {"--threads", "MODE", "How the artifact uses threads", &a.threads, {"none", "callback", "pool"}},
       {"-j,--jobs", "N", "Threads that compile; 0: one per core", &a.jobs},
@@ -129,6 +130,7 @@ Result<CompileOptions> to_options(const ModelArguments& a, Console& console) {
   options.precision = parse_precision(a.precision).value_or(options.precision);
   options.providers = parse_providers(a.providers).value_or(options.providers);
   options.schedule = a.schedule;
+  options.locked = a.locked;
   options.states = a.states;
   options.depfile = a.depfile;
   if (!a.level.empty()) options.level = a.level[0] - '0';

@@ -250,7 +250,39 @@ std::string bench_record(const BenchReport& report) {
     json["floor_ms"] = report.floor_ms < 0 ? Json(nullptr) : Json(report.floor_ms);
     json["calls"] = report.calls;
     json["uncounted_calls"] = report.uncounted_calls;
+    json["regions"] = Json::array();
+    for (const RegionTime& region : report.regions) {
+      json["regions"].push_back({{"name", region.name}, {"median_ms", region.median_ms}});
+      if (region.against_ms >= 0) json["regions"].back()["against_ms"] = region.against_ms;
+    }
   }
+  if (report.against)
+    json["against"] = {{"median_ms", report.against->median_ms}, {"ratio", report.against->ratio}, {"low", report.against->low},
+                       {"high", report.against->high}, {"differences", report.against->differences}};
+  return line(json);
+}
+
+std::string tune_record(const TuneReport& report) {
+  Json json = record("tune/1");
+  json["target"] = report.target;
+  json["timings"] = report.timings;
+  json["seconds"] = report.seconds;
+  json["rules_ms"] = report.rules_ms;
+  json["median_ms"] = report.result.median_ms;
+  json["ratio"] = {report.result.ratio, report.result.low, report.result.high};
+  json["faster"] = report.faster;
+  json["verified"] = report.verified;
+  json["candidates"] = {{"wrong", report.wrong}, {"crashed", report.crashed}, {"timeout", report.timeouts}, {"refused", report.refused}};
+  Json regions = Json::array();
+  auto knobs_json = [](const Knobs& knobs) {
+    Json all = Json::object();
+    for (const auto& [knob, value] : knobs.values) all[std::string(knob_table()[static_cast<size_t>(knob)].name)] = value;
+    return all;
+  };
+  for (const TunedRegion& region : report.regions)
+    regions.push_back({{"name", region.name}, {"workload", region.workload}, {"occurrences", region.occurrences}, {"rules_ms", region.rules_ms}, {"ratio", region.ratio},
+                       {"timings", region.timings}, {"rules", knobs_json(region.rules)}, {"chosen", knobs_json(region.chosen)}});
+  json["regions"] = regions;
   return line(json);
 }
 

@@ -5,6 +5,7 @@
 
 #include "tenon/driver.h"
 #include "tenon/target.h"
+#include "tenon/tune.h"
 
 namespace tenon::cli {
 
@@ -20,5 +21,6 @@ std::string inspect_record(const InspectReport& report);
 std::string tensor_record(const NamedTensor& tensor);
 std::string verify_record(const VerifyReport& report);
 std::string bench_record(const BenchReport& report);
+std::string tune_record(const TuneReport& report);
 
 }  // namespace tenon::cli

@@ -1,0 +1,60 @@
+// Measured search over the schedules of a model's regions: docs/tuning.md. Each candidate is compiled and run in a process of its own,
+// in turns with what `rules` chose.
+#pragma once
+
+#include "tenon/driver.h"
+
+namespace tenon {
+
+struct TuneOptions {
+  CompileOptions compile;               // the model and its one target, which runs here
+  std::string output;                   // lock file to write; empty: none
+  std::vector<std::string> inputs;      // as in RunOptions; empty: random:0
+  std::map<std::string, int64_t> dims;  // symbols that the inputs leave open
+  int64_t timings = 64;                 // of kernels, at most; 0: as many as `seconds` allow
+  double seconds = 0;                   // at most; 0: as long as `timings` take
+  double timeout = 120;                 // seconds after which a candidate is given up
+  unsigned threads = 1;
+  uint64_t seed = 0;
+  int cpu = -1;                         // that measurements are pinned to; negative: the last one
+  std::function<bool()> stop;           // asked between candidates; true: end now with what is known
+  std::function<void(const struct TuneProgress&)> progress;
+};
+
+struct TuneProgress {
+  int64_t timings = 0, all = 0;         // done; in the budget, 0: not limited
+  double seconds = 0;                   // since the beginning
+  double rules_ms = 0;                  // of the model
+  double best_ms = 0;                   // with the best schedule of each region, by its own timings
+  std::string improved;                 // the region that gained most in this round; empty: none did
+  double gain = 0;                      // its time / that of what was best before
+};
+
+// A kind of region, which may occur several times.
+struct TunedRegion {
+  std::string name;                     // of its first occurrence
+  std::string workload;                 // hash of what it computes, without names
+  int occurrences = 0;
+  double rules_ms = 0;                  // of all of them
+  double ratio = 1;                     // time of what was chosen / of what rules choose, as measured at the end
+  int timings = 0;
+  Knobs rules, chosen;                  // of its own tile
+};
+
+struct TuneReport {
+  std::string target;
+  std::vector<TunedRegion> regions;     // of most time first
+  int64_t timings = 0;
+  int wrong = 0, crashed = 0, timeouts = 0, refused = 0;  // candidates
+  double seconds = 0;
+  double rules_ms = 0;
+  AgainstTimes result;                  // the schedule that was chosen, in turns with that of rules; `median_ms`: its own
+  bool faster = false;                  // else the schedule is that of rules
+  bool verified = false;                // against the reference evaluator
+  Plan plan;
+};
+
+// E0403, E0405, E0601: as compile. E0501: rules' own artifact does not run here.
+Result<TuneReport> tune(const TuneOptions& options);
+
+}  // namespace tenon

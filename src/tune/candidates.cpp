@@ -1,0 +1,91 @@
+#include "candidates.h"
+
+#include <algorithm>
+
+namespace tenon {
+
+namespace {
+
+bool fixed(Knob knob) { return knob == Knob::beyond || knob == Knob::beyond_from; }
+
+}  // namespace
+
+std::string text_of(const Tiles& tiles) {
+  std::string text;
+  for (const Knobs& knobs : tiles) {
+    for (const auto& [knob, value] : knobs.values) text += std::string(knob_table()[static_cast<size_t>(knob)].name) + '=' + std::to_string(value) + ' ';
+    text += '|';
+  }
+  return text;
+}
+
+Candidates::Candidates(const RegionGroup& group, const Plan& plan, uint64_t seed) : space_(group.space), dice_(seed) {
+  for (size_t t = 0; t < space_.tiles.size(); ++t) rules_.push_back(knobs_of(plan.regions[group.regions[0]], space_, t));
+  best_ = rules_;
+  seen_.insert(text_of(rules_));
+}
+
+void Candidates::choose(const TileSpace& tile, Knob knob, Knobs& knobs) {
+  const auto row = std::ranges::find(tile.knobs, knob, &KnobValues::knob);
+  if (row == tile.knobs.end() || row->values.empty()) return;
+  const std::vector<int64_t>& values = row->values;
+  const auto at = std::ranges::find(values, knobs[knob]);
+  auto any = [&] { return values[std::uniform_int_distribution<size_t>(0, values.size() - 1)(dice_)]; };
+  // Half of the changes go to a neighbour.
+  if (at != values.end() && values.size() > 3 && std::uniform_int_distribution<int>(0, 1)(dice_)) {
+    const auto place = static_cast<int64_t>(at - values.begin()) + std::uniform_int_distribution<int64_t>(-2, 2)(dice_);
+    knobs.set(knob, values[static_cast<size_t>(std::clamp<int64_t>(place, 0, static_cast<int64_t>(values.size()) - 1))]);
+  } else {
+    knobs.set(knob, any());
+  }
+}
+
+Tiles Candidates::vary(const Tiles& from, int changes) {
+  Tiles tiles = from;
+  for (int c = 0; c < changes; ++c) {
+    const size_t t = std::uniform_int_distribution<size_t>(0, tiles.size() - 1)(dice_);
+    const TileSpace& tile = space_.tiles[t];
+    if (tile.knobs.empty()) continue;
+    // The register block decides most.
+    const bool block = std::uniform_int_distribution<int>(0, 1)(dice_);
+    if (block) choose(tile, Knob::rows, tiles[t]), choose(tile, Knob::vectors, tiles[t]);
+    else choose(tile, tile.knobs[std::uniform_int_distribution<size_t>(0, tile.knobs.size() - 1)(dice_)].knob, tiles[t]);
+  }
+  for (size_t t = 0; t < tiles.size(); ++t)
+    for (Knob knob : {Knob::beyond, Knob::beyond_from}) {
+      if (rules_[t].values.contains(knob)) tiles[t].set(knob, rules_[t][knob]);
+      else tiles[t].values.erase(knob);
+    }
+  return tiles;
+}
+
+bool Candidates::legal(const Tiles& tiles) const {
+  for (size_t t = 0; t < tiles.size(); ++t) {
+    Knobs free;
+    for (const KnobValues& k : space_.tiles[t].knobs)
+      if (tiles[t].values.contains(k.knob) && !fixed(k.knob)) free.set(k.knob, tiles[t][k.knob]);
+    if (!space_.tiles[t].has(free)) return false;
+  }
+  return true;
+}
+
+std::optional<Tiles> Candidates::propose(const Score& score) {
+  constexpr int kDrawn = 256, kMostChanges = 3, kWild = 8;
+  std::optional<Tiles> best;
+  double least = INFINITY;
+  for (int draw = 0; draw < kDrawn; ++draw) {
+    const bool wild = draw % kWild == 0;
+    Tiles tiles = vary(draw % 3 == 0 ? rules_ : best_, wild ? 2 * kMostChanges : std::uniform_int_distribution<int>(1, kMostChanges)(dice_));
+    if (!legal(tiles) || seen_.contains(text_of(tiles))) continue;
+    const double s = score(tiles);
+    if (s < least) least = s, best = std::move(tiles);
+  }
+  if (best) seen_.insert(text_of(*best));
+  return best;
+}
+
+void Candidates::measured(const Tiles& tiles, double ratio) {
+  if (ratio < best_ratio_) best_ratio_ = ratio, best_ = tiles;
+}
+
+}  // namespace tenon

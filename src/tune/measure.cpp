@@ -1,0 +1,149 @@
+#include "measure.h"
+
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+#include "../driver/scratch_folder.h"
+
+namespace tenon {
+
+namespace {
+
+using Json = nlohmann::json;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+void pin(int cpu) {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  if (cpu < 0)
+    for (int c = 0; c < CPU_SETSIZE; ++c)
+      if (CPU_ISSET(c, &allowed)) cpu = c;
+  if (cpu < 0 || !CPU_ISSET(cpu, &allowed)) return;
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(cpu, &one);
+  sched_setaffinity(0, sizeof one, &one);
+}
+
+int64_t involuntary_switches() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_nivcsw;
+}
+
+Json error_json(const char* outcome, const Diags& diags) { return {{"outcome", outcome}, {"message", diags.empty() ? "" : diags[0].message}}; }
+
+// What the child does; its answer.
+Json run_job(const Job& job, const std::string& folder, const TuneOptions& options) {
+  Clock::time_point start = Clock::now();
+  Lowered model{job.model->target, job.model->graph, *job.plan, {}};
+  PassOptions passes = options.compile.passes;
+  passes.level = options.compile.level;
+  auto module = build_module(model.graph, model.plan, model.target, passes);
+  if (!module) return error_json("refused", module.error());
+  model.module = std::move(*module);
+  CompileOptions compile = options.compile;
+  compile.progress = {}, compile.warn = {}, compile.weights = Weights::File;
+  const auto artifact = generate_artifact(model, folder, compile);
+  if (!artifact) return error_json("refused", artifact.error());
+  Json answer = {{"outcome", "ok"}, {"compile_seconds", seconds_since(start)}, {"code_bytes", artifact->code_bytes}};
+  if (options.threads == 1) pin(options.cpu);
+  const int64_t before = involuntary_switches();
+  const auto report = bench({.compile = {}, .artifact = folder, .inputs = options.inputs, .dims = options.dims, .runs = 3 * job.turns,
+                             .threads = options.threads, .kernels = true, .level = {}, .against = job.base});
+  if (!report) return error_json("refused", report.error());
+  answer["switches"] = involuntary_switches() - before;
+  answer["median_ms"] = report->median_ms;
+  answer["regions"] = Json::array();
+  for (const RegionTime& r : report->regions) answer["regions"].push_back({r.name, r.median_ms, r.against_ms});
+  if (const auto& a = report->against) answer["against"] = {a->median_ms, a->ratio, a->low, a->high, a->differences};
+  return answer;
+}
+
+Measured parse(const std::string& text) try {
+  const Json answer = Json::parse(text);
+  if (answer.at("outcome") != "ok") return {.outcome = Outcome::Refused, .message = answer.at("message"), .model = {}, .regions = {}};
+  Measured m{.message = {}, .model = {.median_ms = answer.at("median_ms")}, .regions = {}, .compile_seconds = answer.at("compile_seconds"),
+             .code_bytes = answer.at("code_bytes"), .switches = answer.at("switches")};
+  for (const Json& r : answer.at("regions")) m.regions.push_back({r.at(0), r.at(1), r.at(2)});
+  if (answer.contains("against")) {
+    const Json& a = answer.at("against");
+    m.base_ms = a.at(0);
+    m.model = {m.model.median_ms, a.at(1), a.at(2), a.at(3), {}};
+    for (const Json& d : a.at(4)) m.model.differences.push_back(d.is_null() ? INFINITY : d.get<double>());  // JSON has no infinity
+  }
+  return m;
+} catch (const Json::exception& error) {
+  return {.outcome = Outcome::Crashed, .message = error.what(), .model = {}, .regions = {}};
+}
+
+// All that the child writes until the deadline; nothing: it did not end in time.
+std::optional<std::string> read_until(int pipe, double timeout) {
+  const Clock::time_point start = Clock::now();
+  std::string text;
+  char part[4096];
+  for (;;) {
+    const double left = timeout - seconds_since(start);
+    pollfd wait{.fd = pipe, .events = POLLIN, .revents = 0};
+    const int ready = left > 0 ? poll(&wait, 1, static_cast<int>(std::ceil(left * 1e3))) : 0;
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready <= 0) return std::nullopt;
+    const ssize_t n = read(pipe, part, sizeof part);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return text;
+    text.append(part, static_cast<size_t>(n));
+  }
+}
+
+}  // namespace
+
+std::string_view spelling(Outcome outcome) {
+  constexpr std::string_view kNames[] = {"ok", "wrong", "refused", "crashed", "timeout"};
+  return kNames[static_cast<size_t>(outcome)];
+}
+
+Measured measure(const Job& job, const TuneOptions& options) {
+  auto failed = [](Outcome outcome, std::string why) { return Measured{.outcome = outcome, .message = std::move(why), .model = {}, .regions = {}}; };
+  ScratchFolder scratch;  // of this process: it goes whatever becomes of the child
+  const std::string folder = job.keep.empty() ? (scratch.path() / "candidate").string() : job.keep;
+  int ends[2];
+  if (pipe(ends) != 0) return failed(Outcome::Crashed, "no pipe to a process can be made");
+  const pid_t child = fork();
+  if (child < 0) return failed(Outcome::Crashed, "no process can be made");
+  if (child == 0) {
+    close(ends[0]);
+    setpgid(0, 0);  // so that Ctrl-C ends the search and not the measurement
+    const std::string text = run_job(job, folder, options).dump(-1, ' ', false, Json::error_handler_t::replace);
+    size_t done = 0;
+    while (done < text.size()) {
+      const ssize_t n = write(ends[1], text.data() + done, text.size() - done);
+      if (n <= 0) break;
+      done += static_cast<size_t>(n);
+    }
+    _exit(0);
+  }
+  close(ends[1]);
+  const auto text = read_until(ends[0], options.timeout);
+  close(ends[0]);
+  if (!text) kill(child, SIGKILL);
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (!text) return failed(Outcome::Timeout, "it took longer than " + std::to_string(static_cast<int>(options.timeout)) + " s");
+  if (WIFSIGNALED(status)) return failed(Outcome::Crashed, "it was ended by signal " + std::to_string(WTERMSIG(status)));
+  return parse(*text);
+}
+
+}  // namespace tenon

@@ -1,0 +1,35 @@
+// A candidate plan compiled and run in a process of its own.
+#pragma once
+
+#include "../driver/lowered.h"
+#include "tenon/tune.h"
+
+namespace tenon {
+
+enum class Outcome : uint8_t { Ok, Wrong, Refused, Crashed, Timeout };
+std::string_view spelling(Outcome outcome);
+
+struct Measured {
+  Outcome outcome = Outcome::Ok;
+  std::string message;               // of what is not ok
+  AgainstTimes model;                // against the base; `median_ms`: its own
+  double base_ms = 0;
+  std::vector<RegionTime> regions;   // with times of both
+  double compile_seconds = 0;
+  int64_t code_bytes = 0;
+  int64_t switches = 0;              // by which the kernel took the processor away while it was measured
+};
+
+struct Job {
+  const Lowered* model = nullptr;    // its plan is the base's
+  const Plan* plan = nullptr;        // the candidate's
+  std::string base;                  // folder of the base's artifact; empty: the plan's own artifact stays in `keep`
+  std::string keep;                  // folder for the artifact; empty: it goes with the process
+  int turns = 25;                    // of three calls each
+};
+
+// In a child process, pinned, with a time-out: whatever it does, this process goes on. The artifact is compiled, its outputs are compared with
+// the base's, its kernels timed in turns with the base's. `model` must not be used by other threads meanwhile.
+Measured measure(const Job& job, const TuneOptions& options);
+
+}  // namespace tenon

@@ -1,0 +1,235 @@
+// tune: rounds of candidates for the regions that lose most, each round one plan that is measured in turns with that of `rules`.
+#include "tenon/tune.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <numeric>
+
+#include "../driver/files.h"
+#include "../driver/lock.h"
+#include "../driver/scratch_folder.h"
+#include "candidates.h"
+#include "measure.h"
+
+namespace tenon {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// A group of regions and the search among its schedules.
+struct Searched {
+  const RegionGroup& group;
+  Candidates candidates;
+  double rules_ms = 0, noise = 0;  // noise: |1 - ratio| of rules' schedule with itself
+  int timings = 0, in_vain = 0;    // in_vain: since the last gain
+  // Where its time is and how long nothing was found.
+  double promise() const {
+    constexpr double kPatience = 0.8;
+    return rules_ms * candidates.best_ratio() * std::pow(kPatience, in_vain);
+  }
+};
+
+class Tuner {
+ public:
+  explicit Tuner(const TuneOptions& options) : options_(options) {}
+
+  Result<TuneReport> run() {
+    TENON_TRY(base_, lower_model(options_.compile));
+    TENON_DO(measure_rules());
+    TENON_TRY(std::vector<RegionGroup> groups, group_regions(base_.graph, base_.plan, base_.target, options_.compile.precision));
+    begin(std::move(groups));
+    while (!over()) round();
+    TENON_DO(choose());
+    if (!options_.output.empty()) {
+      TENON_TRY(const std::string lock, print_lock(report_.plan, base_.graph, base_.target, options_.compile));
+      TENON_DO(write_file(options_.output, lock));
+    }
+    report_.seconds = seconds();
+    return std::move(report_);
+  }
+
+ private:
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+  bool over() const {
+    if (searched_.empty() || exhausted_ || (options_.stop && options_.stop())) return true;
+    return (options_.timings > 0 && report_.timings >= options_.timings) || (options_.seconds > 0 && seconds() >= options_.seconds);
+  }
+
+  Result<void> measure_rules() {
+    constexpr double kTurnsMs = 1500;
+    constexpr int kFewest = 5, kMost = 30, kCallsPerTurn = 6;
+    base_folder_ = (scratch_.path() / "rules").string();
+    const Measured first = measure({.model = &base_, .plan = &base_.plan, .base = {}, .keep = base_folder_, .turns = kFewest}, options_);
+    if (first.outcome != Outcome::Ok) return fail(Code::E0501, "what rules choose cannot be measured: " + first.message, "tenon bench says more");
+    const double ms = first.model.median_ms;
+    turns_ = std::clamp(static_cast<int>(kTurnsMs / (kCallsPerTurn * std::max(ms, 1e-3))), kFewest, kMost);
+    // How far outputs of two right artifacts may lie apart: each by its bound from the reference.
+    TENON_TRY(const VerifyReport verified, verify({.compile = options_.compile, .artifact = base_folder_, .inputs = options_.inputs, .dims = options_.dims, .threads = options_.threads, .output = {}, .level = {}}));
+    for (const OutputError& output : verified.outputs) apart_.push_back(2 * output.bound);
+    self_ = measure({.model = &base_, .plan = &base_.plan, .base = base_folder_, .keep = {}, .turns = turns_}, options_);
+    if (self_.outcome != Outcome::Ok) return fail(Code::E0501, "what rules choose cannot be measured twice: " + self_.message, "tenon bench says more");
+    report_.target = base_.target.name;
+    report_.rules_ms = self_.base_ms;
+    return {};
+  }
+
+  void begin(std::vector<RegionGroup> groups) {
+    constexpr double kLeastShare = 0.002;  // of the model's time
+    for (RegionGroup& group : groups) {
+      double ms = 0, own = 0;
+      for (const size_t r : group.regions)
+        if (const auto found = std::ranges::find(self_.regions, base_.plan.regions[r].name, &RegionTime::name); found != self_.regions.end()) ms += found->against_ms, own += found->median_ms;
+      if (ms < kLeastShare * report_.rules_ms) continue;
+      groups_.push_back(std::make_unique<RegionGroup>(std::move(group)));
+      const RegionGroup& kept = *groups_.back();
+      searched_.push_back({kept, Candidates(kept, base_.plan, options_.seed + searched_.size()), ms, std::abs(1 - own / ms)});
+    }
+  }
+
+  // The plan with these schedules, the others as rules choose.
+  Plan plan_with(const std::vector<std::pair<size_t, Tiles>>& chosen) const {
+    Plan plan = base_.plan;
+    for (const auto& [s, tiles] : chosen)
+      for (const size_t r : searched_[s].group.regions)
+        for (size_t t = 0; t < tiles.size(); ++t) set_knobs(plan.regions[r], searched_[s].group.space, t, tiles[t]);
+    return plan;
+  }
+
+  double ratio_of(const Searched& s, const Measured& m) const {
+    double ms = 0, base = 0;
+    for (const size_t r : s.group.regions)
+      if (const auto found = std::ranges::find(m.regions, base_.plan.regions[r].name, &RegionTime::name); found != m.regions.end() && found->against_ms > 0)
+        ms += found->median_ms, base += found->against_ms;
+    return base > 0 ? ms / base : INFINITY;
+  }
+
+  bool wrong(const Measured& m) const {
+    for (size_t k = 0; k < m.model.differences.size() && k < apart_.size(); ++k)
+      if (!(m.model.differences[k] <= apart_[k])) return true;
+    return false;
+  }
+
+  // Candidates of the groups that promise most, as many as leave several rounds to the budget.
+  void round() {
+    constexpr int64_t kRounds = 8;
+    std::vector<size_t> order(searched_.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::ranges::stable_sort(order, std::greater<>{}, [&](size_t s) { return searched_[s].promise(); });
+    size_t most = order.size();
+    if (options_.timings > 0)
+      most = static_cast<size_t>(std::clamp<int64_t>(std::min(options_.timings / kRounds, options_.timings - report_.timings), 1, static_cast<int64_t>(order.size())));
+    std::vector<std::pair<size_t, Tiles>> batch;
+    for (const size_t s : order) {
+      if (batch.size() == most) break;
+      if (auto tiles = searched_[s].candidates.propose([](const Tiles&) { return 0.0; })) batch.emplace_back(s, std::move(*tiles));
+      else searched_[s].in_vain += kGivenUp;
+    }
+    exhausted_ = batch.empty();
+    TuneProgress shown;
+    shown.gain = 1;
+    if (!exhausted_) run_batch(std::move(batch), shown);
+    if (!options_.progress) return;
+    shown.timings = report_.timings, shown.all = options_.timings, shown.seconds = seconds(), shown.rules_ms = report_.rules_ms, shown.best_ms = report_.rules_ms;
+    for (const Searched& s : searched_) shown.best_ms -= s.rules_ms * (1 - s.candidates.best_ratio());
+    options_.progress(shown);
+  }
+
+  // What goes wrong is looked for in halves.
+  void run_batch(std::vector<std::pair<size_t, Tiles>> batch, TuneProgress& shown) {
+    const Plan plan = plan_with(batch);
+    Measured m = measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = {}, .turns = turns_}, options_);
+    if (m.outcome == Outcome::Ok && wrong(m)) m.outcome = Outcome::Wrong;
+    if (m.outcome != Outcome::Ok && batch.size() > 1) {
+      const auto half = batch.begin() + static_cast<int64_t>(batch.size() / 2);
+      std::vector<std::pair<size_t, Tiles>> second(std::make_move_iterator(half), std::make_move_iterator(batch.end()));
+      batch.erase(half, batch.end());
+      run_batch(std::move(batch), shown);
+      run_batch(std::move(second), shown);
+      return;
+    }
+    count(m.outcome);
+    for (const auto& [s, tiles] : batch) {
+      Searched& searched = searched_[s];
+      ++report_.timings, ++searched.timings, ++searched.in_vain;
+      if (m.outcome != Outcome::Ok) continue;
+      const double ratio = ratio_of(searched, m), before = searched.candidates.best_ratio();
+      if (ratio < before - searched.noise / 2) {
+        searched.candidates.measured(tiles, ratio);
+        searched.in_vain = 0;
+        if (ratio / before < shown.gain) shown.gain = ratio / before, shown.improved = name_of(searched);
+      }
+    }
+  }
+
+  const std::string& name_of(const Searched& s) const { return base_.plan.regions[s.group.regions[0]].name; }
+
+  void count(Outcome outcome) {
+    report_.wrong += outcome == Outcome::Wrong;
+    report_.crashed += outcome == Outcome::Crashed;
+    report_.timeouts += outcome == Outcome::Timeout;
+    report_.refused += outcome == Outcome::Refused;
+  }
+
+  // The best of every group together, those left out that do not gain when measured anew; then the whole, verified.
+  Result<void> choose() {
+    constexpr int kLonger = 2, kTurns = 3;
+    std::vector<std::pair<size_t, Tiles>> chosen;
+    for (size_t s = 0; s < searched_.size(); ++s)
+      if (searched_[s].candidates.best_ratio() < 1) chosen.emplace_back(s, searched_[s].candidates.best());
+    std::vector<double> ratios(searched_.size(), 1);
+    report_.plan = base_.plan;
+    report_.result = {.median_ms = report_.rules_ms, .ratio = 1, .low = 1, .high = 1};
+    report_.verified = true;
+    for (int turn = 0; turn < kTurns && !chosen.empty(); ++turn) {
+      const Plan plan = plan_with(chosen);
+      const std::string keep = (scratch_.path() / ("chosen" + std::to_string(turn))).string();
+      const Measured m = measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = keep, .turns = kLonger * turns_}, options_);
+      if (m.outcome != Outcome::Ok || wrong(m)) break;
+      for (const auto& [s, tiles] : chosen) ratios[s] = ratio_of(searched_[s], m);
+      if (std::erase_if(chosen, [&](const auto& c) { return ratios[c.first] >= 1 - searched_[c.first].noise / 2; }) > 0) continue;
+      if (m.model.ratio >= 1) break;
+      TENON_TRY(const VerifyReport verified, verify({.compile = options_.compile, .artifact = keep, .inputs = options_.inputs, .dims = options_.dims, .threads = options_.threads, .output = {}, .level = {}}));
+      if (!verified.passed) {
+        ++report_.wrong;
+        break;
+      }
+      report_.faster = true;
+      report_.plan = plan;
+      report_.result = m.model;
+      break;
+    }
+    for (const Searched& s : searched_) {
+      const size_t index = static_cast<size_t>(&s - searched_.data());
+      const bool kept = report_.faster && std::ranges::any_of(chosen, [&](const auto& c) { return c.first == index; });
+      const RegionPlan &rules = base_.plan.regions[s.group.regions[0]], &now = report_.plan.regions[s.group.regions[0]];
+      report_.regions.push_back({.name = rules.name, .workload = s.group.workload, .occurrences = static_cast<int>(s.group.regions.size()), .rules_ms = s.rules_ms,
+                                 .ratio = kept ? ratios[index] : 1, .timings = s.timings, .rules = rules.schedule.variants.back().knobs, .chosen = now.schedule.variants.back().knobs});
+    }
+    std::ranges::stable_sort(report_.regions, std::greater<>{}, &TunedRegion::rules_ms);
+    return {};
+  }
+
+  static constexpr int kGivenUp = 100;
+  const TuneOptions& options_;
+  const Clock::time_point start_ = Clock::now();
+  ScratchFolder scratch_;
+  Lowered base_;
+  std::string base_folder_;
+  std::vector<double> apart_;
+  Measured self_;
+  int turns_ = 5;
+  bool exhausted_ = false;
+  std::vector<std::unique_ptr<RegionGroup>> groups_;
+  std::vector<Searched> searched_;
+  TuneReport report_;
+};
+
+}  // namespace
+
+Result<TuneReport> tune(const TuneOptions& options) { return Tuner(options).run(); }
+
+}  // namespace tenon

@@ -1,0 +1,72 @@
+#include "workload.h"
+
+#include <algorithm>
+
+#include "tenon/hash.h"
+
+namespace tenon {
+
+Result<std::string> workload_text(const Graph& graph, const RegionPlan& plan) {
+  TENON_TRY(Region region, build_region(graph, plan));
+  region.name.clear();
+  region.origins.clear();
+  std::string layouts;
+  for (size_t b = 0; b < region.buffers.size(); ++b) {
+    RegionBuffer& buffer = region.buffers[BufferId(b)];
+    buffer.name = "b" + std::to_string(b);
+    if (!buffer.value.valid()) continue;
+    layouts += buffer.name + ' ' + print(graph.values[buffer.value].layout) + (graph.constant(buffer.value) ? " constant\n" : "\n");
+  }
+  std::string blocks;
+  for (const Variant& variant : plan.schedule.variants) {
+    blocks += variant.predicate + ':';
+    for (Knob knob : {Knob::attach, Knob::attach_block, Knob::attach_inner, Knob::attach_slide, Knob::attach_rows}) blocks += ' ' + std::to_string(variant.knobs[knob]);
+    blocks += '\n';
+  }
+  return print(region) + layouts + blocks + std::string(spelling(plan.precision));
+}
+
+Result<std::vector<RegionGroup>> group_regions(const Graph& source, const Plan& plan, const Target& target, Precision precision) {
+  TENON_TRY(std::vector<RegionSpace> spaces, schedule_spaces(source, plan, target, precision));
+  const Graph graph = laid_out(source, plan);
+  std::vector<RegionGroup> groups;
+  for (size_t r = 0; r < plan.regions.size(); ++r) {
+    if (spaces[r].tiles.empty() || spaces[r].size() <= 1) continue;
+    TENON_TRY(const std::string text, workload_text(graph, plan.regions[r]));
+    const std::string workload = hex(blake3(text));
+    auto group = std::ranges::find(groups, workload, &RegionGroup::workload);
+    if (group == groups.end()) group = groups.insert(groups.end(), RegionGroup{.workload = workload, .regions = {}, .space = std::move(spaces[r])});
+    group->regions.push_back(r);
+  }
+  return groups;
+}
+
+namespace {
+
+// Where the tile's knobs are in a region: its own, or of the producer at the same place among those of the space.
+Knobs* place_of(RegionPlan& region, const RegionSpace& space, size_t tile) {
+  Variant& variant = region.schedule.variants.back();
+  if (!space.tiles[tile].of.valid()) return &variant.knobs;
+  size_t producer = 0;
+  for (size_t t = 0; t < tile; ++t) producer += space.tiles[t].of.valid();
+  return producer < variant.producers.size() ? &variant.producers[producer].second : nullptr;
+}
+
+}  // namespace
+
+Knobs knobs_of(const RegionPlan& region, const RegionSpace& space, size_t tile) {
+  RegionPlan copy = region;
+  const Knobs* knobs = place_of(copy, space, tile);
+  return knobs ? *knobs : Knobs{};
+}
+
+void set_knobs(RegionPlan& region, const RegionSpace& space, size_t tile, const Knobs& knobs) {
+  Knobs* place = place_of(region, space, tile);
+  if (!place) return;
+  for (const KnobValues& k : space.tiles[tile].knobs) {
+    if (k.knob == Knob::beyond || k.knob == Knob::beyond_from) continue;  // where the region stands among the others decides
+    place->set(k.knob, knobs[k.knob]);
+  }
+}
+
+}  // namespace tenon

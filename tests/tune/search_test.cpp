@@ -1,0 +1,114 @@
+// The parts of the search: workloads without names, candidates that are legal and new, children that fail.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "../../src/driver/scratch_folder.h"
+#include "../../src/tune/candidates.h"
+#include "../../src/tune/measure.h"
+#include "../loops/cases.h"
+#include "tenon/ops.h"
+#include "tenon/policy.h"
+
+namespace tenon {
+namespace {
+
+// Equal convolutions after one that differs.
+testing::GraphMaker network() {
+  testing::GraphMaker g{"net"};
+  ValueId x = g.node(Op::abs, {g.node(Op::conv, {g.input("x", {"1", "16", "28", "28"}), g.constant({24, 16, 3, 3})}, g.conv({1, 1}, {1, 1}))});
+  for (int layer = 0; layer < 3; ++layer) x = g.node(Op::abs, {g.node(Op::conv, {x, g.constant({24, 24, 3, 3})}, g.conv({1, 1}, {1, 1}))});
+  g.output(g.node(Op::conv, {x, g.constant({10, 24, 1, 1})}, g.conv({1, 1}, {0, 0})));
+  return g;
+}
+
+TEST(Workload, HasNoNames) {
+  const testing::GraphMaker g = network();
+  const Target target = *load_target("x86-64-v3");
+  const Plan plan = *rules_policy(g.graph, target);
+  const auto groups = group_regions(g.graph, plan, target, Precision::Strict);
+  ASSERT_TRUE(groups);
+  EXPECT_TRUE(std::ranges::any_of(*groups, [](const RegionGroup& group) { return group.regions.size() == 2; }));
+  std::set<size_t> regions;
+  for (const RegionGroup& group : *groups)
+    for (const size_t r : group.regions) EXPECT_TRUE(regions.insert(r).second);
+  Graph renamed = g.graph;
+  for (size_t v = 0; v < renamed.values.size(); ++v) renamed.values[ValueId(v)].name = "other" + std::to_string(v);
+  const auto again = group_regions(renamed, *rules_policy(renamed, target), target, Precision::Strict);
+  ASSERT_EQ(again->size(), groups->size());
+  for (size_t k = 0; k < groups->size(); ++k) EXPECT_EQ((*again)[k].workload, (*groups)[k].workload);
+}
+
+TEST(Candidates, AreLegalNewAndTheSameForASeed) {
+  const testing::GraphMaker g = network();
+  const Target target = *load_target("x86-64-v3");
+  const Plan plan = *rules_policy(g.graph, target);
+  const auto groups = *group_regions(g.graph, plan, target, Precision::Strict);
+  for (const RegionGroup& group : groups) {
+    Candidates one(group, plan, 7), two(group, plan, 7);
+    std::set<std::string> seen = {text_of(one.rules())};
+    for (int k = 0; k < 20; ++k) {
+      const auto tiles = one.propose([](const Tiles&) { return 0.0; }), same = two.propose([](const Tiles&) { return 0.0; });
+      ASSERT_EQ(tiles, same);
+      if (!tiles) break;
+      EXPECT_TRUE(seen.insert(text_of(*tiles)).second);
+      Plan changed = plan;
+      for (const size_t r : group.regions)
+        for (size_t t = 0; t < tiles->size(); ++t) set_knobs(changed.regions[r], group.space, t, (*tiles)[t]);
+      const auto fits = verify_plan(g.graph, changed);
+      EXPECT_TRUE(fits) << fits.error()[0].message;
+      EXPECT_TRUE(build_module(g.graph, changed, target, {}));
+      EXPECT_EQ(knobs_of(changed.regions[group.regions[0]], group.space, 0), (*tiles)[0]);
+    }
+  }
+}
+
+TEST(Candidates, GoOnFromTheBest) {
+  const testing::GraphMaker g = network();
+  const Target target = *load_target("x86-64-v3");
+  const Plan plan = *rules_policy(g.graph, target);
+  const auto groups = *group_regions(g.graph, plan, target, Precision::Strict);
+  Candidates search(groups[0], plan, 1);
+  // The fewer rows the better: the search gets there.
+  for (int k = 0; k < 60; ++k)
+    if (const auto tiles = search.propose([](const Tiles&) { return 0.0; })) search.measured(*tiles, static_cast<double>((*tiles)[0][Knob::rows]) / static_cast<double>(search.rules()[0][Knob::rows]));
+  EXPECT_LE(search.best()[0][Knob::rows], 2);
+  EXPECT_LT(search.best_ratio(), 1);
+}
+
+TEST(Measure, SurvivesWhatACandidateDoes) {
+  const testing::GraphMaker g = network();
+  const auto target = load_target("native");
+  ASSERT_TRUE(target);
+  Lowered model{*target, g.graph, *rules_policy(g.graph, *target), {}};
+  model.module = *build_module(model.graph, model.plan, model.target, {});
+  ScratchFolder scratch;
+  const std::string base = (scratch.path() / "base").string();
+  TuneOptions options;
+  options.compile.name = "net";
+  const Measured first = measure({.model = &model, .plan = &model.plan, .base = {}, .keep = base, .turns = 2}, options);
+  ASSERT_EQ(first.outcome, Outcome::Ok) << first.message;
+  const Measured again = measure({.model = &model, .plan = &model.plan, .base = base, .keep = {}, .turns = 2}, options);
+  ASSERT_EQ(again.outcome, Outcome::Ok) << again.message;
+  EXPECT_GT(again.model.ratio, 0);
+  EXPECT_EQ(again.model.differences, std::vector<double>{0});
+  EXPECT_FALSE(again.regions.empty());
+  for (const RegionTime& region : again.regions) EXPECT_GT(region.against_ms, 0) << region.name;
+
+  options.timeout = 0.001;
+  EXPECT_EQ(measure({.model = &model, .plan = &model.plan, .base = base, .keep = {}, .turns = 2}, options).outcome, Outcome::Timeout);
+  options.timeout = 60;
+  // The compiler ends in an error, and in a signal.
+  Plan plan = model.plan;
+  plan.regions.back().schedule.variants.back().knobs.set(Knob::attach, 99);
+  const Measured refused = measure({.model = &model, .plan = &plan, .base = base, .keep = {}, .turns = 2}, options);
+  EXPECT_EQ(refused.outcome, Outcome::Refused);
+  EXPECT_FALSE(refused.message.empty());
+  options.compile.passes.after_loops = [](std::string_view, const Module&) { __builtin_trap(); };
+  EXPECT_EQ(measure({.model = &model, .plan = &model.plan, .base = base, .keep = {}, .turns = 2}, options).outcome, Outcome::Crashed);
+}
+
+}  // namespace
+}  // namespace tenon
