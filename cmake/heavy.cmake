@@ -3,6 +3,7 @@ target_link_libraries(tenon_onnx PRIVATE tenon_dep_onnx)
 target_link_libraries(tenon_support PRIVATE tenon_dep_llvm)  # APFloat, BLAKE3
 target_link_libraries(tenon_llvm PRIVATE tenon_dep_llvm tenon_dep_lld)
 target_link_libraries(tenon_target PRIVATE tenon_dep_toml tenon_dep_llvm ${TENON_HWLOC})
+target_link_libraries(tenon_learn PRIVATE tenon_dep_xgboost nlohmann_json::nlohmann_json)
 target_link_libraries(tenon_tune PRIVATE nlohmann_json::nlohmann_json)
 target_link_libraries(tenon_driver PRIVATE nlohmann_json::nlohmann_json tenon_dep_toml spdlog::spdlog ZLIB::ZLIB)
 set_source_files_properties(${PROJECT_SOURCE_DIR}/src/driver/options.cpp PROPERTIES

@@ -1,0 +1,6 @@
+# XGBoost 1.7: `tenon train` grows its trees. What it grew is read back as plain data, so that nothing else needs the library.
+find_path(TENON_XGBOOST_INCLUDE xgboost/c_api.h REQUIRED)
+find_library(TENON_XGBOOST_LIBRARY xgboost REQUIRED)
+add_library(tenon_dep_xgboost INTERFACE)
+target_include_directories(tenon_dep_xgboost SYSTEM INTERFACE ${TENON_XGBOOST_INCLUDE})
+target_link_libraries(tenon_dep_xgboost INTERFACE ${TENON_XGBOOST_LIBRARY})

@@ -1,0 +1,163 @@
+#include "tenon/trees.h"
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <cmath>
+
+namespace tenon {
+
+float Booster::predict(std::span<const float> x, float margin) const {
+  float sum = margin;
+  for (int32_t at : roots) {
+    const TreeNode* node = &nodes[static_cast<size_t>(at)];
+    while (node->feature >= 0) {
+      const float v = x[static_cast<size_t>(node->feature)];
+      const bool left = std::isnan(v) ? node->missing_left : v < node->value;
+      node = &nodes[static_cast<size_t>(left ? node->left : node->right)];
+    }
+    sum += node->value;
+  }
+  return sum;
+}
+
+Prediction predict(const CostModel& model, std::span<const float> x, double prior_seconds) {
+  const auto margin = static_cast<float>(std::log(prior_seconds));
+  Prediction p{.mean = margin};
+  if (model.boosters.empty()) return p;
+  double sum = 0, squares = 0;
+  const auto n = static_cast<double>(model.boosters.size());
+  for (const Booster& booster : model.boosters) {
+    const double y = booster.predict(x, margin);
+    sum += y, squares += y * y;
+  }
+  p.mean = sum / n;
+  p.sigma = std::sqrt(std::max(0.0, squares / n - p.mean * p.mean));
+  return p;
+}
+
+namespace {
+
+constexpr std::string_view kFirst = "tenon-cost-model 1";
+
+std::string hex_bits(float value) {
+  char text[16];
+  const auto end = std::to_chars(text, text + sizeof text, std::bit_cast<uint32_t>(value), 16).ptr;
+  return {text, end};
+}
+
+class Reader {
+ public:
+  explicit Reader(std::string_view text) : rest_(text) {}
+
+  bool failed() const { return failed_; }
+  bool at_end() const { return rest_.empty(); }
+  std::string_view line() {
+    const size_t end = rest_.find('\n');
+    if (end == rest_.npos) return failed_ = true, std::string_view();
+    const std::string_view found = rest_.substr(0, end);
+    rest_.remove_prefix(end + 1);
+    return found;
+  }
+  std::vector<std::string_view> words() {
+    std::vector<std::string_view> found;
+    std::string_view text = line();
+    while (!text.empty()) {
+      const size_t end = text.find(' ');
+      found.push_back(text.substr(0, end));
+      text.remove_prefix(end == text.npos ? text.size() : end + 1);
+    }
+    return found;
+  }
+  // The words of a line that begins with `key`.
+  std::vector<std::string_view> words(std::string_view key, size_t count) {
+    std::vector<std::string_view> found = words();
+    if (found.empty() || found[0] != key || found.size() != count + 1) failed_ = true, found.assign(count + 1, {});
+    found.erase(found.begin());
+    return found;
+  }
+  template <class T>
+  T number(std::string_view word, int base = 10) {
+    T value{};
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value, base);
+    if (error != std::errc() || end != word.data() + word.size()) failed_ = true;
+    return value;
+  }
+  void fail() { failed_ = true; }
+
+ private:
+  std::string_view rest_;
+  bool failed_ = false;
+};
+
+// Children lie behind their parents, so that every walk ends.
+bool sound(const Booster& booster, size_t features) {
+  const auto count = static_cast<int32_t>(booster.nodes.size());
+  for (int32_t i = 0; i < count; ++i) {
+    const TreeNode& node = booster.nodes[static_cast<size_t>(i)];
+    if (!std::isfinite(node.value)) return false;
+    if (node.feature < 0) continue;
+    if (node.feature >= static_cast<int32_t>(features) || node.left <= i || node.right <= i || node.left >= count || node.right >= count) return false;
+  }
+  return std::ranges::all_of(booster.roots, [&](int32_t root) { return root >= 0 && root < count; });
+}
+
+}  // namespace
+
+std::string print(const CostModel& model) {
+  std::string text = std::string(kFirst) + "\nfeatures " + model.features + ' ' + std::to_string(model.names.size()) + '\n';
+  for (const std::string& name : model.names) text += "feature " + name + '\n';
+  text += "provenance " + std::to_string(model.provenance.size()) + '\n';
+  for (const std::string& line : model.provenance) text += line + '\n';
+  text += "boosters " + std::to_string(model.boosters.size()) + '\n';
+  for (const Booster& booster : model.boosters) {
+    text += "booster " + std::to_string(booster.roots.size()) + ' ' + std::to_string(booster.nodes.size()) + '\n';
+    for (const int32_t root : booster.roots) text += "tree " + std::to_string(root) + '\n';
+    for (const TreeNode& node : booster.nodes) {
+      if (node.feature < 0) text += "leaf " + hex_bits(node.value) + '\n';
+      else text += "node " + std::to_string(node.feature) + ' ' + hex_bits(node.value) + ' ' + std::to_string(node.left) + ' ' + std::to_string(node.right) + (node.missing_left ? " l\n" : " r\n");
+    }
+  }
+  return text;
+}
+
+Result<CostModel> parse_cost_model(std::string_view text) {
+  auto refused = [](const std::string& why) { return fail(Code::E0703, why, "tenon train writes such files"); };
+  constexpr size_t kMost = 1 << 24;
+  Reader in(text);
+  if (in.line() != kFirst) return refused("it does not begin with \"" + std::string(kFirst) + "\"");
+  CostModel model;
+  auto counts = in.words("features", 2);
+  model.features = counts[0];
+  const auto features = in.number<size_t>(counts[1]);
+  for (size_t k = 0; k < features && !in.failed(); ++k) model.names.emplace_back(in.words("feature", 1)[0]);
+  const auto lines = in.number<size_t>(in.words("provenance", 1)[0]);
+  for (size_t k = 0; k < lines && !in.failed(); ++k) model.provenance.emplace_back(in.line());
+  const auto boosters = in.number<size_t>(in.words("boosters", 1)[0]);
+  for (size_t b = 0; b < boosters && !in.failed(); ++b) {
+    Booster& booster = model.boosters.emplace_back();
+    counts = in.words("booster", 2);
+    const auto trees = in.number<size_t>(counts[0]), nodes = in.number<size_t>(counts[1]);
+    if (trees > kMost || nodes > kMost) in.fail();
+    for (size_t t = 0; t < trees && !in.failed(); ++t) booster.roots.push_back(in.number<int32_t>(in.words("tree", 1)[0]));
+    for (size_t n = 0; n < nodes && !in.failed(); ++n) {
+      const std::vector<std::string_view> words = in.words();
+      TreeNode node;
+      if (words.size() == 2 && words[0] == "leaf") {
+        node.value = std::bit_cast<float>(in.number<uint32_t>(words[1], 16));
+      } else if (words.size() == 6 && words[0] == "node" && (words[5] == "l" || words[5] == "r")) {
+        node = {.feature = in.number<int32_t>(words[1]), .value = std::bit_cast<float>(in.number<uint32_t>(words[2], 16)), .left = in.number<int32_t>(words[3]),
+                .right = in.number<int32_t>(words[4]), .missing_left = words[5] == "l"};
+        if (node.feature < 0) in.fail();
+      } else {
+        in.fail();
+      }
+      booster.nodes.push_back(node);
+    }
+    if (!in.failed() && !sound(booster, model.names.size())) return refused("booster " + std::to_string(b) + " has trees that point outside");
+  }
+  if (in.failed() || !in.at_end()) return refused("its text is cut or malformed");
+  return model;
+}
+
+}  // namespace tenon

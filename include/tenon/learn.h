@@ -1,0 +1,28 @@
+// Growing a cost model from timings: docs/learning.md.
+#pragma once
+
+#include "tenon/trees.h"
+
+namespace tenon {
+
+// A schedule that was timed.
+struct Timing {
+  std::vector<float> features;
+  double prior = 0, seconds = 0;  // by the roofline; measured: both positive
+  double noise = 0;               // standard deviation of ln(seconds)
+  int group = 0;                  // of timings that share workload, device and session: drawn together, never split between growing and judging
+};
+
+struct GrowOptions {
+  int boosters = 5, rounds = 400, depth = 8;
+  double eta = 0.05, min_child_weight = 5, lambda = 2, sampled = 0.8;
+  int patience = 40;    // rounds without a better error on the groups that were not drawn
+  uint64_t seed = 0;
+  int threads = 1;      // no bytes depend on it
+};
+
+// Boosters that learn ln(seconds / prior), each from a draw of groups with replacement, as long as the error on the groups that were not drawn
+// falls. Weights: fast schedules of a group count more, noisy timings less. E0703: a timing that can be none, or too few groups.
+Result<CostModel> grow(const std::string& features_hash, const std::vector<std::string>& names, std::span<const Timing> timings, const GrowOptions& options = {});
+
+}  // namespace tenon
