@@ -6,8 +6,8 @@
 #include <set>
 
 #include "../../src/driver/scratch_folder.h"
-#include "../../src/tune/candidates.h"
-#include "../../src/tune/measure.h"
+#include "../../src/driver/tune/candidates.h"
+#include "../../src/driver/tune/measure.h"
 #include "../loops/cases.h"
 #include "tenon/ops.h"
 #include "tenon/policy.h"

@@ -1,7 +1,7 @@
 // A candidate plan compiled and run in a process of its own.
 #pragma once
 
-#include "../driver/lowered.h"
+#include "../lowered.h"
 #include "tenon/tune.h"
 
 namespace tenon {

@@ -7,9 +7,9 @@
 #include <memory>
 #include <numeric>
 
-#include "../driver/files.h"
-#include "../driver/lock.h"
-#include "../driver/scratch_folder.h"
+#include "../files.h"
+#include "../lock.h"
+#include "../scratch_folder.h"
 #include "candidates.h"
 #include "measure.h"
 

@@ -13,7 +13,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "../driver/scratch_folder.h"
+#include "../scratch_folder.h"
 
 namespace tenon {
 
