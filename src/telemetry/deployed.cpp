@@ -90,7 +90,8 @@ Json workload_of(const Json& kernel, const Json& work) {
   if (json.contains("ops")) json["op_class"] = json["ops"][0];
   if (!work.is_object()) return json;
   double flops = 0;
-  for (const auto& [type, number] : work.value("multiply_adds", Json::object()).items()) {
+  const Json products = work.value("multiply_adds", Json::object());  // items() keeps a reference
+  for (const auto& [type, number] : products.items()) {
     json["dtypes"].push_back(type);
     const auto known = plain_number(number);
     flops += known ? 2.0 * static_cast<double>(*known) : kNotKnown;

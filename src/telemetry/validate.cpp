@@ -64,8 +64,11 @@ template <class Row>
 void check_lengths(const Row& row, Check& check) { each_field(row, CheckLengths{check}); }
 
 void check_workload(const std::string& text, Check& check) {
-  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
-  if (!json.is_object()) return check.that(false, "workload is no JSON object");
+  using Json = nlohmann::json;
+  // Writing JSON recurses: a file from elsewhere must not decide how deep.
+  bool too_deep = false;
+  const Json json = Json::parse(text, [&](int depth, Json::parse_event_t, Json&) { return too_deep |= depth > 4, true; }, false);
+  if (!json.is_object() || too_deep) return check.that(false, too_deep ? "workload nests too deeply" : "workload is no JSON object");
   check.that(json.contains("op_class") && json["op_class"].is_string(), "workload has no op_class");
   for (const auto& [key, value] : json.items())
     check.that(std::ranges::find(kWorkloadKeys, key) != std::end(kWorkloadKeys), "workload has a key that is not known: " + key.substr(0, 40));

@@ -45,6 +45,7 @@ const Case kCases[] = {
     {"timestamp", [](Record& r) { r.timestamp = int64_t{1} << 62; }},
     {"no JSON object", [](Record& r) { r.workload = "[1]"; }},
     {"no JSON object", [](Record& r) { r.workload = "{"; }},
+    {"nests too deeply", [](Record& r) { r.workload = R"({"op_class":"conv","shapes":)" + std::string(100000, '[') + std::string(100000, ']') + "}"; }},
     {"no op_class", [](Record& r) { r.workload = "{}"; }},
     {"not known: model", [](Record& r) { r.workload = R"({"op_class":"conv","model":"secret"})"; }},
     {"no message", [](Record& r) { r.status = Status::Crashed; }},

@@ -193,6 +193,4 @@ void install_dying_vfs(const Death& death) {
   sqlite3_vfs_register(&dying, 1);
 }
 
-int calls_of_dying_vfs() { return state.calls; }
-
 }  // namespace tenon::telemetry

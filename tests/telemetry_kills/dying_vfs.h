@@ -14,7 +14,4 @@ struct Death {
 // Makes it the default VFS of this process. Once per process.
 void install_dying_vfs(const Death& death);
 
-// Calls so far.
-int calls_of_dying_vfs();
-
 }  // namespace tenon::telemetry

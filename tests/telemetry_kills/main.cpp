@@ -124,7 +124,7 @@ int run_all(Campaign campaign) {
     if (k % kRunsPerStore == 0) acknowledged.clear();
     // Half of the deaths are among the first calls, in which a store is made or recovered.
     const uint64_t number = random >> 24;
-    Run run{.store = path, .other = other, .death = {.call = 1 + static_cast<int>(number % (number & 1024 ? 40 : 400)), .power_loss = (random >> 60 & 1) != 0, .seed = random}, .first = static_cast<uint64_t>(k) * 100};
+    Run run{.store = path, .other = other, .death = {.call = 1 + static_cast<int>(number % (number & 1024 ? 40 : 1500)), .power_loss = (random >> 60 & 1) != 0, .seed = random}, .first = static_cast<uint64_t>(k) * 100};
     bool lived = false, failed = false;
     const std::string said = start(run, lived, failed);
     if (failed) ++campaign.failures, std::fprintf(stderr, "run %d: the process failed by itself\n", k);
