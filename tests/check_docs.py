@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
-"""Checks the documentation against the sources: the knob table, the packages, the links between pages.
+"""Checks the documentation against the sources: the tables of knobs and of telemetry, the packages, the links between pages.
 
-    check_docs.py ROOT [--write]     --write renews the knob table
+    check_docs.py ROOT [--write]     --write renews the tables
 """
 import pathlib
 import re
 import sys
 
-BEGIN, END = "<!-- knobs: written by tests/check_docs.py --write -->\n", "<!-- end of knobs -->\n"
 
 
 def knob_table(root):
@@ -16,16 +15,34 @@ def knob_table(root):
     return "\n".join(lines + [f"| `{name}` | {default} | {meaning} |" for name, default, meaning in rows]) + "\n"
 
 
-def check_knobs(root, write):
-    page = root / "docs/plan.md"
-    text = page.read_text()
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    wanted = before + BEGIN + knob_table(root) + END + after
+TYPES = {"std::string": "text", "int64_t": "integer", "double": "real", "Status": "text", "Source": "text",
+         "std::vector<float>": "f32 list", "std::vector<double>": "f64 list"}
+
+
+def telemetry_tables(root):
+    rows = re.findall(r'^(DEVICE|COMPILER|SESSION|RECORD)\(([^,]+), (\w+), [^,]+, "((?:[^"\\]|\\.)*)"\)',
+                      (root / "include/tenon/telemetry_fields.def").read_text(), re.MULTILINE)
+    text = ""
+    for table in ("RECORD", "SESSION", "COMPILER", "DEVICE"):
+        text += f"\n| `{table.lower()}` | type | meaning |\n|---|---|---|\n"
+        if table == "DEVICE":
+            text += "| `fingerprint` | text | BLAKE3 of the columns below |\n"
+        for owner, kind, name, meaning in rows:
+            if owner == table:
+                text += f"| `{name}` | {TYPES[kind]} | {meaning.replace(chr(92), '')} |\n"
+    return text + "\n"
+
+
+def check_table(root, page, name, table, source, write):
+    begin, end = f"<!-- {name}: written by tests/check_docs.py --write -->\n", f"<!-- end of {name} -->\n"
+    path = root / page
+    text = path.read_text()
+    before, rest = text.split(begin)
+    wanted = before + begin + table + end + rest.split(end)[1]
     if write:
-        page.write_text(wanted)
+        path.write_text(wanted)
     elif text != wanted:
-        yield "docs/plan.md: the knob table is not that of knobs.def: tests/check_docs.py ROOT --write"
+        yield f"{page}: the table is not that of {source}: tests/check_docs.py ROOT --write"
 
 
 def check_packages(root):
@@ -49,7 +66,10 @@ def check_links(root):
 
 def main():
     root = pathlib.Path(sys.argv[1])
-    problems = [*check_knobs(root, "--write" in sys.argv), *check_packages(root), *check_links(root)]
+    write = "--write" in sys.argv
+    problems = [*check_table(root, "docs/plan.md", "knobs", knob_table(root), "knobs.def", write),
+                *check_table(root, "docs/telemetry.md", "telemetry", telemetry_tables(root), "telemetry_fields.def", write),
+                *check_packages(root), *check_links(root)]
     print("\n".join(problems) or "the documentation fits the sources")
     return 1 if problems else 0
 

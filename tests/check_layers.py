@@ -13,13 +13,14 @@ LIBRARIES = {
     "ir": ("src/ir", "expr scalar_ops layout graph ops_list attrs tensor region loops plan knobs winograd onednn_words short_functions", "support"),
     "ops": ("src/ops", "ops provider", "ir support"),
     "target": ("src/target", "target", "support"),
+    "telemetry": ("src/telemetry", "telemetry telemetry_fields", "target support"),
     "onnx": ("src/onnx", "frontend", "ops ir support"),
     "passes": ("passes", "passes", "ops ir target support"),
     "cost_model": ("cost_model", "policy space trees", "ops ir target support"),
     "backends": ("backends", "backend runtime", "ir target support"),
-    "driver": ("src/driver", "driver emit tune", "onnx passes cost_model backends ops ir target support"),
+    "driver": ("src/driver", "driver emit tune", "telemetry onnx passes cost_model backends ops ir target support"),
     "learn": ("src/learn", "learn", "cost_model ops ir target support"),
-    "tools": ("tools", "", "learn driver onnx passes cost_model backends ops ir target support"),
+    "tools": ("tools", "", "telemetry learn driver onnx passes cost_model backends ops ir target support"),
 }
 # Headers outside include/tenon that others may see: the artifact's side of the ABI, which is C.
 SHARED = ("include/", "backends/runtime/")

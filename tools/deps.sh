@@ -25,7 +25,7 @@ packages=(
   g++ cmake ninja-build ccache python3 python3-pip python3-venv git
   llvm-19-dev liblld-19-dev lld-19 clang-19 libclang-rt-19-dev zlib1g-dev libzstd-dev
   libprotobuf-dev protobuf-compiler libspdlog-dev libcli11-dev nlohmann-json3-dev
-  libtomlplusplus-dev libgtest-dev librapidcheck-dev libmpfr-dev libhwloc-dev zlib1g-dev libxgboost-dev
+  libtomlplusplus-dev libgtest-dev librapidcheck-dev libmpfr-dev libhwloc-dev zlib1g-dev libxgboost-dev libsqlite3-dev
   qemu-user clang-format-19
 )
 missing=()

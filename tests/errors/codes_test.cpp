@@ -184,6 +184,14 @@ const Case kCases[] = {
        s.write("tenon.toml", "frob = 1\n[[model]]\nfile = \"m.onnx\"\n");
        return std::string("compile --manifest tenon.toml");
      }},
+    {Code::E0701, 1, "not a database", "", [](const Scene& s) {
+       s.model(kIdentity);
+       return std::string("telemetry stats --store m.onnx");
+     }},
+    {Code::E0702, 1, "shorter than its header", "", [](const Scene& s) {
+       s.write("run.prof", "TENONPR1");
+       return std::string("telemetry ingest run.prof --artifact out --store t.db");
+     }},
     {Code::E0901, 1, "nest too deeply", "", [](const Scene& s) {
        s.model("<ir_version: 8, opset_import: [\"\" : 17, \"own\" : 1]> g (float[2] x) => (float[2] y) { y = own.f(x) }"
                "<domain: \"own\", opset_import: [\"\" : 17, \"own\" : 1]> f (a) => (b) { b = own.f(a) }");

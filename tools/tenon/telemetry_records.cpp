@@ -1,0 +1,57 @@
+#include "telemetry_records.h"
+
+#include <nlohmann/json.hpp>
+
+namespace tenon::cli {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json record(std::string_view schema) { return {{"schema", "tenon." + std::string(schema)}}; }
+
+std::string line(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+}  // namespace
+
+std::string telemetry_merge_record(const std::string& file, const telemetry::Merged& merged) {
+  Json json = record("telemetry_merge/1");
+  json["file"] = file;
+  json["added"] = merged.added;
+  json["known"] = merged.known;
+  return line(json);
+}
+
+std::string telemetry_ingest_record(const std::string& file, const telemetry::Ingested& ingested) {
+  Json json = record("telemetry_ingest/1");
+  json["file"] = file;
+  json["timings"] = ingested.timings;
+  json["torn"] = ingested.torn;
+  json["added"] = ingested.merged.added;
+  json["known"] = ingested.merged.known;
+  return line(json);
+}
+
+std::string telemetry_stats_record(const telemetry::Stats& stats) {
+  Json json = record("telemetry_stats/1");
+  json["records"] = stats.records;
+  json["learnable"] = stats.learnable;
+  json["sessions"] = stats.sessions;
+  json["rows"] = Json::array();
+  for (const telemetry::StatsRow& row : stats.rows)
+    json["rows"].push_back({{"device", row.device}, {"compiler", row.compiler}, {"op_class", row.op_class}, {"status", telemetry::spelling(row.status)},
+                            {"records", row.records}, {"learnable", row.learnable}});
+  json["canaries"] = Json::array();
+  for (const telemetry::CanaryRow& row : stats.canaries)
+    json["canaries"].push_back({{"device", row.device}, {"sessions", row.sessions}, {"canaries", row.canaries}, {"median_s", row.median}, {"spread", row.spread}});
+  return line(json);
+}
+
+std::string telemetry_prune_record(int64_t records, bool dry_run) {
+  Json json = record("telemetry_prune/1");
+  json["records"] = records;
+  json["dry_run"] = dry_run;
+  return line(json);
+}
+
+}  // namespace tenon::cli
