@@ -15,7 +15,7 @@ LIBRARIES = {
     "target": ("src/target", "target", "support"),
     "onnx": ("src/onnx", "frontend", "ops ir support"),
     "passes": ("passes", "passes", "ops ir target support"),
-    "cost_model": ("cost_model", "policy space", "ops ir target support"),
+    "cost_model": ("cost_model", "policy space features", "ops ir target support"),
     "backends": ("backends", "backend runtime", "ir target support"),
     "driver": ("src/driver", "driver emit", "onnx passes cost_model backends ops ir target support"),
     "tools": ("tools", "", "driver onnx passes cost_model backends ops ir target support"),

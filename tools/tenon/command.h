@@ -51,6 +51,7 @@ Command run_command();
 Command verify_command();
 Command bench_command();
 Command space_command();
+Command features_command();
 Command ops_command();
 Command targets_command();
 Command explain_command();
