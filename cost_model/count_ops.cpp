@@ -15,9 +15,11 @@ class Counter {
   void walk(Expr e, bool counts) {
     if (!e.valid() || !seen_.insert(e).second) return;
     counts = counts && !skip_.contains(e);
-    for (Expr operand : pool_.operands(e)) walk(operand, counts);
     const SOp op = pool_.op(e);
-    if (op == SOp::Const || op == SOp::Var || op == SOp::Load) return;
+    // Where an element lies decides what it is: loops are cut there, nothing is selected.
+    const bool guards = op == SOp::Select && !pool_.any_part(pool_.operands(e)[0], [&](Expr part) { return pool_.op(part) == SOp::Load; });
+    for (size_t k = 0; k < pool_.operands(e).size(); ++k) walk(pool_.operands(e)[k], counts && !(guards && k == 0));
+    if (guards || op == SOp::Const || op == SOp::Var || op == SOp::Load) return;
     if (pool_.type(e) == DType::Index) counts_.index += static_cast<double>(pool_.operands(e).size()) - 1;
     else if (counts) count(e, op);
   }
@@ -42,7 +44,8 @@ class Counter {
           counts_.compares += pool_.type(pool_.operands(e)[0]) != DType::Index;
           return;
         }
-        counts_.simple += op == SOp::Fma ? 2 : 1;
+        // Bounds of floats are NaN where either is: two instructions more.
+        counts_.simple += (op == SOp::Min || op == SOp::Max) && is_float(type) ? 3 : op == SOp::Fma ? 2 : 1;
     }
     (is_float(type) ? counts_.flops : counts_.integer) += op == SOp::Fma ? 2 : 1;
   }

@@ -1,6 +1,7 @@
 // One candidate's tiles, cycles and bytes: what features and the prior are made of. Nothing here allocates.
 #pragma once
 
+#include <algorithm>
 #include <array>
 
 #include "tenon/features.h"
@@ -65,6 +66,17 @@ void evaluate(const RegionFacts& facts, const Variant& variant, const DeviceFact
 // The right factor lies in panels: packed at compile time or at run time.
 inline bool packs_right(const StatementFacts& s, const KnobArray& knobs) {
   return s.kind == StatementFacts::Kind::Product && (s.right_constant || of(knobs, Knob::pack_b) == 1 || (of(knobs, Knob::pack_b) == 0 && s.strided_right));
+}
+// Different elements that an access touches while every axis goes through so many positions.
+inline double elements_touched(const AccessFacts& a, const std::array<double, kMostAxes>& extent) {
+  double elements = 1;
+  for (const AccessFacts::Dim& dim : a.dims) {
+    double span = 1, positions = 1;
+    for (const auto& [axis, by] : dim.steps)
+      if (axis < static_cast<int>(kMostAxes)) span += by * (extent[static_cast<size_t>(axis)] - 1), positions *= extent[static_cast<size_t>(axis)];
+    elements *= std::min({dim.affine ? span : dim.extent, dim.extent, positions});
+  }
+  return elements;
 }
 // Cycles of all tiles of a statement.
 double cycles_of(const StatementFacts& s, const TileUse& tile, const KnobArray& knobs, const DeviceFacts& device);

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "count_ops.h"
+#include "merge_axes.h"
 #include "tenon/features.h"
 #include "tiles.h"
 
@@ -59,6 +60,7 @@ class StatementReader {
     read_axes();
     read_product();
     read_accesses();
+    merge_axes(f_);
     choose_lanes();
     count();
     for (Expr axis : s_.axes) f_.points *= extent_of(pool_, pool_.var(axis).extent);
@@ -251,7 +253,6 @@ class StatementReader {
       if (f_.steps_at_once > 1) skip = {left_, right_};  // the instruction makes them wider
     }
     f_.step = count_ops(pool_, updates, skip);
-    if (f_.padded) f_.step.compares = 0;  // conditions over indices, which borders of tiles take
     f_.point = count_ops(pool_, values);
   }
 

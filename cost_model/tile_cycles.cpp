@@ -33,27 +33,31 @@ struct Costs {
   double registers = 32;
 };
 
-// Cycles of one step of a tile of rows x vectors; `instructions` of the tile hide the latency of its sums behind its neighbours'.
-double step_cycles(const Costs& c, double rows, double vectors, double hidden) {
-  constexpr double kHiddenLoad = 1.0 / 32;
-  const double block = rows * vectors;
-  const double arithmetic = block * (c.product + c.step_ops);
-  // Where neither factor's vectors find a register, they are operands in memory for each row.
+// Cycles of a tile of rows x vectors: its arithmetic beside its loads and stores, and no less than the chain of its sums. Instructions
+// of neighbouring tiles go on beside one that waits, as far as a core looks ahead.
+double tile_cycles(const Costs& c, double rows, double vectors, bool lanes_reduce) {
+  if (rows <= 0 || vectors <= 0) return 0;
+  constexpr double kWindow = 256, kTile = 6, kHorizontal = 12, kHiddenLoad = 1.0 / 32, kSpilled = 4;
+  const double block = rows * vectors, results = lanes_reduce ? rows : block;
+  const double instructions = std::max(1.0, c.steps * (block + rows * c.broadcasts + vectors));
+  const double hidden = std::max(1.0, kWindow / instructions), beside = std::min(1.0, kWindow / instructions);
+  // Where vectors of the shared factor find no register, they are operands in memory for each row.
   const bool reloads = (rows + 1) * vectors + 1 > c.registers;
   const double loads = vectors * (rows * c.row_loads + c.fixed_loads * (reloads ? rows : 1)) + (rows * c.broadcasts + c.fixed_broadcasts) / 2;
   const double spilled = std::max(0.0, std::ceil(vectors) * rows + 1 - c.registers);
-  return std::max({arithmetic, loads, c.latency / hidden}) + kHiddenLoad * (rows * c.broadcasts + vectors * c.fixed_loads) + spilled * 2 * c.store + c.per_iteration;
+  const double extra = kHiddenLoad * (rows * c.broadcasts + vectors * c.fixed_loads) + spilled * kSpilled * c.store + c.per_iteration;
+  const double arithmetic = c.steps * block * (c.product + c.step_ops) + c.parts * block * c.product, chain = c.steps * c.latency / hidden;
+  const double point_ops = results * c.point_ops, point_loads = results * c.point_loads, stores = results * c.store;
+  const double apart = std::max({arithmetic, c.steps * loads, chain}) + std::max({point_ops, point_loads, stores});
+  const double together = std::max({arithmetic + point_ops, c.steps * loads + point_loads, chain, stores});
+  return beside * together + (1 - beside) * apart + c.steps * extra + kTile + (lanes_reduce ? rows * kHorizontal / hidden : 0);
 }
 
-double tile_cycles(const Costs& c, double rows, double vectors, bool lanes_reduce) {
-  if (rows <= 0 || vectors <= 0) return 0;
-  constexpr double kWindow = 256, kTile = 6, kHorizontal = 12;
-  const double block = rows * vectors, results = lanes_reduce ? rows : block;
-  // Instructions that wait while others go on: those of the next tiles too, where sums are short.
-  const double instructions = std::max(1.0, c.steps * (block + rows * c.broadcasts + vectors));
-  const double hidden = std::max(1.0, kWindow / instructions);
-  return c.steps * step_cycles(c, rows, vectors, hidden) + results * (c.point_ops + std::max(c.point_loads, c.store)) + c.parts * block * c.product + kTile +
-         (lanes_reduce ? rows * kHorizontal / hidden : 0);
+// Where all steps stand in one straight line, rows whose windows overlap load once what they share: the share that is loaded.
+double shared_taps(const StatementFacts& s, const AccessFacts& a, const TileUse& t, int lane) {
+  constexpr double kMostUnrolled = 128;
+  if (s.terms * t.rows * t.vectors > kMostUnrolled || t.lanes_reduce) return 1;
+  return std::min(1.0, elements_touched(a, t.block) / t.block[static_cast<size_t>(lane)] / (t.rows * s.terms));
 }
 
 Costs costs_of(const StatementFacts& s, const TileUse& t, const KnobArray& knobs, const DeviceFacts& d) {
@@ -66,6 +70,8 @@ Costs costs_of(const StatementFacts& s, const TileUse& t, const KnobArray& knobs
   c.store = t.scalar ? 1 : 2 * unit;
   c.steps = s.terms / s.steps_at_once;
   c.product = product ? unit * (d.fuses || !is_float(s.type) ? 1 : 2) : 0;
+  // Additions and bounds have units of their own.
+  constexpr double kBesideProducts = 0.6, kGuarded = 4;
   constexpr double kBytesAtOnce = 4, kLatencyOfBytes = 6, kFloatLatency = 4;
   if (product && s.type == DType::I32 && s.steps_at_once == kBytesAtOnce) {
     c.product = 2 * t.width * s.steps_at_once * d.gigahertz / d.gops_i8;
@@ -78,7 +84,7 @@ Costs costs_of(const StatementFacts& s, const TileUse& t, const KnobArray& knobs
   if (!s.sums || (!is_float(s.type) && !product)) c.latency = 1;
   else if (is_float(s.type)) c.latency = kFloatLatency;
   c.step_ops = unit * vector_ops(s.step, brief);
-  c.point_ops = unit * vector_ops(s.point, brief);
+  c.point_ops = unit * kBesideProducts * vector_ops(s.point, brief);
   if (t.scalar) c.point_ops += kScalarFunction * s.point.transcendental, c.step_ops += kScalarFunction * s.step.transcendental;
   const double unroll = static_cast<double>(std::max<int64_t>(1, of(knobs, Knob::unroll)));
   constexpr double kLoop = 0.25;
@@ -98,8 +104,9 @@ Costs costs_of(const StatementFacts& s, const TileUse& t, const KnobArray& knobs
     const bool straight = by == 1 || packed || a.constant;
     // A shorter element takes part of a load.
     const double vector = unit * (straight ? 1 : std::abs(by) <= kFewSteps ? kShuffled : kPerElement * t.width / unit);
+    if (a.in_sum && a.guarded && !product) c.step_ops += kGuarded * unit;
     if (!a.in_sum) c.point_loads += a.copies * (varies ? vector : 0.5);
-    else if (varies) (by_row ? c.row_loads : c.fixed_loads) += a.copies * vector;
+    else if (varies) (by_row ? c.row_loads : c.fixed_loads) += a.copies * vector * (by_row ? shared_taps(s, a, t, lane) : 1);
     else (by_row ? c.broadcasts : c.fixed_broadcasts) += a.copies;
   }
   return c;

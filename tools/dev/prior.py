@@ -19,20 +19,21 @@ def run(*words):
 
 
 def by_region(calls, kernels, regions):
-    """Pairs of region and the kernels that its calls run: both come in the order of execution."""
-    found, at, used = [[] for _ in regions], 0, set()
-    nodes = [{n["name"] for n in kernels[c]["nodes"]} for c in calls]
-
-    def fits(region, call):
-        return region < len(regions) and bool(set(regions[region]["nodes"]) & nodes[call])
-
-    for c, call in enumerate(calls):
-        again = call in used  # a region runs a kernel once
-        if (again or not fits(at, c)) and any(fits(r, c) for r in range(at + 1, len(regions))):
-            at = next(r for r in range(at + 1, len(regions)) if fits(r, c))
-            used = set()
+    """The kernels that each region's calls run: both come in the order of execution."""
+    found, at = [[] for _ in regions], 0
+    needed = [set(r["nodes"]) for r in regions]
+    for call in calls:
+        nodes = {n["name"] for n in kernels[call]["nodes"]}
+        fits = [r for r in range(at, len(regions)) if needed[r] <= nodes]
+        if not fits:
+            continue
+        # A region runs a kernel once; a kernel of more nodes belongs to the next one that has them.
+        more = [r for r in fits if r > at and found[at] and needed[at] < needed[r]]
+        if fits[0] == at and call not in found[at] and not (more and more[0] == at + 1):
+            found[at].append(call)
+            continue
+        at = more[0] if more and more[0] == at + 1 else next((r for r in fits if r > at), at)
         found[at].append(call)
-        used.add(call)
     return found
 
 
