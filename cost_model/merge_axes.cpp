@@ -12,7 +12,7 @@ bool mergeable(const StatementFacts& s, size_t outer, size_t inner) {
   const double extent = s.axes[inner].extent;
   return std::ranges::all_of(s.accesses, [&](const AccessFacts& a) {
     if (a.steps[outer] == 0 && a.steps[inner] == 0) return true;
-    return !a.guarded && !std::isnan(a.steps[outer]) && !std::isnan(a.steps[inner]) && a.steps[outer] == a.steps[inner] * extent;
+    return (!a.guarded || s.kind == StatementFacts::Kind::Map) && !std::isnan(a.steps[outer]) && !std::isnan(a.steps[inner]) && a.steps[outer] == a.steps[inner] * extent;
   });
 }
 

@@ -10,6 +10,7 @@ namespace {
 
 using Kind = StatementFacts::Kind;
 
+constexpr double kMostUnrolled = 128;  // multiply-adds in one straight line
 // Instructions of whole vectors, in units of a multiply-add, as compilers of ours expand them.
 constexpr double kDivision = 8, kFunction = 26, kShortFunction = 16, kConversion = 1.5, kScalarFunction = 20;
 
@@ -37,7 +38,7 @@ struct Costs {
 // of neighbouring tiles go on beside one that waits, as far as a core looks ahead.
 double tile_cycles(const Costs& c, double rows, double vectors, bool lanes_reduce) {
   if (rows <= 0 || vectors <= 0) return 0;
-  constexpr double kWindow = 256, kTile = 6, kHorizontal = 12, kHiddenLoad = 1.0 / 32, kSpilled = 4;
+  constexpr double kWindow = 256, kTile = 3, kHorizontal = 12, kHiddenLoad = 1.0 / 32, kSpilled = 4, kShared = 0.25;
   const double block = rows * vectors, results = lanes_reduce ? rows : block;
   const double instructions = std::max(1.0, c.steps * (block + rows * c.broadcasts + vectors));
   const double hidden = std::max(1.0, kWindow / instructions), beside = std::min(1.0, kWindow / instructions);
@@ -49,13 +50,12 @@ double tile_cycles(const Costs& c, double rows, double vectors, bool lanes_reduc
   const double arithmetic = c.steps * block * (c.product + c.step_ops) + c.parts * block * c.product, chain = c.steps * c.latency / hidden;
   const double point_ops = results * c.point_ops, point_loads = results * c.point_loads, stores = results * c.store;
   const double apart = std::max({arithmetic, c.steps * loads, chain}) + std::max({point_ops, point_loads, stores});
-  const double together = std::max({arithmetic + point_ops, c.steps * loads + point_loads, chain, stores});
+  const double together = std::max({arithmetic + kShared * point_ops, point_ops, c.steps * loads + point_loads, chain, stores});
   return beside * together + (1 - beside) * apart + c.steps * extra + kTile + (lanes_reduce ? rows * kHorizontal / hidden : 0);
 }
 
 // Where all steps stand in one straight line, rows whose windows overlap load once what they share: the share that is loaded.
 double shared_taps(const StatementFacts& s, const AccessFacts& a, const TileUse& t, int lane) {
-  constexpr double kMostUnrolled = 128;
   if (s.terms * t.rows * t.vectors > kMostUnrolled || t.lanes_reduce) return 1;
   return std::min(1.0, elements_touched(a, t.block) / t.block[static_cast<size_t>(lane)] / (t.rows * s.terms));
 }
@@ -88,7 +88,7 @@ Costs costs_of(const StatementFacts& s, const TileUse& t, const KnobArray& knobs
   if (t.scalar) c.point_ops += kScalarFunction * s.point.transcendental, c.step_ops += kScalarFunction * s.step.transcendental;
   const double unroll = static_cast<double>(std::max<int64_t>(1, of(knobs, Knob::unroll)));
   constexpr double kLoop = 0.25;
-  c.per_iteration = s.sums ? kLoop / unroll : 0;
+  c.per_iteration = s.sums && s.terms * t.rows * t.vectors > kMostUnrolled ? kLoop / unroll : 0;
   const double k_block = static_cast<double>(of(knobs, Knob::k_block));
   if (s.sums && is_float(s.type) && k_block > 0) c.parts = std::floor(s.terms / k_block);
   const int lane = t.lanes_reduce ? s.reduce_lane : s.lane;
