@@ -78,6 +78,8 @@ inline double elements_touched(const AccessFacts& a, const std::array<double, kM
   }
   return elements;
 }
+// Where all steps stand in one straight line, rows whose windows overlap load once what they share: the share that is loaded.
+double shared_taps(const StatementFacts& s, const AccessFacts& a, const TileUse& t, int lane);
 // Cycles of all tiles of a statement.
 double cycles_of(const StatementFacts& s, const TileUse& tile, const KnobArray& knobs, const DeviceFacts& device);
 // Adds what the statement moves between registers and the caches.

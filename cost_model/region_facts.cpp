@@ -154,7 +154,7 @@ class StatementReader {
     AccessFacts access{.buffer = id.index, .element = bits(buffer.type) / kBitsPerByte, .write = write, .steps = {}, .total = bytes_of(pool_, buffer), .dims = {}};
     access.temporary = !buffer.is_input && !buffer.is_output;
     access.constant = buffer.value.valid() && graph_.constant(buffer.value);
-    if (access.constant) access.comes_after = around_.constants;
+    if (access.constant) access.comes_after = around_.since_asked > 0 ? std::min(around_.since_asked, around_.constants) : around_.constants;
     else if (write || access.temporary) access.comes_after = access.total;
     else access.comes_after = INFINITY;
     if (!access.constant && !write)
@@ -337,52 +337,6 @@ Result<RegionFacts> region_facts(const Graph& graph, Region& region, const Regio
   facts.fused = static_cast<double>(facts.statements.size());
   add_buffers(graph, region, around, facts);
   return facts;
-}
-
-Surroundings surroundings(const Graph& graph, const Plan& plan, size_t at) {
-  Surroundings around;
-  around.parts = plan.parts;
-  for (const Constant& c : graph.constants) around.constants += static_cast<double>(c.bytes.size);
-  auto size = [&](ValueId v) { return elements_of(graph.pool, graph.values[v].dims) * bits(graph.values[v].type) / kBitsPerByte; };
-  // From the region before backwards; what is nearest counts.
-  double since = 0;
-  auto put = [&](ValueId v) {
-    if (std::ranges::find(around.distances, v, &std::pair<ValueId, double>::first) == around.distances.end()) around.distances.emplace_back(v, since);
-  };
-  for (size_t r = at; r-- > 0;) {
-    const RegionPlan& region = plan.regions[r];
-    for (const auto& [value, placement] : region.placed)
-      if (placement == Placement::Root) {
-        put(value);
-        if (r + 1 == at) around.previous.push_back(value);
-        since += size(value);
-      }
-    std::vector<ValueId> read;
-    for (int n : region.nodes)
-      for (ValueId v : graph.nodes[static_cast<size_t>(n)].inputs)
-        if (v.valid() && std::ranges::find(read, v) == read.end() && std::ranges::find(region.placed, v, &std::pair<ValueId, Placement>::first) == region.placed.end()) read.push_back(v);
-    for (ValueId v : read) {
-      if (!graph.constant(v)) put(v);
-      since += size(v);
-    }
-  }
-  for (ValueId v : graph.inputs) since += size(v);
-  for (ValueId v : graph.inputs) put(v);
-  // What lies in the memory of another is as near as that, and a whole as near as its farthest part.
-  for (const auto& [value, of] : plan.views)
-    if (auto found = std::ranges::find(around.distances, of, &std::pair<ValueId, double>::first); found != around.distances.end()) {
-      const double distance = found->second;
-      around.distances.emplace_back(value, distance);
-      if (std::ranges::find(around.previous, of) != around.previous.end()) around.previous.push_back(value);
-    }
-  for (const Part& part : plan.parts)
-    if (auto found = std::ranges::find(around.distances, part.value, &std::pair<ValueId, double>::first); found != around.distances.end()) {
-      const double distance = found->second;
-      auto whole = std::ranges::find(around.distances, part.whole, &std::pair<ValueId, double>::first);
-      if (whole == around.distances.end()) around.distances.emplace_back(part.whole, distance);
-      else if (whole->second == 0) whole->second = distance;
-    }
-  return around;
 }
 
 }  // namespace tenon

@@ -54,12 +54,6 @@ double tile_cycles(const Costs& c, double rows, double vectors, bool lanes_reduc
   return beside * together + (1 - beside) * apart + c.steps * extra + kTile + (lanes_reduce ? rows * kHorizontal / hidden : 0);
 }
 
-// Where all steps stand in one straight line, rows whose windows overlap load once what they share: the share that is loaded.
-double shared_taps(const StatementFacts& s, const AccessFacts& a, const TileUse& t, int lane) {
-  if (s.terms * t.rows * t.vectors > kMostUnrolled || t.lanes_reduce) return 1;
-  return std::min(1.0, elements_touched(a, t.block) / t.block[static_cast<size_t>(lane)] / (t.rows * s.terms));
-}
-
 Costs costs_of(const StatementFacts& s, const TileUse& t, const KnobArray& knobs, const DeviceFacts& d) {
   Costs c;
   const bool brief = of(knobs, Knob::functions) == 1, product = s.kind == Kind::Product || s.kind == Kind::Depthwise;
@@ -124,6 +118,11 @@ double matrix_cycles(const StatementFacts& s, const TileUse& t, const KnobArray&
 }
 
 }  // namespace
+
+double shared_taps(const StatementFacts& s, const AccessFacts& a, const TileUse& t, int lane) {
+  if (s.terms * t.rows * t.vectors > kMostUnrolled || t.lanes_reduce) return 1;
+  return std::min(1.0, elements_touched(a, t.block) / t.block[static_cast<size_t>(lane)] / (t.rows * s.terms));
+}
 
 double cycles_of(const StatementFacts& s, const TileUse& t, const KnobArray& knobs, const DeviceFacts& d) {
   if (s.kind == Kind::Routine || s.moved == 0) return 0;

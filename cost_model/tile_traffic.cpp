@@ -156,7 +156,7 @@ void add_traffic(const StatementFacts& s, const TileUse& t, const KnobArray& kno
       // Elements: per row or for all rows of a tile, per lane or for all lanes.
       const double lanes = t.lanes_reduce ? 1 : std::max(1.0, t.vectors * t.width);
       const double results = vectors_in_all * (by_row || a.write ? rows : 1) / (varies || a.write || lane < 0 ? 1 : lanes);
-      touched = results * (a.in_sum ? steps * s.steps_at_once : 1) * a.element * a.copies;
+      touched = results * (a.in_sum ? steps * s.steps_at_once : 1) * a.element * a.copies * (a.in_sum && by_row && varies ? shared_taps(s, a, t, lane) : 1);
     }
     (a.write ? e.written : e.read) += touched;
     // What the kernels before left in a cache need not come; a result's line is read before it is written, and goes back.

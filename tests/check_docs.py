@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Checks the documentation against the sources: the knob table, the packages, the links between pages.
+"""Checks the documentation against the sources: the tables of knobs and features, the packages, the links between pages.
 
-    check_docs.py ROOT [--write]     --write renews the knob table
+    check_docs.py ROOT [--write]     --write renews the tables
 """
 import pathlib
 import re
 import sys
 
-BEGIN, END = "<!-- knobs: written by tests/check_docs.py --write -->\n", "<!-- end of knobs -->\n"
+GROUPS = {"A": "work", "B": "space", "C": "schedule", "D": "buffers", "E": "traffic", "F": "parallelism", "G": "device", "H": "prior"}
 
 
 def knob_table(root):
@@ -16,16 +16,23 @@ def knob_table(root):
     return "\n".join(lines + [f"| `{name}` | {default} | {meaning} |" for name, default, meaning in rows]) + "\n"
 
 
-def check_knobs(root, write):
-    page = root / "docs/plan.md"
-    text = page.read_text()
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    wanted = before + BEGIN + knob_table(root) + END + after
+def feature_table(root):
+    rows = re.findall(r'^FEATURE\((\w+), (\w), "([^"]*)", "([^"]*)"\)', (root / "cost_model/features.def").read_text(), re.MULTILINE)
+    lines = ["| | feature | group | unit | what it is |", "|---|---|---|---|---|"]
+    return "\n".join(lines + [f"| {k} | `{name}` | {group} {GROUPS[group]} | {unit} | {meaning} |" for k, (name, group, unit, meaning) in enumerate(rows)]) + "\n"
+
+
+def check_table(root, page, name, table, write):
+    """The table of `name` in a page is what the sources say."""
+    begin, end = f"<!-- {name}: written by tests/check_docs.py --write -->\n", f"<!-- end of {name} -->\n"
+    text = (root / page).read_text()
+    before, rest = text.split(begin)
+    after = rest.split(end)[1]
+    wanted = before + begin + table(root) + end + after
     if write:
-        page.write_text(wanted)
+        (root / page).write_text(wanted)
     elif text != wanted:
-        yield "docs/plan.md: the knob table is not that of knobs.def: tests/check_docs.py ROOT --write"
+        yield f"{page}: the table of {name} is not that of the sources: tests/check_docs.py ROOT --write"
 
 
 def check_packages(root):
@@ -49,7 +56,9 @@ def check_links(root):
 
 def main():
     root = pathlib.Path(sys.argv[1])
-    problems = [*check_knobs(root, "--write" in sys.argv), *check_packages(root), *check_links(root)]
+    write = "--write" in sys.argv
+    problems = [*check_table(root, "docs/plan.md", "knobs", knob_table, write), *check_table(root, "docs/features.md", "features", feature_table, write),
+                *check_packages(root), *check_links(root)]
     print("\n".join(problems) or "the documentation fits the sources")
     return 1 if problems else 0
 

@@ -108,6 +108,7 @@ struct RegionFacts {
 // What a run does before the region reads its inputs.
 struct Surroundings {
   double constants = 0;                                // bytes of all of the model's
+  double since_asked = 0;                              // bytes touched since a product before asked for the region's (Knob::beyond); 0: none did
   std::vector<std::pair<ValueId, double>> distances;   // bytes that the run touched since it made a value; others: the cold ones
   std::vector<ValueId> previous;                       // made by the region just before
   std::vector<Part> parts;                             // the plan's
