@@ -28,7 +28,8 @@ struct Costs {
   double row_loads = 0, fixed_loads = 0;  // per step: vectors that each row loads, that rows share; cycles each
   double broadcasts = 0, fixed_broadcasts = 0;  // scalars per row; for all
   double point_loads = 0;    // cycles per vector of results
-  double steps = 1, parts = 0;
+  double steps = 1, parts = 0;   // of a sum
+  double part_steps = INFINITY;  // of each of its parts
   double store = 1;          // cycles of a vector
   double per_iteration = 0;  // of the innermost loop
   double registers = 32;
@@ -40,8 +41,9 @@ double tile_cycles(const Costs& c, double rows, double vectors, bool lanes_reduc
   if (rows <= 0 || vectors <= 0) return 0;
   constexpr double kWindow = 256, kTile = 3, kHorizontal = 12, kHiddenLoad = 1.0 / 32, kSpilled = 4, kShared = 0.25;
   const double block = rows * vectors, results = lanes_reduce ? rows : block;
-  const double instructions = std::max(1.0, c.steps * (block + rows * c.broadcasts + vectors));
-  const double hidden = std::max(1.0, kWindow / instructions), beside = std::min(1.0, kWindow / instructions);
+  const double each = block + rows * c.broadcasts + vectors, instructions = std::max(1.0, c.steps * each);
+  // Each part of a sum is a chain of its own.
+  const double hidden = std::max(1.0, kWindow / std::max(1.0, std::min(c.steps, c.part_steps) * each)), beside = std::min(1.0, kWindow / instructions);
   // Where vectors of the shared factor find no register, they are operands in memory for each row.
   const bool reloads = (rows + 1) * vectors + 1 > c.registers;
   const double loads = vectors * (rows * c.row_loads + c.fixed_loads * (reloads ? rows : 1)) + (rows * c.broadcasts + c.fixed_broadcasts) / 2;
@@ -84,7 +86,7 @@ Costs costs_of(const StatementFacts& s, const TileUse& t, const KnobArray& knobs
   constexpr double kLoop = 0.25;
   c.per_iteration = s.sums && s.terms * t.rows * t.vectors > kMostUnrolled ? kLoop / unroll : 0;
   const double k_block = static_cast<double>(of(knobs, Knob::k_block));
-  if (s.sums && is_float(s.type) && k_block > 0) c.parts = std::floor(s.terms / k_block);
+  if (s.sums && is_float(s.type) && k_block > 0) c.parts = std::floor(s.terms / k_block), c.part_steps = k_block / s.steps_at_once;
   const int lane = t.lanes_reduce ? s.reduce_lane : s.lane;
   int64_t rows = 0;
   for (size_t a = 0; a < static_cast<size_t>(std::min(s.outputs, static_cast<int>(kMostAxes))); ++a)
@@ -99,10 +101,16 @@ Costs costs_of(const StatementFacts& s, const TileUse& t, const KnobArray& knobs
     // A shorter element takes part of a load.
     const double vector = unit * (straight ? 1 : std::abs(by) <= kFewSteps ? kShuffled : kPerElement * t.width / unit);
     if (a.in_sum && a.guarded && !product) c.step_ops += kGuarded * unit;
+    // Lines that steps ask for ahead take what loads take; blocks of rows share those of panels that come later.
+    if (packed && varies && a.constant && a.in_sum) {
+      const double blocks = std::max(1.0, t.whole_rows * t.passes);
+      c.fixed_loads += unit * ((of(knobs, Knob::ahead) > 0) + (static_cast<double>(of(knobs, Knob::beyond)) + (of(knobs, Knob::prefetch) > 0)) / blocks);
+    }
     if (!a.in_sum) c.point_loads += a.copies * (varies ? vector : 0.5);
     else if (varies) (by_row ? c.row_loads : c.fixed_loads) += a.copies * vector * (by_row ? shared_taps(s, a, t, lane) : 1);
     else (by_row ? c.broadcasts : c.fixed_broadcasts) += a.copies;
   }
+  if (of(knobs, Knob::results_ahead) == 1) c.point_loads += 0.5;
   return c;
 }
 
