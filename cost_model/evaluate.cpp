@@ -44,11 +44,11 @@ void add_copies(const StatementFacts& s, const KnobArray& knobs, const DeviceFac
     const bool right = a.uses >> s.lane & 1;
     if (!(pads && a.guarded && (!right || s.kind == Kind::Depthwise)) && !(packs && right)) continue;
     constexpr double kStrided = 8;  // cycles of a vector that is gathered
-    const double bytes = a.total * (packs && right ? std::ceil(s.n / std::max(1.0, s.n)) : 1), vectors = bytes / d.vector_bytes;
+    const double bytes = a.total, vectors = bytes / d.vector_bytes;
     e.cycles += vectors * (packs && right && s.strided_right ? kStrided : 3 * d.cycles);
     e.read += bytes, e.written += bytes;
     for (size_t c = 0; c < kCaches; ++c)
-      if (2 * bytes > d.bytes[c]) e.fills[c] += 3 * bytes;
+      if (2 * bytes > d.bytes[c]) e.fills[c] += 2 * bytes;
     e.copies += heaviest;
     ++e.calls;
   }
@@ -75,7 +75,7 @@ double tasks_of(const StatementFacts& s, const TileUse& t, const KnobArray& knob
 
 Prior prior_of(const DeviceFacts& d, const Evaluation& e) {
   // Starting a kernel, and each of its tasks.
-  constexpr double kCall = 0.25e-6, kTask = 0.03e-6, kMicro = 1e-6;
+  constexpr double kCall = 0.1e-6, kTask = 0.01e-6, kMicro = 1e-6;
   Prior p;
   const double threads = std::max(1.0, std::min(d.threads, e.tasks));
   const double share = std::ceil(e.tasks / threads) / e.tasks;  // of the work, what the busiest thread has

@@ -78,8 +78,17 @@ inline double elements_touched(const AccessFacts& a, const std::array<double, kM
   }
   return elements;
 }
-// Where all steps stand in one straight line, rows whose windows overlap load once what they share: the share that is loaded.
-double shared_taps(const StatementFacts& s, const AccessFacts& a, const TileUse& t, int lane);
+// Of the loads of a sum in whole vectors, the share that is executed. Where all steps stand in one straight line, rows whose windows
+// overlap load once what they share, and registers keep from tile to tile what all rows of a panel read, if they hold it.
+double loaded_share(const StatementFacts& s, const AccessFacts& a, const TileUse& t, const KnobArray& knobs, const DeviceFacts& device);
+// Axes of the result but the lanes', as bits; those that a tile takes rows of.
+inline int64_t other_axes(const StatementFacts& s, const TileUse& t, bool rows) {
+  const int lane = t.lanes_reduce ? s.reduce_lane : s.lane;
+  int64_t axes = 0;
+  for (int a = 0; a < std::min(s.outputs, static_cast<int>(kMostAxes)); ++a)
+    if (a != lane && (!rows || t.block[static_cast<size_t>(a)] > 1)) axes |= int64_t{1} << a;
+  return axes;
+}
 // Cycles of all tiles of a statement.
 double cycles_of(const StatementFacts& s, const TileUse& tile, const KnobArray& knobs, const DeviceFacts& device);
 // Adds what the statement moves between registers and the caches.

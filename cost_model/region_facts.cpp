@@ -139,14 +139,25 @@ class StatementReader {
     f_.factor_bits = std::min(bits(pool_.type(pool_.op(left_) == SOp::Cast ? pool_.operands(left_)[0] : left_)),
                               bits(pool_.type(pool_.op(right_) == SOp::Cast ? pool_.operands(right_)[0] : right_)));
     constexpr int kWord = 4, kPair = 2, kByte = 8;
-    const auto inner = pool_.as_int(pool_.var(s_.reduce_axes.back()).extent);
+    const auto inner = innermost_terms(left_);
     auto is_bytes = [&](Expr e) { return bits(pool_.type(e)) == kByte; };
-    if (f_.type == DType::I32 && is_bytes(a) && is_bytes(b) && inner && (*inner % kWord == 0 || axes->vector_both)) {
-      const bool taps = axes->vector_both;
-      f_.steps_at_once = !taps ? kWord : target_.has("vpdpbusd") && *inner > 1 && *inner < kWord ? static_cast<double>(*inner) : 1;
+    if (f_.type == DType::I32 && is_bytes(a) && is_bytes(b)) {
+      const bool taps = axes->vector_both, few = inner && *inner > 1 && *inner < kWord && target_.has("vpdpbusd");
+      f_.steps_at_once = taps ? (few ? static_cast<double>(*inner) : 1) : inner && *inner % kWord == 0 ? kWord : 1;
     }
     if (f_.type == DType::F32 && pool_.type(a) == DType::BF16 && target_.has("vdpbf16ps") && inner && *inner % kPair == 0) f_.steps_at_once = kPair;
     f_.winograd = match_winograd(graph_, region_, s_).has_value();
+  }
+
+  // Steps of the axis that is the innermost of the sum: that along which the shared factor's elements lie side by side; else the last.
+  std::optional<int64_t> innermost_terms(Expr factor) {
+    std::vector<Expr> loads;
+    pool_.collect_loads(factor, loads);
+    for (Expr axis : s_.reduce_axes)
+      for (Expr load : loads)
+        if (const std::vector<Expr> at(pool_.operands(load).begin(), pool_.operands(load).end()); step(offset(region_.buffers[pool_.buffer(load)], at), axis) == 1)
+          return pool_.as_int(pool_.var(axis).extent);
+    return pool_.as_int(pool_.var(s_.reduce_axes.back()).extent);
   }
 
   AccessFacts access_of(BufferId id, bool write) {
@@ -248,7 +259,6 @@ class StatementReader {
     }
     for (const Statement::Also& more : s_.also) values.push_back(more.value);
     if (product) {
-      skip.push_back(s_.accumulators[0].update);
       updates = {left_, right_};
       if (f_.steps_at_once > 1) skip = {left_, right_};  // the instruction makes them wider
     }

@@ -28,6 +28,7 @@ struct Costs {
   double row_loads = 0, fixed_loads = 0;  // per step: vectors that each row loads, that rows share; cycles each
   double broadcasts = 0, fixed_broadcasts = 0;  // scalars per row; for all
   double point_loads = 0;    // cycles per vector of results
+  double asks = 0;           // cycles per vector and step of asking for lines ahead
   double steps = 1, parts = 0;   // of a sum
   double part_steps = INFINITY;  // of each of its parts
   double store = 1;          // cycles of a vector
@@ -46,7 +47,7 @@ double tile_cycles(const Costs& c, double rows, double vectors, bool lanes_reduc
   const double hidden = std::max(1.0, kWindow / std::max(1.0, std::min(c.steps, c.part_steps) * each)), beside = std::min(1.0, kWindow / instructions);
   // Where vectors of the shared factor find no register, they are operands in memory for each row.
   const bool reloads = (rows + 1) * vectors + 1 > c.registers;
-  const double loads = vectors * (rows * c.row_loads + c.fixed_loads * (reloads ? rows : 1)) + (rows * c.broadcasts + c.fixed_broadcasts) / 2;
+  const double loads = vectors * (rows * c.row_loads + c.fixed_loads * (reloads ? rows : 1) + c.asks) + (rows * c.broadcasts + c.fixed_broadcasts) / 2;
   const double spilled = std::max(0.0, std::ceil(vectors) * rows + 1 - c.registers);
   const double extra = kHiddenLoad * (rows * c.broadcasts + vectors * c.fixed_loads) + spilled * kSpilled * c.store + c.per_iteration;
   const double arithmetic = c.steps * block * (c.product + c.step_ops) + c.parts * block * c.product, chain = c.steps * c.latency / hidden;
@@ -88,15 +89,13 @@ Costs costs_of(const StatementFacts& s, const TileUse& t, const KnobArray& knobs
   const double k_block = static_cast<double>(of(knobs, Knob::k_block));
   if (s.sums && is_float(s.type) && k_block > 0) c.parts = std::floor(s.terms / k_block), c.part_steps = k_block / s.steps_at_once;
   const int lane = t.lanes_reduce ? s.reduce_lane : s.lane;
-  int64_t rows = 0;
-  for (size_t a = 0; a < static_cast<size_t>(std::min(s.outputs, static_cast<int>(kMostAxes))); ++a)
-    if (static_cast<int>(a) != lane && t.block[a] > 1) rows |= int64_t{1} << a;
+  const int64_t rows = other_axes(s, t, true);
   const bool packed = packs_right(s, knobs);
   for (const AccessFacts& a : s.accesses) {
     if (a.write) continue;
     const double by = lane < 0 || a.steps.size() <= static_cast<size_t>(lane) ? 0 : a.steps[static_cast<size_t>(lane)];
     const bool varies = lane >= 0 && by != 0, by_row = a.uses & rows;
-    constexpr double kFewSteps = 2, kPerElement = 0.75, kShuffled = 3;
+    constexpr double kFewSteps = 2, kPerElement = 0.75, kShuffled = 3, kAsk = 1;
     const bool straight = by == 1 || packed || a.constant;
     // A shorter element takes part of a load.
     const double vector = unit * (straight ? 1 : std::abs(by) <= kFewSteps ? kShuffled : kPerElement * t.width / unit);
@@ -104,10 +103,10 @@ Costs costs_of(const StatementFacts& s, const TileUse& t, const KnobArray& knobs
     // Lines that steps ask for ahead take what loads take; blocks of rows share those of panels that come later.
     if (packed && varies && a.constant && a.in_sum) {
       const double blocks = std::max(1.0, t.whole_rows * t.passes);
-      c.fixed_loads += unit * ((of(knobs, Knob::ahead) > 0) + (static_cast<double>(of(knobs, Knob::beyond)) + (of(knobs, Knob::prefetch) > 0)) / blocks);
+      c.asks += kAsk * unit * ((of(knobs, Knob::ahead) > 0) + (static_cast<double>(of(knobs, Knob::beyond)) + (of(knobs, Knob::prefetch) > 0)) / blocks);
     }
     if (!a.in_sum) c.point_loads += a.copies * (varies ? vector : 0.5);
-    else if (varies) (by_row ? c.row_loads : c.fixed_loads) += a.copies * vector * (by_row ? shared_taps(s, a, t, lane) : 1);
+    else if (varies) (by_row ? c.row_loads : c.fixed_loads) += a.copies * vector * loaded_share(s, a, t, knobs, d);
     else (by_row ? c.broadcasts : c.fixed_broadcasts) += a.copies;
   }
   if (of(knobs, Knob::results_ahead) == 1) c.point_loads += 0.5;
@@ -127,9 +126,11 @@ double matrix_cycles(const StatementFacts& s, const TileUse& t, const KnobArray&
 
 }  // namespace
 
-double shared_taps(const StatementFacts& s, const AccessFacts& a, const TileUse& t, int lane) {
-  if (s.terms * t.rows * t.vectors > kMostUnrolled || t.lanes_reduce) return 1;
-  return std::min(1.0, elements_touched(a, t.block) / t.block[static_cast<size_t>(lane)] / (t.rows * s.terms));
+double loaded_share(const StatementFacts& s, const AccessFacts& a, const TileUse& t, const KnobArray& knobs, const DeviceFacts& d) {
+  if (s.terms * t.rows * t.vectors > kMostUnrolled || t.lanes_reduce || s.lane < 0) return 1;
+  if (a.uses & other_axes(s, t, true)) return std::min(1.0, elements_touched(a, t.block) / t.block[static_cast<size_t>(s.lane)] / (t.rows * s.terms));
+  const bool holds = (s.terms + t.rows) * t.vectors + 1 <= d.registers && of(knobs, Knob::order) == 0;
+  return holds && !(a.uses & other_axes(s, t, false)) ? 0 : 1;
 }
 
 double cycles_of(const StatementFacts& s, const TileUse& t, const KnobArray& knobs, const DeviceFacts& d) {

@@ -150,13 +150,12 @@ void add_traffic(const StatementFacts& s, const TileUse& t, const KnobArray& kno
     Moving& state = states[k];
     double touched = s.kind == Kind::Routine ? a.total : 0;
     if (s.kind != Kind::Routine) {
-      bool by_row = false;
-      for (size_t x = 0; x < static_cast<size_t>(std::min(s.outputs, static_cast<int>(kMostAxes))); ++x) by_row = by_row || (static_cast<int>(x) != lane && t.block[x] > 1 && (a.uses >> x & 1));
+      const bool by_row = a.uses & other_axes(s, t, true);
       const bool varies = lane >= 0 && (a.uses >> lane & 1);
       // Elements: per row or for all rows of a tile, per lane or for all lanes.
       const double lanes = t.lanes_reduce ? 1 : std::max(1.0, t.vectors * t.width);
       const double results = vectors_in_all * (by_row || a.write ? rows : 1) / (varies || a.write || lane < 0 ? 1 : lanes);
-      touched = results * (a.in_sum ? steps * s.steps_at_once : 1) * a.element * a.copies * (a.in_sum && by_row && varies ? shared_taps(s, a, t, lane) : 1);
+      touched = results * (a.in_sum ? steps * s.steps_at_once : 1) * a.element * a.copies * (a.in_sum && varies ? loaded_share(s, a, t, knobs, d) : 1);
     }
     (a.write ? e.written : e.read) += touched;
     // What the kernels before left in a cache need not come; a result's line is read before it is written, and goes back.
