@@ -64,6 +64,7 @@ Result<std::vector<RegionFeatures>> plan_features(const Graph& source, const Pla
     if (region_plan.provider != Provider::Own) continue;
     TENON_TRY(Region region, build_region(graph, region_plan));
     TENON_TRY(const RegionFacts facts, region_facts(graph, region, region_plan, target, surroundings(graph, plan, r)));
+    if (facts.statements.empty()) continue;
     const Variant& variant = region_plan.schedule.variants.back();
     RegionFeatures& features = all.emplace_back(RegionFeatures{.name = region_plan.name, .nodes = {}, .predicate = variant.predicate, .knobs = variant.knobs,
                                                                .values = std::vector<float>(row::count), .prior = prior(facts, variant, device), .floor = floor_of(facts, device)});
