@@ -166,7 +166,7 @@ class StatementReader {
     access.temporary = !buffer.is_input && !buffer.is_output;
     access.constant = buffer.value.valid() && graph_.constant(buffer.value);
     if (access.constant) access.comes_after = around_.since_asked > 0 ? std::min(around_.since_asked, around_.constants) : around_.constants;
-    else if (write || access.temporary) access.comes_after = access.total;
+    else if (write || access.temporary) access.comes_after = around_.before;
     else access.comes_after = INFINITY;
     if (!access.constant && !write)
       for (const auto& [value, distance] : around_.distances)
@@ -323,7 +323,6 @@ void add_buffers(const Graph& graph, const Region& region, const Surroundings& a
     facts.inputs += size;
     if (constant || std::ranges::find(around.previous, buffer.value) == around.previous.end()) facts.unproduced += size;
   }
-  facts.buffers = static_cast<double>(used.size());
 }
 
 }  // namespace
@@ -344,7 +343,6 @@ Result<RegionFacts> region_facts(const Graph& graph, Region& region, const Regio
   }
   for (size_t i = 1; i < facts.statements.size(); ++i)
     if (operations(facts.statements[i]) > operations(facts.statements[facts.heaviest])) facts.heaviest = i;
-  facts.fused = static_cast<double>(facts.statements.size());
   add_buffers(graph, region, around, facts);
   return facts;
 }

@@ -36,22 +36,25 @@ Surroundings surroundings(const Graph& graph, const Plan& plan, size_t at) {
   double behind = 0, own = constants_of(graph, plan.regions[at]);  // bytes of constants of the regions from the one below up to this one
   // From the region before backwards; what is nearest counts.
   double since = 0;
-  auto put = [&](ValueId v) {
-    if (std::ranges::find(around.distances, v, &std::pair<ValueId, double>::first) == around.distances.end()) around.distances.emplace_back(v, since);
+  auto put = [&](ValueId v, double distance) {
+    if (std::ranges::find(around.distances, v, &std::pair<ValueId, double>::first) == around.distances.end()) around.distances.emplace_back(v, distance);
   };
   for (size_t r = at; r-- > 0;) {
     const RegionPlan& region = plan.regions[r];
+    const std::vector<ValueId> read = read_by(graph, region);
+    double touched = 0;
+    for (ValueId v : read) touched += bytes_of(graph, v);
+    for (const auto& [value, placement] : region.placed) touched += placement == Placement::Root ? bytes_of(graph, value) : 0;
+    // What it makes comes all along: half of what it touches comes later than the mean of it.
     for (const auto& [value, placement] : region.placed)
       if (placement == Placement::Root) {
-        put(value);
+        put(value, since + touched / 2);
         if (r + 1 == at) around.previous.push_back(value);
-        since += bytes_of(graph, value);
       }
-    const std::vector<ValueId> read = read_by(graph, region);
-    for (ValueId v : read) {
-      if (!graph.constant(v)) put(v);
-      since += bytes_of(graph, v);
-    }
+    if (r + 1 == at) around.before = touched;
+    since += touched;
+    for (ValueId v : read)
+      if (!graph.constant(v)) put(v, since);
     // Most of the region's constants, which lie `behind` the end of those of this one, are asked for here.
     constexpr double kMost = 0.5;
     const double constants = constants_of(graph, region), from = static_cast<double>(region.schedule.variants.back().knobs[Knob::beyond_from]) * kKiB;
@@ -60,7 +63,7 @@ Surroundings surroundings(const Graph& graph, const Plan& plan, size_t at) {
     behind += constants;
   }
   for (ValueId v : graph.inputs) since += bytes_of(graph, v);
-  for (ValueId v : graph.inputs) put(v);
+  for (ValueId v : graph.inputs) put(v, since);
   // What lies in the memory of another is as near as that, and a whole as near as its farthest part.
   for (const auto& [value, of] : plan.views)
     if (auto found = std::ranges::find(around.distances, of, &std::pair<ValueId, double>::first); found != around.distances.end()) {

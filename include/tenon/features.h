@@ -23,7 +23,7 @@ std::span<const FeatureInfo> feature_table();   // in the order of the vector
 std::string features_hash();
 size_t feature_index(std::string_view name);    // of a row that there is
 
-// The device in measured numbers. What a target file does not state is taken from what it does (src: cost_model/device_facts.cpp).
+// The device in measured numbers. What a target file does not state is guessed from what it does: cost_model/device_facts.cpp.
 struct DeviceFacts {
   double vector_bytes = 16, unit_bytes = 16;    // of a register; that a unit computes at once
   double registers = 16, line_bytes = 64;
@@ -98,9 +98,7 @@ struct RegionFacts {
   std::vector<StatementFacts> statements;
   std::vector<double> shared;            // extents of the axes that all statements share
   double constants = 0;                  // bytes of all constants of the model
-  double buffers = 0;                    // how many a region has
   double unproduced = 0, inputs = 0, weights = 0, compulsory = 0, temporaries = 0;  // bytes
-  double fused = 0, epilogue = 0;
   size_t heaviest = 0;                   // statement with the most operations
   DType precision = DType::F32;
 };
@@ -108,6 +106,7 @@ struct RegionFacts {
 // What a run does before the region reads its inputs.
 struct Surroundings {
   double constants = 0;                                // bytes of all of the model's
+  double before = 0;                                   // bytes that the region just before touched: the memory of results is as old
   double since_asked = 0;                              // bytes touched since a product before asked for the region's (Knob::beyond); 0: none did
   std::vector<std::pair<ValueId, double>> distances;   // bytes that the run touched since it made a value; others: the cold ones
   std::vector<ValueId> previous;                       // made by the region just before
