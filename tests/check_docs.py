@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks the documentation against the sources: the tables of knobs and of telemetry, the packages, the links between pages.
+"""Checks the documentation against the sources: the tables of knobs, features and telemetry, the packages, the links between pages.
 
     check_docs.py ROOT [--write]     --write renews the tables
 """
@@ -7,6 +7,7 @@ import pathlib
 import re
 import sys
 
+GROUPS = {"A": "work", "B": "space", "C": "schedule", "D": "buffers", "E": "traffic", "F": "parallelism", "G": "device", "H": "prior"}
 
 
 def knob_table(root):
@@ -31,6 +32,12 @@ def telemetry_tables(root):
             if owner == table:
                 text += f"| `{name}` | {TYPES[kind]} | {meaning.replace(chr(92), '')} |\n"
     return text + "\n"
+
+
+def feature_table(root):
+    rows = re.findall(r'^FEATURE\((\w+), (\w), "([^"]*)", "([^"]*)"\)', (root / "cost_model/features.def").read_text(), re.MULTILINE)
+    lines = ["| | feature | group | unit | what it is |", "|---|---|---|---|---|"]
+    return "\n".join(lines + [f"| {k} | `{name}` | {group} {GROUPS[group]} | {unit} | {meaning} |" for k, (name, group, unit, meaning) in enumerate(rows)]) + "\n"
 
 
 def check_table(root, page, name, table, source, write):
@@ -68,6 +75,7 @@ def main():
     root = pathlib.Path(sys.argv[1])
     write = "--write" in sys.argv
     problems = [*check_table(root, "docs/plan.md", "knobs", knob_table(root), "knobs.def", write),
+                *check_table(root, "docs/features.md", "features", feature_table(root), "features.def", write),
                 *check_table(root, "docs/telemetry.md", "telemetry", telemetry_tables(root), "telemetry_fields.def", write),
                 *check_packages(root), *check_links(root)]
     print("\n".join(problems) or "the documentation fits the sources")

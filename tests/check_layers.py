@@ -16,7 +16,7 @@ LIBRARIES = {
     "telemetry": ("src/telemetry", "telemetry telemetry_fields", "target support"),
     "onnx": ("src/onnx", "frontend", "ops ir support"),
     "passes": ("passes", "passes", "ops ir target support"),
-    "cost_model": ("cost_model", "policy space trees", "ops ir target support"),
+    "cost_model": ("cost_model", "policy space trees features", "ops ir target support"),
     "backends": ("backends", "backend runtime", "ir target support"),
     "driver": ("src/driver", "driver emit tune", "telemetry onnx passes cost_model backends ops ir target support"),
     "learn": ("src/learn", "learn", "cost_model ops ir target support"),

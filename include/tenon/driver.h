@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tenon/backend.h"
+#include "tenon/features.h"
 #include "tenon/frontend.h"
 #include "tenon/passes.h"
 #include "tenon/space.h"
@@ -136,6 +137,13 @@ struct SpaceReport {
   std::vector<RegionSpace> regions;
 };
 Result<SpaceReport> space(const CompileOptions& options);
+
+// Of one target: what a cost model is told of each region, in the schedule that the policy chooses.
+struct FeaturesReport {
+  std::string target;
+  std::vector<RegionFeatures> regions;
+};
+Result<FeaturesReport> features(const CompileOptions& options, unsigned threads = 1);
 
 struct PortInfo {
   std::string name;

@@ -375,6 +375,13 @@ Result<SpaceReport> space(const CompileOptions& options) {
   return SpaceReport{.target = model.target.name, .regions = std::move(regions)};
 }
 
+Result<FeaturesReport> features(const CompileOptions& options, unsigned threads) {
+  Progress progress(options, 1);
+  TENON_TRY(const Planned model, plan_model(options, progress, "features are those of one target"));
+  TENON_TRY(std::vector<RegionFeatures> regions, plan_features(model.graph, model.plan, model.target, threads));
+  return FeaturesReport{.target = model.target.name, .regions = std::move(regions)};
+}
+
 Result<CheckReport> check(const CompileOptions& options) {
   CheckReport report;
   TENON_TRY(const std::vector<Target> targets, load_targets(options));

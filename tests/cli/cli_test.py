@@ -86,7 +86,7 @@ class CommandLine(unittest.TestCase):
 
     def test_every_record_says_its_schema(self):
         documented = (ROOT / "docs" / "schemas.md").read_text()
-        for words in (["targets"], ["explain"], ["ops", "Conv"], ["inspect", DIGITS], ["space", DIGITS], ["targets", "z80"]):
+        for words in (["targets"], ["explain"], ["ops", "Conv"], ["inspect", DIGITS], ["space", DIGITS], ["features", DIGITS], ["targets", "z80"]):
             found = records(*words)
             self.assertTrue(found, words)
             for record in found:
@@ -126,6 +126,16 @@ class CommandLine(unittest.TestCase):
             self.assertEqual(refused.stderr.count("E0403]"), 2, refused.stderr)
             self.assertFalse(os.path.exists(plain))
         self.assertEqual(tenon("tune", DIGITS, "--budget", "many").returncode, 2)
+
+    def test_features_have_a_prior_for_every_region(self):
+        (record,) = records("features", DIGITS, "--target", "x86-64-v3")
+        for region in record["regions"]:
+            self.assertGreater(region["prior_us"], 0)
+            self.assertIn(region["bound"], ("compute", "L1", "L2", "L3", "memory"))
+        name = record["regions"][0]["name"]
+        lines = tenon("features", DIGITS, "--region", name).stdout.splitlines()
+        self.assertEqual(len(lines), 2 + len(record["regions"][0]["features"]) + 8)  # two heads, eight groups
+        self.assertIn("no region is called", tenon("features", DIGITS, "--region", "none").stderr)
 
     def test_completions_know_the_commands(self):
         for shell in ("bash", "zsh", "fish"):

@@ -53,6 +53,7 @@ Command bench_command();
 Command space_command();
 Command tune_command();
 Command telemetry_command();
+Command features_command();
 Command ops_command();
 Command targets_command();
 Command explain_command();

@@ -1,5 +1,6 @@
 #include "records.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 namespace tenon::cli {
@@ -173,6 +174,23 @@ std::string space_record(const SpaceReport& report) {
       if (tile.of.valid()) tiles.back()["of"] = tile.value;
     }
     regions.push_back({{"name", region.name}, {"schedules", region.size()}, {"tiles", tiles}});
+  }
+  json["regions"] = regions;
+  return line(json);
+}
+
+std::string features_record(const FeaturesReport& report) {
+  Json json = record("features/1");
+  json["target"] = report.target;
+  json["features_hash"] = features_hash();
+  Json regions = Json::array();
+  for (const RegionFeatures& region : report.regions) {
+    Json values = Json::object(), knobs = Json::object();
+    for (size_t k = 0; k < region.values.size(); ++k)
+      values[std::string(feature_table()[k].name)] = std::isnan(region.values[k]) ? Json() : Json(region.values[k]);
+    for (const auto& [knob, value] : region.knobs.values) knobs[std::string(knob_table()[static_cast<size_t>(knob)].name)] = value;
+    regions.push_back({{"name", region.name}, {"nodes", region.nodes}, {"knobs", knobs}, {"prior_us", region.prior.seconds * 1e6},
+                       {"bound", bound_name(region.prior.bound)}, {"floor_us", region.floor * 1e6}, {"features", values}});
   }
   json["regions"] = regions;
   return line(json);
