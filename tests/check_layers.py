@@ -19,7 +19,7 @@ LIBRARIES = {
     "cost_model": ("cost_model", "policy space trees features", "ops ir target support"),
     "backends": ("backends", "backend runtime", "ir target support"),
     "driver": ("src/driver", "driver emit tune", "telemetry onnx passes cost_model backends ops ir target support"),
-    "learn": ("src/learn", "learn", "cost_model ops ir target support"),
+    "learn": ("src/learn", "learn", "telemetry cost_model ops ir target support"),
     "tools": ("tools", "", "telemetry learn driver onnx passes cost_model backends ops ir target support"),
 }
 # Headers outside include/tenon that others may see: the artifact's side of the ABI, which is C.

@@ -278,6 +278,7 @@ struct RegionTime {
   std::string name;
   double median_ms = 0;
   double against_ms = -1;              // of the region of that name in the other artifact; negative: none
+  std::vector<double> samples_ms = {}; // of each run that was timed
 };
 
 // Beside another artifact of the same model.
@@ -285,6 +286,7 @@ struct AgainstTimes {
   double median_ms = 0;
   double ratio = 0;                    // this artifact's time / the other's: the median over turns
   double low = 0, high = 0;            // quartiles of the turns' ratios
+  double before_ms = 0, after_ms = 0;  // the other's median in the first half of the turns and in the second: how steady the machine was
   std::vector<double> differences = {};  // per output: the largest |a - b|; infinite where only one is a number
 };
 

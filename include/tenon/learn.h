@@ -25,4 +25,21 @@ struct GrowOptions {
 // falls. Weights: fast schedules of a group count more, noisy timings less. E0703: a timing that can be none, or too few groups.
 Result<CostModel> grow(const std::string& features_hash, const std::vector<std::string>& names, std::span<const Timing> timings, const GrowOptions& options = {});
 
+// Which telemetry to learn from. A device or a compiler is named by the beginning of its id, or "all"; left out: there may be only one.
+struct TrainOptions {
+  std::vector<std::string> stores;
+  std::string device, compiler;
+  GrowOptions grow;
+};
+struct TrainReport {
+  CostModel model;
+  int64_t timings = 0, groups = 0, other_features = 0;  // other_features: left out, as their extractor is not this build's
+  std::vector<double> growth;                           // trees per booster
+};
+// E0701: a store cannot be used. E0703: none or several devices or compilers where one is meant; too little to learn from.
+Result<TrainReport> train(const TrainOptions& options);
+
+// What records call the extractor: 64 hexadecimal digits.
+std::string features_id();
+
 }  // namespace tenon

@@ -9,6 +9,10 @@ namespace tenon {
 struct TuneOptions {
   CompileOptions compile;               // the model and its one target, which runs here
   std::string output;                   // lock file to write; empty: none
+  std::string model;                    // cost model of `tenon train`, which says what to measure; empty: the roofline prior does
+  std::string database;                 // telemetry store to add every timing to; empty: none
+  bool resume = false;                  // begin with what the store has of this model's regions on this device by this compiler
+  bool names = false;                   // write names of the model and its nodes into the store, too
   std::vector<std::string> inputs;      // as in RunOptions; empty: random:0
   std::map<std::string, int64_t> dims;  // symbols that the inputs leave open
   int64_t timings = 64;                 // of kernels, at most; 0: as many as `seconds` allow
@@ -44,7 +48,7 @@ struct TunedRegion {
 struct TuneReport {
   std::string target;
   std::vector<TunedRegion> regions;     // of most time first
-  int64_t timings = 0;
+  int64_t timings = 0, resumed = 0;     // resumed: taken from the store
   int wrong = 0, crashed = 0, timeouts = 0, refused = 0;  // candidates
   double seconds = 0;
   double rules_ms = 0;

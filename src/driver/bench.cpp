@@ -100,6 +100,9 @@ std::vector<RegionTime> region_times(const Artifact& artifact, const std::vector
     auto row = std::ranges::find(regions, name, &RegionTime::name);
     if (row == regions.end()) row = regions.insert(regions.end(), RegionTime{.name = name});
     row->median_ms += *medians[call];
+    row->samples_ms.resize(times.size());
+    for (size_t run = 0; run < times.size(); ++run)
+      if (call < times[run].kernels_ms.size()) row->samples_ms[run] += times[run].kernels_ms[call];
   }
   return regions;
 }
@@ -126,6 +129,8 @@ double difference_of(const Tensor& a, const Tensor& b) {
 
 Result<AgainstTimes> against_other(std::span<const Timed> both, const std::vector<Tensor>& inputs, const Dims& dims, const BenchOptions& options, BenchReport& report) {
   AgainstTimes found{.median_ms = median_total(both[1].times)};
+  const std::span<const CallTimes> all(both[1].times);
+  found.before_ms = median_total(all.first((all.size() + 1) / 2)), found.after_ms = median_total(all.last((all.size() + 1) / 2));
   std::vector<double> ratios;
   for (size_t k = 0; k + kRunsPerTurn <= both[0].times.size(); k += kRunsPerTurn)
     ratios.push_back(median_total(std::span(both[0].times).subspan(k, kRunsPerTurn)) / median_total(std::span(both[1].times).subspan(k, kRunsPerTurn)));

@@ -127,6 +127,27 @@ class CommandLine(unittest.TestCase):
             self.assertFalse(os.path.exists(plain))
         self.assertEqual(tenon("tune", DIGITS, "--budget", "many").returncode, 2)
 
+    def test_tune_fills_a_store_that_train_learns_from(self):
+        with tempfile.TemporaryDirectory() as folder:
+            store, model, again, bad = (os.path.join(folder, name) for name in ("t.db", "a.model", "b.model", "bad.model"))
+            words = [DIGITS, "--dim", "N=4", "--target", "native"]
+            tuned = records("tune", *words, "--store", store, "--budget", "12")[-1]
+            self.assertEqual(tuned["resumed"], 0)
+            (stats,) = records("telemetry", "stats", "--store", store)
+            self.assertGreaterEqual(stats["records"], 12 + len(tuned["regions"]))
+            (trained,) = records("train", store, "-o", model)
+            self.assertGreaterEqual(trained["groups"], 4)
+            self.assertEqual(records("train", store, "-o", again, "-j", "2")[0]["blake3"], trained["blake3"])
+            self.assertEqual(pathlib.Path(model).read_bytes(), pathlib.Path(again).read_bytes())
+            resumed = records("tune", *words, "--store", store, "--resume", "--model", model, "--budget", "6")[-1]
+            self.assertGreater(resumed["resumed"], 0)
+            pathlib.Path(bad).write_text(pathlib.Path(model).read_text().replace(trained["features"], "0" * 16, 1))
+            refused = tenon("tune", *words, "--model", bad, "--budget", "6")
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn("E0703", refused.stderr)
+            self.assertIn("E0703", tenon("train", store, "-o", model, "--device", "none").stderr)
+        self.assertEqual(tenon("tune", DIGITS, "--resume").returncode, 2)
+
     def test_features_have_a_prior_for_every_region(self):
         (record,) = records("features", DIGITS, "--target", "x86-64-v3")
         for region in record["regions"]:

@@ -8,6 +8,7 @@
 #include "../../src/driver/scratch_folder.h"
 #include "../../src/driver/tune/candidates.h"
 #include "../../src/driver/tune/measure.h"
+#include "../../src/driver/tune/recorder.h"
 #include "../loops/cases.h"
 #include "tenon/ops.h"
 #include "tenon/policy.h"
@@ -76,6 +77,88 @@ TEST(Candidates, GoOnFromTheBest) {
     if (const auto tiles = search.propose([](const Tiles&) { return 0.0; })) search.measured(*tiles, static_cast<double>((*tiles)[0][Knob::rows]) / static_cast<double>(search.rules()[0][Knob::rows]));
   EXPECT_LE(search.best()[0][Knob::rows], 2);
   EXPECT_LT(search.best_ratio(), 1);
+}
+
+TEST(Candidates, TextGivesTheTilesBack) {
+  const testing::GraphMaker g = network();
+  const Target target = *load_target("x86-64-v3");
+  const Plan plan = *rules_policy(g.graph, target);
+  const auto groups = *group_regions(g.graph, plan, target, Precision::Strict);
+  for (const RegionGroup& group : groups) {
+    Candidates search(group, plan, 3);
+    for (int k = 0; k < 10; ++k) {
+      const auto tiles = search.propose([](const Tiles&) { return 0.0; });
+      if (!tiles) break;
+      EXPECT_EQ(parse_tiles(text_of(*tiles)), tiles);
+    }
+  }
+  for (const char* text : {"rows=4 ", "rows |", "rows=x |", "frob=1 |", "rows=4|", "=4 |"}) EXPECT_FALSE(parse_tiles(text)) << text;
+}
+
+TEST(Judge, PriorIsPositiveAndTheModelIsAsked) {
+  const testing::GraphMaker g = network();
+  const Target target = *load_target("znver4");
+  const Plan plan = *rules_policy(g.graph, target);
+  const Graph graph = laid_out(g.graph, plan);
+  // A model that takes nothing but the first feature: how much it says is added to the prior.
+  CostModel model{.features = {}, .names = {}, .provenance = {}, .boosters = {Booster{.nodes = {{.value = 2}}, .roots = {0}}, Booster{.nodes = {{.value = 4}}, .roots = {0}}}};
+  const auto groups = *group_regions(g.graph, plan, target, Precision::Strict);
+  for (const RegionGroup& group : groups) {
+    const auto judge = Judge::of(graph, plan, target, group, 1);
+    ASSERT_TRUE(judge);
+    Candidates search(group, plan, 5);
+    for (int k = 0; k < 20; ++k) {
+      const auto tiles = search.propose([&](const Tiles& t) { return judge->prior(t); });
+      if (!tiles) break;
+      EXPECT_GT(judge->prior(*tiles), 0);
+      EXPECT_LT(judge->prior(*tiles), 1);
+      EXPECT_EQ(judge->features(*tiles).size(), feature_table().size());
+      // Mean 3, deviation 1, half of which is hoped for.
+      EXPECT_NEAR(judge->promise(*tiles, &model), judge->promise(*tiles, nullptr) + 2.5, 1e-5);
+    }
+  }
+}
+
+TEST(Recorder, GivesBackWhatWasMeasured) {
+  const testing::GraphMaker g = network();
+  const Target target = *load_target("x86-64-v3");
+  const Lowered model{target, g.graph, *rules_policy(g.graph, target), {}};
+  const auto groups = *group_regions(model.graph, model.plan, target, Precision::Strict);
+  ScratchFolder scratch;
+  TuneOptions options;
+  options.database = (scratch.path() / "t.db").string();
+  Candidates search(groups[0], model.plan, 1);
+  const Tiles first = *search.propose([](const Tiles&) { return 0.0; }), second = *search.propose([](const Tiles&) { return 0.0; }), third = *search.propose([](const Tiles&) { return 0.0; });
+  auto entry = [&](const Tiles& tiles, Outcome outcome, double seconds, double after) {
+    return Entry{.group = &groups[0], .tiles = tiles, .outcome = outcome, .message = outcome == Outcome::Ok ? "" : "why", .seconds = {seconds, seconds}, .before = 1, .after = after, .features = {}, .prior = 1e-3};
+  };
+  {
+    Recorder recorder;
+    ASSERT_TRUE(recorder.open(options, model));
+    const std::vector<Entry> entries = {entry(search.rules(), Outcome::Ok, 2e-3, 1), entry(first, Outcome::Ok, 1e-3, 1.01), entry(second, Outcome::Timeout, 1, 1), entry(third, Outcome::Ok, 1e-4, 2)};
+    const auto added = recorder.add(entries);
+    ASSERT_TRUE(added) << added.error()[0].message;
+  }
+  Recorder again;  // another session
+  ASSERT_TRUE(again.open(options, model));
+  const auto known = again.known(groups[0], search.rules());
+  ASSERT_TRUE(known);
+  ASSERT_EQ(known->size(), 2U);  // the third was measured while the machine changed
+  EXPECT_EQ((*known)[0].tiles, first);
+  EXPECT_EQ((*known)[0].ratio, 0.5);
+  EXPECT_EQ((*known)[1].tiles, second);
+  EXPECT_EQ((*known)[1].ratio, INFINITY);
+  EXPECT_TRUE(again.known(groups.back(), search.rules())->empty());
+  Candidates resumed(groups[0], model.plan, 1);
+  for (const Known& k : *known) EXPECT_TRUE(resumed.remember(k.tiles, k.ratio));
+  EXPECT_EQ(resumed.best(), first);
+  for (int k = 0; k < 30; ++k) EXPECT_NE(resumed.propose([](const Tiles&) { return 0.0; }), first);
+  // Another target is another device.
+  Lowered other = model;
+  other.target = *load_target("x86-64-v4");
+  Recorder foreign;
+  ASSERT_TRUE(foreign.open(options, other));
+  EXPECT_TRUE(foreign.known(groups[0], search.rules())->empty());
 }
 
 TEST(Measure, SurvivesWhatACandidateDoes) {

@@ -52,6 +52,7 @@ Command verify_command();
 Command bench_command();
 Command space_command();
 Command tune_command();
+Command train_command();
 Command telemetry_command();
 Command features_command();
 Command ops_command();

@@ -280,10 +280,23 @@ std::string bench_record(const BenchReport& report) {
   return line(json);
 }
 
+std::string train_record(const TrainReport& report, const std::string& blake3) {
+  Json json = record("train/1");
+  json["timings"] = report.timings;
+  json["groups"] = report.groups;
+  json["other_features"] = report.other_features;
+  json["trees"] = report.growth;
+  json["features"] = report.model.features;
+  json["provenance"] = report.model.provenance;
+  json["blake3"] = blake3;
+  return line(json);
+}
+
 std::string tune_record(const TuneReport& report) {
   Json json = record("tune/1");
   json["target"] = report.target;
   json["timings"] = report.timings;
+  json["resumed"] = report.resumed;
   json["seconds"] = report.seconds;
   json["rules_ms"] = report.rules_ms;
   json["median_ms"] = report.result.median_ms;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "tenon/driver.h"
+#include "tenon/learn.h"
 #include "tenon/target.h"
 #include "tenon/tune.h"
 
@@ -22,6 +23,7 @@ std::string inspect_record(const InspectReport& report);
 std::string tensor_record(const NamedTensor& tensor);
 std::string verify_record(const VerifyReport& report);
 std::string bench_record(const BenchReport& report);
+std::string train_record(const TrainReport& report, const std::string& blake3);
 std::string tune_record(const TuneReport& report);
 
 }  // namespace tenon::cli

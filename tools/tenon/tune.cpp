@@ -15,7 +15,8 @@ namespace {
 struct Arguments {
   ModelArguments model;
   std::vector<std::string> inputs;
-  std::string output, budget = "64";
+  std::string output, budget = "64", database, cost_model;
+  bool resume = false, names = false;
   int threads = 1, seed = 0, cpu = -1;
 };
 
@@ -49,7 +50,7 @@ void print_report(const TuneReport& report, const std::string& lock, Console& co
     console.print(fmt::format("{:>8.4f} {:>6.1f}% {:>8} {:>6.3f}  {}{}{}\n", region.rules_ms, 100 * region.rules_ms / report.rules_ms, region.timings, region.ratio, region.name,
                               region.occurrences > 1 ? fmt::format(" x{}", region.occurrences) : "", changes(region)));
   const int lost = report.wrong + report.crashed + report.timeouts + report.refused;
-  console.print(fmt::format("{} timings in {:.0f} s{}\n", report.timings, report.seconds,
+  console.print(fmt::format("{} timings{} in {:.0f} s{}\n", report.timings, report.resumed ? fmt::format(" beside {} of the store", report.resumed) : "", report.seconds,
                             lost ? fmt::format("; {} candidates wrong, {} crashed, {} too slow, {} refused", report.wrong, report.crashed, report.timeouts, report.refused) : ""));
   if (report.faster)
     console.print(fmt::format("{:.3f} ms, {:.3f} [{:.3f}, {:.3f}] of the time of rules ({:.3f} ms); verified\n", report.result.median_ms, report.result.ratio, report.result.low,
@@ -62,7 +63,8 @@ void print_report(const TuneReport& report, const std::string& lock, Console& co
 int run_tune(const Arguments& a, Console& console) {
   auto compile = to_options(a.model, console);
   if (!compile) return console.fail(compile.error());
-  TuneOptions options{.compile = std::move(*compile), .output = a.output, .inputs = a.inputs, .threads = static_cast<unsigned>(std::max(1, a.threads)),
+  if (a.resume && a.database.empty()) return console.fail({{.code = Code::E0601, .message = "--resume goes on with what a store has", .hint = "--store FILE --resume"}});
+  TuneOptions options{.compile = std::move(*compile), .output = a.output, .model = a.cost_model, .database = a.database, .resume = a.resume, .names = a.names, .inputs = a.inputs, .threads = static_cast<unsigned>(std::max(1, a.threads)),
                       .seed = static_cast<uint64_t>(a.seed), .cpu = a.cpu};
   if (auto read = read_budget(a.budget, options); !read) return console.fail(read.error());
   for (const auto& [name, range] : options.compile.import.dims)
@@ -92,10 +94,15 @@ Command tune_command() {
       .examples =
           "tenon tune m.onnx --target native --dim N=1 -o m.lock           # 64 timings of kernels\n"
           "tenon tune m.onnx --target native --dim N=1 -o m.lock --budget 10m\n"
+          "tenon tune m.onnx --target native --dim N=1 -o m.lock --store t.db --resume  # goes on, and keeps what it measures\n"
           "tenon compile m.onnx --target native --dim N=1 --locked m.lock  # what was found, or why it does not fit",
       .options = joined({{model_row(a->model, true),
                           {"-o,--output", "FILE", "Lock file to write", &a->output},
                           {"--budget", "BUDGET", "Timings of kernels, as 64, or time, as 90s, 10m or 2h; default: 64", &a->budget},
+                          {"--model", "FILE", "Cost model of `tenon train` that says what to measure; default: the roofline prior does", &a->cost_model},
+                          {"--store", "FILE", "Telemetry store to add every timing to: docs/telemetry.md", &a->database},
+                          {"--resume", "", "With --store: begin with what it has of these regions on this machine by this build", &a->resume},
+                          {"--names", "", "With --store: write the model's name into it, too", &a->names},
                           {"-i,--input", "NAME=FILE", "As for `tenon run`; default: random:0; repeatable", &a->inputs},
                           {"--workers", "N", "Threads to run on", &a->threads},
                           {"--cpu", "N", "Processor to measure on; default: the last that this process may use", &a->cpu},

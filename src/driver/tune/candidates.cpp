@@ -1,6 +1,7 @@
 #include "candidates.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace tenon {
 
@@ -17,6 +18,28 @@ std::string text_of(const Tiles& tiles) {
     text += '|';
   }
   return text;
+}
+
+std::optional<Tiles> parse_tiles(std::string_view text) {
+  Tiles tiles;
+  while (!text.empty()) {
+    const size_t bar = text.find('|');
+    if (bar == text.npos) return std::nullopt;
+    std::string_view rest = text.substr(0, bar);
+    text.remove_prefix(bar + 1);
+    Knobs& knobs = tiles.emplace_back();
+    while (!rest.empty()) {
+      const size_t equals = rest.find('='), space = rest.find(' ');
+      if (equals == rest.npos || space == rest.npos || space < equals) return std::nullopt;
+      const auto row = std::ranges::find(knob_table(), rest.substr(0, equals), &KnobInfo::name);
+      int64_t value = 0;
+      const auto [end, error] = std::from_chars(rest.data() + equals + 1, rest.data() + space, value);
+      if (row == knob_table().end() || error != std::errc() || end != rest.data() + space) return std::nullopt;
+      knobs.set(static_cast<Knob>(row - knob_table().begin()), value);
+      rest.remove_prefix(space + 1);
+    }
+  }
+  return tiles;
 }
 
 Candidates::Candidates(const RegionGroup& group, const Plan& plan, uint64_t seed) : space_(group.space), dice_(seed) {
@@ -82,6 +105,13 @@ std::optional<Tiles> Candidates::propose(const Score& score) {
   }
   if (best) seen_.insert(text_of(*best));
   return best;
+}
+
+bool Candidates::remember(const Tiles& tiles, double ratio) {
+  if (tiles.size() != space_.tiles.size() || !legal(tiles)) return false;
+  seen_.insert(text_of(tiles));
+  measured(tiles, ratio);
+  return true;
 }
 
 void Candidates::measured(const Tiles& tiles, double ratio) {

@@ -11,7 +11,8 @@ namespace tenon {
 
 using Tiles = std::vector<Knobs>;  // one per tile of the region's space
 
-std::string text_of(const Tiles& tiles);  // for comparing; not parsed
+std::string text_of(const Tiles& tiles);  // "rows=14 vectors=2 |rows=4 |"
+std::optional<Tiles> parse_tiles(std::string_view text);
 
 // Scores a schedule: less is better. Finite.
 using Score = std::function<double(const Tiles& tiles)>;
@@ -25,6 +26,9 @@ class Candidates {
   std::optional<Tiles> propose(const Score& score);
   // Time of a proposal / that of what rules choose; infinite: it is none.
   void measured(const Tiles& tiles, double ratio);
+
+  // One that was measured before this search; whether it is legal here and now.
+  bool remember(const Tiles& tiles, double ratio);
 
   const Tiles& rules() const { return rules_; }
   const Tiles& best() const { return best_; }

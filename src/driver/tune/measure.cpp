@@ -67,8 +67,8 @@ Json run_job(const Job& job, const std::string& folder, const TuneOptions& optio
   answer["switches"] = involuntary_switches() - before;
   answer["median_ms"] = report->median_ms;
   answer["regions"] = Json::array();
-  for (const RegionTime& r : report->regions) answer["regions"].push_back({r.name, r.median_ms, r.against_ms});
-  if (const auto& a = report->against) answer["against"] = {a->median_ms, a->ratio, a->low, a->high, a->differences};
+  for (const RegionTime& r : report->regions) answer["regions"].push_back({r.name, r.median_ms, r.against_ms, r.samples_ms});
+  if (const auto& a = report->against) answer["against"] = {a->median_ms, a->ratio, a->low, a->high, a->differences, a->before_ms, a->after_ms};
   return answer;
 }
 
@@ -77,11 +77,11 @@ Measured parse(const std::string& text) try {
   if (answer.at("outcome") != "ok") return {.outcome = Outcome::Refused, .message = answer.at("message"), .model = {}, .regions = {}};
   Measured m{.message = {}, .model = {.median_ms = answer.at("median_ms")}, .regions = {}, .compile_seconds = answer.at("compile_seconds"),
              .code_bytes = answer.at("code_bytes"), .switches = answer.at("switches")};
-  for (const Json& r : answer.at("regions")) m.regions.push_back({r.at(0), r.at(1), r.at(2)});
+  for (const Json& r : answer.at("regions")) m.regions.push_back({r.at(0), r.at(1), r.at(2), r.at(3)});
   if (answer.contains("against")) {
     const Json& a = answer.at("against");
     m.base_ms = a.at(0);
-    m.model = {m.model.median_ms, a.at(1), a.at(2), a.at(3), {}};
+    m.model = {m.model.median_ms, a.at(1), a.at(2), a.at(3), a.at(5), a.at(6), {}};
     for (const Json& d : a.at(4)) m.model.differences.push_back(d.is_null() ? INFINITY : d.get<double>());  // JSON has no infinity
   }
   return m;

@@ -11,7 +11,9 @@
 #include "../lock.h"
 #include "../scratch_folder.h"
 #include "candidates.h"
+#include "judge.h"
 #include "measure.h"
+#include "recorder.h"
 
 namespace tenon {
 
@@ -23,6 +25,7 @@ using Clock = std::chrono::steady_clock;
 struct Searched {
   const RegionGroup& group;
   Candidates candidates;
+  Judge judge;
   double rules_ms = 0, noise = 0;  // noise: |1 - ratio| of rules' schedule with itself
   int timings = 0, in_vain = 0;    // in_vain: since the last gain
   // Where its time is and how long nothing was found.
@@ -38,10 +41,12 @@ class Tuner {
 
   Result<TuneReport> run() {
     TENON_TRY(base_, lower_model(options_.compile));
+    TENON_DO(read_model());
+    TENON_DO(recorder_.open(options_, base_));
     TENON_DO(measure_rules());
     TENON_TRY(std::vector<RegionGroup> groups, group_regions(base_.graph, base_.plan, base_.target, options_.compile.precision));
-    begin(std::move(groups));
-    while (!over()) round();
+    TENON_DO(begin(std::move(groups)));
+    while (!over()) TENON_DO(round());
     TENON_DO(choose());
     if (!options_.output.empty()) {
       TENON_TRY(const std::string lock, print_lock(report_.plan, base_.graph, base_.target, options_.compile));
@@ -53,6 +58,16 @@ class Tuner {
 
  private:
   double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+  Result<void> read_model() {
+    if (options_.model.empty()) return {};
+    TENON_TRY(const std::string text, read_file(options_.model));
+    auto model = parse_cost_model(text);
+    if (model && model->features != features_hash()) model = fail(Code::E0703, "the model was learnt with other features than this build computes", "tenon train makes one from telemetry of this build");
+    if (model) return cost_model_ = std::move(*model), Result<void>();
+    for (Diag& d : model.error()) d.file = options_.model;
+    return std::unexpected(std::move(model).error());
+  }
 
   bool over() const {
     if (searched_.empty() || exhausted_ || (options_.stop && options_.stop())) return true;
@@ -77,17 +92,43 @@ class Tuner {
     return {};
   }
 
-  void begin(std::vector<RegionGroup> groups) {
+  Result<void> begin(std::vector<RegionGroup> groups) {
     constexpr double kLeastShare = 0.002;  // of the model's time
+    const Graph graph = laid_out(base_.graph, base_.plan);
+    std::vector<Entry> entries;
     for (RegionGroup& group : groups) {
       double ms = 0, own = 0;
       for (const size_t r : group.regions)
         if (const auto found = std::ranges::find(self_.regions, base_.plan.regions[r].name, &RegionTime::name); found != self_.regions.end()) ms += found->against_ms, own += found->median_ms;
       if (ms < kLeastShare * report_.rules_ms) continue;
+      // One thread does not see what is lost to several.
+      if (options_.threads == 1)
+        for (TileSpace& tile : group.space.tiles) std::erase_if(tile.knobs, [](const KnobValues& k) { return k.knob == Knob::parallel; });
       groups_.push_back(std::make_unique<RegionGroup>(std::move(group)));
       const RegionGroup& kept = *groups_.back();
-      searched_.push_back({kept, Candidates(kept, base_.plan, options_.seed + searched_.size()), ms, std::abs(1 - own / ms)});
+      TENON_TRY(Judge judge, Judge::of(graph, base_.plan, base_.target, kept, options_.threads));
+      Searched& s = searched_.emplace_back(kept, Candidates(kept, base_.plan, options_.seed + searched_.size()), std::move(judge), ms, std::abs(1 - own / ms));
+      if (recorder_.is_open()) entries.push_back(entry_of(s, s.candidates.rules(), self_));
+      if (!options_.resume) continue;
+      TENON_TRY(const std::vector<Known> known, recorder_.known(kept, s.candidates.rules()));
+      for (const Known& k : known) report_.resumed += s.candidates.remember(k.tiles, k.ratio);
     }
+    return recorder_.add(entries);
+  }
+
+  // What the store gets of a schedule that ran: seconds of one call of one region.
+  Entry entry_of(const Searched& s, const Tiles& tiles, const Measured& m) const {
+    constexpr double kMs = 1e-3;
+    Entry entry{.group = &s.group, .tiles = tiles, .outcome = m.outcome, .message = m.message, .seconds = {}, .before = m.model.before_ms * kMs, .after = m.model.after_ms * kMs,
+                .switches = m.switches, .compile_ms = m.compile_seconds / kMs, .features = s.judge.features(tiles), .prior = s.judge.prior(tiles)};
+    for (const size_t r : s.group.regions)
+      if (const auto found = std::ranges::find(m.regions, base_.plan.regions[r].name, &RegionTime::name); found != m.regions.end()) {
+        entry.seconds.resize(found->samples_ms.size());
+        for (size_t k = 0; k < entry.seconds.size() && k < found->samples_ms.size(); ++k) entry.seconds[k] += found->samples_ms[k] * kMs / static_cast<double>(s.group.regions.size());
+      }
+    if (entry.outcome == Outcome::Ok && std::ranges::any_of(entry.seconds, [](double x) { return !(x > 0); })) entry.outcome = Outcome::Refused, entry.message = "a time is zero: the clock is too coarse for it";
+    if (entry.seconds.empty() && entry.outcome == Outcome::Ok) entry.outcome = Outcome::Refused, entry.message = "no kernel of it ran";
+    return entry;
   }
 
   // The plan with these schedules, the others as rules choose.
@@ -114,7 +155,7 @@ class Tuner {
   }
 
   // Candidates of the groups that promise most, as many as leave several rounds to the budget.
-  void round() {
+  Result<void> round() {
     constexpr int64_t kRounds = 8;
     std::vector<size_t> order(searched_.size());
     std::iota(order.begin(), order.end(), size_t{0});
@@ -125,21 +166,22 @@ class Tuner {
     std::vector<std::pair<size_t, Tiles>> batch;
     for (const size_t s : order) {
       if (batch.size() == most) break;
-      if (auto tiles = searched_[s].candidates.propose([](const Tiles&) { return 0.0; })) batch.emplace_back(s, std::move(*tiles));
+      if (auto tiles = searched_[s].candidates.propose([&](const Tiles& t) { return searched_[s].judge.promise(t, cost_model_ ? &*cost_model_ : nullptr); })) batch.emplace_back(s, std::move(*tiles));
       else searched_[s].in_vain += kGivenUp;
     }
     exhausted_ = batch.empty();
     TuneProgress shown;
     shown.gain = 1;
-    if (!exhausted_) run_batch(std::move(batch), shown);
-    if (!options_.progress) return;
+    if (!exhausted_) TENON_DO(run_batch(std::move(batch), shown));
+    if (!options_.progress) return {};
     shown.timings = report_.timings, shown.all = options_.timings, shown.seconds = seconds(), shown.rules_ms = report_.rules_ms, shown.best_ms = report_.rules_ms;
     for (const Searched& s : searched_) shown.best_ms -= s.rules_ms * (1 - s.candidates.best_ratio());
     options_.progress(shown);
+    return {};
   }
 
   // What goes wrong is looked for in halves.
-  void run_batch(std::vector<std::pair<size_t, Tiles>> batch, TuneProgress& shown) {
+  Result<void> run_batch(std::vector<std::pair<size_t, Tiles>> batch, TuneProgress& shown) {
     const Plan plan = plan_with(batch);
     Measured m = measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = {}, .turns = turns_}, options_);
     if (m.outcome == Outcome::Ok && wrong(m)) m.outcome = Outcome::Wrong;
@@ -147,13 +189,14 @@ class Tuner {
       const auto half = batch.begin() + static_cast<int64_t>(batch.size() / 2);
       std::vector<std::pair<size_t, Tiles>> second(std::make_move_iterator(half), std::make_move_iterator(batch.end()));
       batch.erase(half, batch.end());
-      run_batch(std::move(batch), shown);
-      run_batch(std::move(second), shown);
-      return;
+      TENON_DO(run_batch(std::move(batch), shown));
+      return run_batch(std::move(second), shown);
     }
     count(m.outcome);
+    std::vector<Entry> entries;
     for (const auto& [s, tiles] : batch) {
       Searched& searched = searched_[s];
+      if (recorder_.is_open()) entries.push_back(entry_of(searched, tiles, m));
       ++report_.timings, ++searched.timings, ++searched.in_vain;
       if (m.outcome != Outcome::Ok) continue;
       const double ratio = ratio_of(searched, m), before = searched.candidates.best_ratio();
@@ -163,6 +206,7 @@ class Tuner {
         if (ratio / before < shown.gain) shown.gain = ratio / before, shown.improved = name_of(searched);
       }
     }
+    return recorder_.add(entries);
   }
 
   const std::string& name_of(const Searched& s) const { return base_.plan.regions[s.group.regions[0]].name; }
@@ -218,6 +262,8 @@ class Tuner {
   const Clock::time_point start_ = Clock::now();
   ScratchFolder scratch_;
   Lowered base_;
+  Recorder recorder_;
+  std::optional<CostModel> cost_model_;
   std::string base_folder_;
   std::vector<double> apart_;
   Measured self_;

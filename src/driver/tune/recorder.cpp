@@ -1,0 +1,114 @@
+#include "recorder.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include <nlohmann/json.hpp>
+
+#include "../compiler_id.h"
+#include "tenon/hash.h"
+#include "tenon/ops.h"
+
+namespace tenon {
+
+namespace {
+
+using Json = nlohmann::json;
+
+int64_t now() { return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count(); }
+
+telemetry::Status status_of(const Entry& entry) {
+  constexpr double kSteady = 0.05;  // that the base may change by meanwhile
+  switch (entry.outcome) {
+    case Outcome::Wrong: return telemetry::Status::Wrong;
+    case Outcome::Refused: return telemetry::Status::Invalid;
+    case Outcome::Crashed: return telemetry::Status::Crashed;
+    case Outcome::Timeout: return telemetry::Status::Timeout;
+    case Outcome::Ok: break;
+  }
+  const bool steady = entry.before <= 0 || entry.after <= 0 || std::abs(std::log(entry.after / entry.before)) <= kSteady;
+  return steady ? telemetry::Status::Ok : telemetry::Status::Disturbed;
+}
+
+}  // namespace
+
+Result<void> Recorder::open(const TuneOptions& options, const Lowered& model) {
+  if (options.database.empty()) return {};
+  TENON_TRY(store_, telemetry::Store::open(options.database));
+  model_ = &model;
+  const telemetry::Device device = telemetry::device_of(model.target, true);
+  device_ = telemetry::fingerprint(device);
+  TENON_TRY(const std::string build, compiler_id());
+  origins_.devices = {device};
+  origins_.compilers = {{.id = build, .version = "tenon " + version()}};
+  origins_.sessions = {{.uuid = telemetry::new_uuid(), .started = now(), .source = telemetry::Source::Tune, .policy = "search", .runner = "process", .cpus = options.cpu < 0 ? "" : std::to_string(options.cpu)}};
+  if (options.names) name_ = model.graph.name;
+  return {};
+}
+
+std::string Recorder::workload_json(const RegionGroup& group) const {
+  const RegionPlan& region = model_->plan.regions[group.regions[0]];
+  Json ops = Json::array(), shapes = Json::array(), dtypes = Json::array();
+  std::string heaviest = "none";
+  for (const int n : region.nodes) {
+    const Node& node = model_->graph.nodes[static_cast<size_t>(n)];
+    const std::string op(definition(node.op).name);
+    ops.push_back(op);
+    if (heaviest == "none" || definition(node.op).kind != OpKind::Elementwise) heaviest = op;
+  }
+  for (const auto& [value, placement] : region.placed) {
+    if (placement != Placement::Root) continue;
+    Json dims = Json::array();
+    for (const Expr dim : model_->graph.values[value].dims) dims.push_back(model_->graph.pool.text(dim));
+    shapes.push_back(dims), dtypes.push_back(spelling(model_->graph.values[value].type));
+  }
+  return Json{{"op_class", heaviest}, {"ops", ops}, {"shapes", shapes}, {"dtypes", dtypes}}.dump();
+}
+
+Result<void> Recorder::add(std::span<const Entry> entries) {
+  if (!store_) return {};
+  std::vector<telemetry::Record> records;
+  for (const Entry& entry : entries) {
+    const std::string schedule = text_of(entry.tiles);
+    telemetry::Record& r = records.emplace_back(telemetry::Record{
+        .uuid = telemetry::new_uuid(), .session = origins_.sessions[0].uuid, .device = device_, .compiler = origins_.compilers[0].id, .workload_hash = entry.group->workload,
+        .schedule_hash = hex(blake3(schedule)), .schedule = schedule, .workload = workload_json(*entry.group)});
+    r.status = status_of(entry);
+    r.message = r.status == telemetry::Status::Disturbed ? "the base's time changed meanwhile" : entry.message.empty() && r.status != telemetry::Status::Ok ? "it was not right" : entry.message;
+    if (entry.outcome == Outcome::Ok || entry.outcome == Outcome::Wrong) telemetry::set_samples(r, entry.seconds);
+    if (!entry.features.empty()) r.features = entry.features, r.feature_hash = hex(blake3(features_hash()));
+    if (entry.before > 0) r.canary_before = entry.before, r.canary_after = entry.after;
+    r.involuntary_switches = entry.switches;
+    if (entry.compile_ms > 0) r.compile_ms = entry.compile_ms;
+    r.predicted = entry.prior;
+    r.decided_by = "search";
+    r.timestamp = now();
+    r.model_name = name_;
+  }
+  if (auto added = store_->append(records, origins_); !added) return std::unexpected(std::move(added).error());
+  return {};
+}
+
+Result<std::vector<Known>> Recorder::known(const RegionGroup& group, const Tiles& rules) {
+  std::vector<Known> found;
+  if (!store_) return found;
+  TENON_TRY(const std::vector<telemetry::Record> records, store_->query({.devices = {device_}, .compilers = {origins_.compilers[0].id}, .workload = group.workload, .statuses = {}}));
+  const std::string base = text_of(rules);
+  std::map<std::string, double> rules_seconds;  // by session
+  for (const telemetry::Record& r : records)
+    if (r.status == telemetry::Status::Ok && r.schedule == base) rules_seconds[r.session] = r.median;
+  for (const telemetry::Record& r : records) {
+    if (r.schedule == base || r.status == telemetry::Status::Disturbed) continue;
+    auto tiles = parse_tiles(r.schedule);
+    if (!tiles || tiles->size() != rules.size()) continue;
+    const auto at = rules_seconds.find(r.session);
+    if (r.status == telemetry::Status::Ok && at == rules_seconds.end()) continue;
+    found.push_back({std::move(*tiles), r.status == telemetry::Status::Ok ? r.median / at->second : INFINITY});
+  }
+  return found;
+}
+
+}  // namespace tenon

@@ -1,0 +1,51 @@
+// Timings of a search in the telemetry store, and those of earlier searches out of it.
+#pragma once
+
+#include "judge.h"
+#include "measure.h"
+#include "tenon/telemetry.h"
+
+namespace tenon {
+
+// One schedule of a group, as it was measured.
+struct Entry {
+  const RegionGroup* group = nullptr;
+  Tiles tiles;
+  Outcome outcome = Outcome::Ok;
+  std::string message;
+  std::vector<double> seconds;      // of one call of one region, per run
+  double before = 0, after = 0;     // of the base's run, in the first half of the runs and in the second
+  int64_t switches = -1;
+  double compile_ms = 0;
+  std::vector<float> features;
+  double prior = 0;
+};
+
+// A schedule that the store knows, with its time as a share of that of rules in the same session.
+struct Known {
+  Tiles tiles;
+  double ratio = 1;                 // infinite: it could not be measured
+};
+
+class Recorder {
+ public:
+  // E0701: the store cannot be used.
+  Result<void> open(const TuneOptions& options, const Lowered& model);
+  bool is_open() const { return store_.has_value(); }
+
+  // One transaction: what it returns for is on the disk.
+  Result<void> add(std::span<const Entry> entries);
+  // Of this device and this build of the compiler, in the order in which they were measured.
+  Result<std::vector<Known>> known(const RegionGroup& group, const Tiles& rules);
+
+ private:
+  std::string workload_json(const RegionGroup& group) const;
+
+  std::optional<telemetry::Store> store_;
+  const Lowered* model_ = nullptr;
+  telemetry::Origins origins_;
+  std::string device_;
+  std::string name_;                // of the model, where it is asked for
+};
+
+}  // namespace tenon
