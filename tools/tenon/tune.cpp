@@ -94,7 +94,7 @@ Command tune_command() {
       .examples =
           "tenon tune m.onnx --target native --dim N=1 -o m.lock           # 64 timings of kernels\n"
           "tenon tune m.onnx --target native --dim N=1 -o m.lock --budget 10m\n"
-          "tenon tune m.onnx --target native --dim N=1 -o m.lock --store t.db --resume  # goes on, and keeps what it measures\n"
+          "tenon tune m.onnx --target native --dim N=1 -o m.lock --store t.db --resume  # goes on\n"
           "tenon compile m.onnx --target native --dim N=1 --locked m.lock  # what was found, or why it does not fit",
       .options = joined({{model_row(a->model, true),
                           {"-o,--output", "FILE", "Lock file to write", &a->output},
