@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -124,6 +125,7 @@ Measured measure(const Job& job, const TuneOptions& options) {
   if (child < 0) return failed(Outcome::Crashed, "no process can be made");
   if (child == 0) {
     close(ends[0]);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // a search that is killed leaves nothing running
     setpgid(0, 0);  // so that Ctrl-C ends the search and not the measurement
     const std::string text = run_job(job, folder, options).dump(-1, ' ', false, Json::error_handler_t::replace);
     size_t done = 0;
