@@ -220,7 +220,7 @@ class Tuner {
 
   // The best of every group together, those left out that do not gain when measured anew; then the whole, verified.
   Result<void> choose() {
-    constexpr int kLonger = 2, kTurns = 3;
+    constexpr int kLonger = 2, kTurns = 4;
     std::vector<std::pair<size_t, Tiles>> chosen;
     for (size_t s = 0; s < searched_.size(); ++s)
       if (searched_[s].candidates.best_ratio() < 1) chosen.emplace_back(s, searched_[s].candidates.best());
@@ -234,7 +234,8 @@ class Tuner {
       const Measured m = measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = keep, .turns = kLonger * turns_}, options_);
       if (m.outcome != Outcome::Ok || wrong(m)) break;
       for (const auto& [s, tiles] : chosen) ratios[s] = ratio_of(searched_[s], m);
-      if (std::erase_if(chosen, [&](const auto& c) { return ratios[c.first] >= 1 - searched_[c.first].noise / 2; }) > 0) continue;
+      // The last turn judges the whole, as it is.
+      if (turn + 1 < kTurns && std::erase_if(chosen, [&](const auto& c) { return ratios[c.first] >= 1 - searched_[c.first].noise / 2; }) > 0) continue;
       if (m.model.ratio >= 1) break;
       TENON_TRY(const VerifyReport verified, verify({.compile = options_.compile, .artifact = keep, .inputs = options_.inputs, .dims = options_.dims, .threads = options_.threads, .output = {}, .level = {}}));
       if (!verified.passed) {
