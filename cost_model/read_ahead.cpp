@@ -15,7 +15,7 @@ double bytes_of(const RegionBuffer& buffer, const ExprPool& pool) { return eleme
 
 }  // namespace
 
-Traffic traffic_of(const Graph& graph, const Region& region, const Target& target, const Knobs& knobs) {
+Traffic traffic_of(const Graph& graph, const Region& region, const Target& target) {
   constexpr double kFewestRows = 16;
   const ExprPool& pool = region.pool;
   Traffic traffic;
@@ -29,8 +29,8 @@ Traffic traffic_of(const Graph& graph, const Region& region, const Target& targe
     if (!axes) continue;
     const double rate = pool.type(s.accumulators[0].var) == DType::I32 ? target.gops_i8 : target.gflops_f32;
     traffic.seconds += 2 * positions(pool, s.axes) * positions(pool, s.reduce_axes) / (rate * kGiga);
-    // Of a region with shared loops, or with rows outside, tiles read the constant more than once.
-    if (region.statements.size() > 1 || axes->vector_both || !axes->batch.empty() || knobs[Knob::order] != 0 || knobs[Knob::matrix] != 0) continue;
+    // Of a region with shared loops tiles read the constant more than once.
+    if (region.statements.size() > 1 || axes->vector_both || !axes->batch.empty()) continue;
     if (positions(pool, axes->m) <= kFewestRows || !reads_constant(graph, region, s, layout, true)) continue;
     const double element = pool.type(s.accumulators[0].var) == DType::I32 ? 1 : 4;
     traffic.carrier = positions(pool, axes->n) * positions(pool, axes->k) * element;
@@ -58,12 +58,14 @@ void read_ahead(std::vector<RegionPlan>& regions, const std::vector<Traffic>& tr
       if (!waiting.empty() && waiting.back().begin - (begin + t.constants) < kLeast) waiting.back().begin = begin;
       else waiting.push_back({begin, begin + t.constants});
     }
-    if (t.carrier <= 0 || spare < t.carrier || waiting.empty()) continue;
+    Knobs& knobs = regions[i].schedule.variants.back().knobs;
+    // With rows outside, tiles read the constant more than once.
+    const bool carries = t.carrier > 0 && knobs[Knob::order] == 0 && knobs[Knob::matrix] == 0;
+    if (!carries || spare < t.carrier || waiting.empty()) continue;
     Range& range = waiting.back();
     const double times = std::min({std::floor(spare / t.carrier), std::ceil((range.end - range.begin) / t.carrier), kMostTimes});
     const double from = std::max(range.begin, range.end - times * t.carrier);
     if (begin + stays < from) continue;
-    Knobs& knobs = regions[i].schedule.variants.back().knobs;
     knobs.set(Knob::beyond, static_cast<int64_t>(times));
     knobs.set(Knob::beyond_from, static_cast<int64_t>(std::max(0.0, from - begin - t.constants) / kKiB));
     range.end = from;

@@ -15,7 +15,7 @@ struct Traffic {
   double carrier = 0;    // bytes of the constant whose product can ask for others (Knob::beyond); 0: there is none
 };
 
-Traffic traffic_of(const Graph& graph, const Region& region, const Target& target, const Knobs& knobs);
+Traffic traffic_of(const Graph& graph, const Region& region, const Target& target);
 
 // Sets `beyond` and `beyond_from`. `traffic`: of each of the regions, in order.
 void read_ahead(std::vector<RegionPlan>& regions, const std::vector<Traffic>& traffic, const Target& target);

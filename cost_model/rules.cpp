@@ -165,9 +165,9 @@ Result<Plan> rules_policy(const Graph& source, const Target& target, Precision p
       plan.views.emplace_back(region_plan.placed.back().first, *of);
       continue;
     }
+    traffic.push_back(traffic_of(graph, region, target));
     const Knobs chosen = region_plan.schedule.variants[0].knobs;
-    TENON_TRY(region_plan.schedule.variants, choose_variants(graph, region, target, precision, region_plan.precision, chosen, weights));
-    traffic.push_back(traffic_of(graph, region, target, region_plan.schedule.variants.back().knobs));
+    TENON_TRY(region_plan.schedule.variants, choose_variants(graph, std::move(region), target, precision, region_plan.precision, chosen, weights));
     plan.regions.push_back(std::move(region_plan));
   }
   read_ahead(plan.regions, traffic, target);

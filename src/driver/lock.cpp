@@ -25,11 +25,7 @@ Result<std::vector<Line>> header(const Target& target, const CompileOptions& opt
       {"target", hex(blake3(target_text(target))), "target, as its file has it", "tune for this target"},
       {"precision", std::string(spelling(options.precision)), "--precision", "compile with the precision that was tuned"},
       {"level", std::to_string(options.level), "optimisation level", "compile with the -O that was tuned"},
-      {"states", options.states.empty() ? "none" : hex(blake3([&] {
-         std::string all;
-         for (const std::string& state : options.states) all += state + '\n';
-         return all;
-       }())), "--state", "compile with the states that were tuned"},
+      {"states", options.states.empty() ? "none" : hex(blake3(option_parts(options)["state"])), "--state", "compile with the states that were tuned"},
   };
 }
 

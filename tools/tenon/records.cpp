@@ -161,6 +161,12 @@ std::string check_record(const CheckReport& report) {
   return line(json);
 }
 
+static Json knobs_json(const Knobs& knobs) {
+  Json all = Json::object();
+  for (const auto& [knob, value] : knobs.values) all[std::string(knob_table()[static_cast<size_t>(knob)].name)] = value;
+  return all;
+}
+
 std::string space_record(const SpaceReport& report) {
   Json json = record("space/1");
   json["target"] = report.target;
@@ -185,11 +191,10 @@ std::string features_record(const FeaturesReport& report) {
   json["features_hash"] = features_hash();
   Json regions = Json::array();
   for (const RegionFeatures& region : report.regions) {
-    Json values = Json::object(), knobs = Json::object();
+    Json values = Json::object();
     for (size_t k = 0; k < region.values.size(); ++k)
       values[std::string(feature_table()[k].name)] = std::isnan(region.values[k]) ? Json() : Json(region.values[k]);
-    for (const auto& [knob, value] : region.knobs.values) knobs[std::string(knob_table()[static_cast<size_t>(knob)].name)] = value;
-    regions.push_back({{"name", region.name}, {"nodes", region.nodes}, {"knobs", knobs}, {"prior_us", region.prior.seconds * 1e6},
+    regions.push_back({{"name", region.name}, {"nodes", region.nodes}, {"knobs", knobs_json(region.knobs)}, {"prior_us", region.prior.seconds * 1e6},
                        {"bound", bound_name(region.prior.bound)}, {"floor_us", region.floor * 1e6}, {"features", values}});
   }
   json["regions"] = regions;
@@ -305,11 +310,6 @@ std::string tune_record(const TuneReport& report) {
   json["verified"] = report.verified;
   json["candidates"] = {{"wrong", report.wrong}, {"crashed", report.crashed}, {"timeout", report.timeouts}, {"refused", report.refused}};
   Json regions = Json::array();
-  auto knobs_json = [](const Knobs& knobs) {
-    Json all = Json::object();
-    for (const auto& [knob, value] : knobs.values) all[std::string(knob_table()[static_cast<size_t>(knob)].name)] = value;
-    return all;
-  };
   for (const TunedRegion& region : report.regions)
     regions.push_back({{"name", region.name}, {"workload", region.workload}, {"occurrences", region.occurrences}, {"rules_ms", region.rules_ms}, {"ratio", region.ratio},
                        {"timings", region.timings}, {"rules", knobs_json(region.rules)}, {"chosen", knobs_json(region.chosen)}});

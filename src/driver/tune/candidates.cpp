@@ -5,12 +5,6 @@
 
 namespace tenon {
 
-namespace {
-
-bool fixed(Knob knob) { return knob == Knob::beyond || knob == Knob::beyond_from; }
-
-}  // namespace
-
 std::string text_of(const Tiles& tiles) {
   std::string text;
   for (const Knobs& knobs : tiles) {
@@ -74,11 +68,6 @@ Tiles Candidates::vary(const Tiles& from, int changes) {
     if (block) choose(tile, Knob::rows, tiles[t]), choose(tile, Knob::vectors, tiles[t]);
     else choose(tile, tile.knobs[std::uniform_int_distribution<size_t>(0, tile.knobs.size() - 1)(dice_)].knob, tiles[t]);
   }
-  for (size_t t = 0; t < tiles.size(); ++t)
-    for (Knob knob : {Knob::beyond, Knob::beyond_from}) {
-      if (rules_[t].values.contains(knob)) tiles[t].set(knob, rules_[t][knob]);
-      else tiles[t].values.erase(knob);
-    }
   return tiles;
 }
 
@@ -86,7 +75,7 @@ bool Candidates::legal(const Tiles& tiles) const {
   for (size_t t = 0; t < tiles.size(); ++t) {
     Knobs free;
     for (const KnobValues& k : space_.tiles[t].knobs)
-      if (tiles[t].values.contains(k.knob) && !fixed(k.knob)) free.set(k.knob, tiles[t][k.knob]);
+      if (tiles[t].values.contains(k.knob)) free.set(k.knob, tiles[t][k.knob]);
     if (!space_.tiles[t].has(free)) return false;
   }
   return true;

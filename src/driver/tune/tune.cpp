@@ -84,6 +84,7 @@ class Tuner {
     turns_ = std::clamp(static_cast<int>(kTurnsMs / (kCallsPerTurn * std::max(ms, 1e-3))), kFewest, kMost);
     // How far outputs of two right artifacts may lie apart: each by its bound from the reference.
     TENON_TRY(const VerifyReport verified, verify({.compile = options_.compile, .artifact = base_folder_, .inputs = options_.inputs, .dims = options_.dims, .threads = options_.threads, .output = {}, .level = {}}));
+    report_.verified = verified.passed;  // of what rules choose, unless something better is found
     for (const OutputError& output : verified.outputs) apart_.push_back(2 * output.bound);
     self_ = measure({.model = &base_, .plan = &base_.plan, .base = base_folder_, .keep = {}, .turns = turns_}, options_);
     if (self_.outcome != Outcome::Ok) return fail(Code::E0501, "what rules choose cannot be measured twice: " + self_.message, "tenon bench says more");
@@ -97,9 +98,8 @@ class Tuner {
     const Graph graph = laid_out(base_.graph, base_.plan);
     std::vector<Entry> entries;
     for (RegionGroup& group : groups) {
-      double ms = 0, own = 0;
-      for (const size_t r : group.regions)
-        if (const auto found = std::ranges::find(self_.regions, base_.plan.regions[r].name, &RegionTime::name); found != self_.regions.end()) ms += found->against_ms, own += found->median_ms;
+      const RegionTime times = total(group, self_);
+      const double ms = times.against_ms, own = times.median_ms;
       if (ms < kLeastShare * report_.rules_ms) continue;
       // One thread does not see what is lost to several.
       if (options_.threads == 1)
@@ -121,11 +121,7 @@ class Tuner {
     constexpr double kMs = 1e-3;
     Entry entry{.group = &s.group, .tiles = tiles, .outcome = m.outcome, .message = m.message, .seconds = {}, .before = m.model.before_ms * kMs, .after = m.model.after_ms * kMs,
                 .switches = m.switches, .compile_ms = m.compile_seconds / kMs, .features = s.judge.features(tiles), .prior = s.judge.prior(tiles)};
-    for (const size_t r : s.group.regions)
-      if (const auto found = std::ranges::find(m.regions, base_.plan.regions[r].name, &RegionTime::name); found != m.regions.end()) {
-        entry.seconds.resize(found->samples_ms.size());
-        for (size_t k = 0; k < entry.seconds.size() && k < found->samples_ms.size(); ++k) entry.seconds[k] += found->samples_ms[k] * kMs / static_cast<double>(s.group.regions.size());
-      }
+    for (const double ms : total(s.group, m).samples_ms) entry.seconds.push_back(ms * kMs / static_cast<double>(s.group.regions.size()));
     if (entry.outcome == Outcome::Ok && std::ranges::any_of(entry.seconds, [](double x) { return !(x > 0); })) entry.outcome = Outcome::Refused, entry.message = "a time is zero: the clock is too coarse for it";
     if (entry.seconds.empty() && entry.outcome == Outcome::Ok) entry.outcome = Outcome::Refused, entry.message = "no kernel of it ran";
     return entry;
@@ -140,12 +136,22 @@ class Tuner {
     return plan;
   }
 
+  // Times of all regions of the group.
+  RegionTime total(const RegionGroup& group, const Measured& m) const {
+    RegionTime sum{.against_ms = 0};
+    for (const size_t r : group.regions) {
+      const auto found = std::ranges::find(m.regions, base_.plan.regions[r].name, &RegionTime::name);
+      if (found == m.regions.end() || found->against_ms <= 0) continue;
+      sum.median_ms += found->median_ms, sum.against_ms += found->against_ms;
+      sum.samples_ms.resize(found->samples_ms.size());
+      for (size_t k = 0; k < sum.samples_ms.size(); ++k) sum.samples_ms[k] += found->samples_ms[k];
+    }
+    return sum;
+  }
+
   double ratio_of(const Searched& s, const Measured& m) const {
-    double ms = 0, base = 0;
-    for (const size_t r : s.group.regions)
-      if (const auto found = std::ranges::find(m.regions, base_.plan.regions[r].name, &RegionTime::name); found != m.regions.end() && found->against_ms > 0)
-        ms += found->median_ms, base += found->against_ms;
-    return base > 0 ? ms / base : INFINITY;
+    const RegionTime times = total(s.group, m);
+    return times.against_ms > 0 ? times.median_ms / times.against_ms : INFINITY;
   }
 
   bool wrong(const Measured& m) const {
@@ -227,7 +233,6 @@ class Tuner {
     std::vector<double> ratios(searched_.size(), 1);
     report_.plan = base_.plan;
     report_.result = {.median_ms = report_.rules_ms, .ratio = 1, .low = 1, .high = 1};
-    report_.verified = true;
     for (int turn = 0; turn < kTurns && !chosen.empty(); ++turn) {
       const Plan plan = plan_with(chosen);
       const std::string keep = (scratch_.path() / ("chosen" + std::to_string(turn))).string();
@@ -242,7 +247,7 @@ class Tuner {
         ++report_.wrong;
         break;
       }
-      report_.faster = true;
+      report_.faster = report_.verified = true;
       report_.plan = plan;
       report_.result = m.model;
       break;

@@ -34,6 +34,8 @@ Result<std::vector<RegionGroup>> group_regions(const Graph& source, const Plan& 
     if (spaces[r].tiles.empty() || spaces[r].size() <= 1) continue;
     TENON_TRY(const std::string text, workload_text(graph, plan.regions[r]));
     const std::string workload = hex(blake3(text));
+    // Where a region stands among the others decides what it asks for beyond its own constants.
+    for (TileSpace& tile : spaces[r].tiles) std::erase_if(tile.knobs, [](const KnobValues& k) { return k.knob == Knob::beyond || k.knob == Knob::beyond_from; });
     auto group = std::ranges::find(groups, workload, &RegionGroup::workload);
     if (group == groups.end()) group = groups.insert(groups.end(), RegionGroup{.workload = workload, .regions = {}, .space = std::move(spaces[r])});
     group->regions.push_back(r);
@@ -64,7 +66,6 @@ void set_knobs(RegionPlan& region, const RegionSpace& space, size_t tile, const 
   Knobs* place = place_of(region, space, tile);
   if (!place) return;
   for (const KnobValues& k : space.tiles[tile].knobs) {
-    if (k.knob == Knob::beyond || k.knob == Knob::beyond_from) continue;  // where the region stands among the others decides
     place->set(k.knob, knobs[k.knob]);
   }
 }
