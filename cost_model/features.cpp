@@ -44,6 +44,8 @@ std::string features_hash() {
   return hex(blake3(text)).substr(0, kDigits);
 }
 
+std::string features_id() { return hex(blake3(features_hash())); }
+
 size_t feature_index(std::string_view name) {
   const auto found = std::ranges::find(kTable, name, &FeatureInfo::name);
   TENON_CHECK(found != std::end(kTable), "no such feature");

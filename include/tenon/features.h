@@ -21,6 +21,8 @@ struct FeatureInfo {
 std::span<const FeatureInfo> feature_table();   // in the order of the vector
 // Of the table, the knobs and the version of what computes them, in hex: numbers of another hash mean something else.
 std::string features_hash();
+// What telemetry records call it: 64 digits.
+std::string features_id();
 size_t feature_index(std::string_view name);    // of a row that there is
 
 // The device in measured numbers. What a target file does not state is guessed from what it does: cost_model/device_facts.cpp.

@@ -39,7 +39,4 @@ struct TrainReport {
 // E0701: a store cannot be used. E0703: none or several devices or compilers where one is meant; too little to learn from.
 Result<TrainReport> train(const TrainOptions& options);
 
-// What records call the extractor: 64 hexadecimal digits.
-std::string features_id();
-
 }  // namespace tenon

@@ -33,8 +33,6 @@ std::string number(double value) {
 
 }  // namespace
 
-std::string features_id() { return hex(blake3(features_hash())); }
-
 Result<TrainReport> train(const TrainOptions& options) {
   std::vector<telemetry::Store> stores;
   std::set<std::string> devices, compilers;

@@ -7,7 +7,7 @@
 #include <functional>
 #include <set>
 
-#include "cases.h"
+#include "graphs.h"
 #include "tenon/policy.h"
 #include "tenon/space.h"
 
@@ -27,15 +27,6 @@ Graph chain() {
   ValueId x = g.node(Op::conv, {g.input("x", {"1", "8", "32", "32"}), g.constant({64, 8, 1, 1})}, g.conv({1, 1}, {0, 0}));
   x = g.node(Op::abs, {g.node(Op::conv, {x, g.constant({64, 1, 3, 3})}, g.conv({1, 1}, {1, 1}, 64))});
   g.output(g.node(Op::conv, {x, g.constant({24, 64, 3, 3})}, g.conv({1, 1}, {1, 1})));
-  return std::move(g.graph);
-}
-
-Graph attention() {
-  GraphMaker g{"attention"};
-  const ValueId q = g.input("q", {"2", "48", "16"}), k = g.input("k", {"2", "16", "48"}), v = g.input("v", {"2", "48", "16"});
-  Attrs last;
-  last.set<Attr::axis>(2);
-  g.output(g.node(Op::dot, {g.node(Op::softmax, {g.node(Op::dot, {q, k})}, last), v}));
   return std::move(g.graph);
 }
 

@@ -1,19 +1,12 @@
 #include "records.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
+
+#include "json_line.h"
 
 namespace tenon::cli {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-// Every record says its schema first: the number changes when a key changes its meaning or goes.
-Json record(std::string_view schema) { return {{"schema", "tenon." + std::string(schema)}}; }
-
-// Names in a model need not be UTF-8.
-std::string line(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 Json operator_counts(const std::vector<std::pair<std::string, int>>& operators) {
   Json json = Json::object();

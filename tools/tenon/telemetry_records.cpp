@@ -1,18 +1,8 @@
 #include "telemetry_records.h"
 
-#include <nlohmann/json.hpp>
+#include "json_line.h"
 
 namespace tenon::cli {
-
-namespace {
-
-using Json = nlohmann::ordered_json;
-
-Json record(std::string_view schema) { return {{"schema", "tenon." + std::string(schema)}}; }
-
-std::string line(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
-}  // namespace
 
 std::string telemetry_merge_record(const std::string& file, const telemetry::Merged& merged) {
   Json json = record("telemetry_merge/1");

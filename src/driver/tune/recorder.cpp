@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cmath>
 #include <map>
-#include <set>
 
 #include <nlohmann/json.hpp>
 
@@ -79,7 +78,7 @@ Result<void> Recorder::add(std::span<const Entry> entries) {
     r.status = status_of(entry);
     r.message = r.status == telemetry::Status::Disturbed ? "the base's time changed meanwhile" : entry.message.empty() && r.status != telemetry::Status::Ok ? "it was not right" : entry.message;
     if (entry.outcome == Outcome::Ok || entry.outcome == Outcome::Wrong) telemetry::set_samples(r, entry.seconds);
-    if (!entry.features.empty()) r.features = entry.features, r.feature_hash = hex(blake3(features_hash()));
+    if (!entry.features.empty()) r.features = entry.features, r.feature_hash = features_id();
     if (entry.before > 0) r.canary_before = entry.before, r.canary_after = entry.after;
     r.involuntary_switches = entry.switches;
     if (entry.compile_ms > 0) r.compile_ms = entry.compile_ms;
