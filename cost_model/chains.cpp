@@ -13,8 +13,8 @@ int64_t steps(const ExprPool& pool, Expr extent) { return static_cast<int64_t>(k
 
 class ChainJoiner {
  public:
-  ChainJoiner(const Graph& graph, std::vector<RegionPlan> regions, const Target& target)
-      : graph_(graph), regions_(std::move(regions)), target_(target), users_(graph.users()), region_of_(region_of_nodes(graph, regions_)) {}
+  ChainJoiner(const Graph& graph, std::vector<RegionPlan> regions, const Target& target, const Decider& decide)
+      : graph_(graph), regions_(std::move(regions)), target_(target), decide_(decide), users_(graph.users()), region_of_(region_of_nodes(graph, regions_)) {}
 
   std::vector<RegionPlan> run() {
     for (size_t r = 0; r < regions_.size(); ++r) {
@@ -65,14 +65,42 @@ class ChainJoiner {
 
   std::optional<RegionPlan> join(const RegionPlan& producer, const RegionPlan& reader) const {
     if (producer.precision != reader.precision) return std::nullopt;
+    std::optional<RegionPlan> chosen;
+    Blocks blocks;
     for (Placement placement : {Placement::Inline, Placement::Attached}) {
       RegionPlan both = joined(reader, producer, placement);
       auto region = build_region(graph_, both);
       if (!region || !reads_plainly(*region)) continue;
-      if (!choose_block(*region, both.schedule.variants[0].knobs)) continue;
-      return both;
+      auto found = blocks_of(*region);
+      if (!found || (chosen && found->rules == 0)) continue;
+      chosen = std::move(both), blocks = *found;
+      if (blocks.rules > 0) break;
     }
-    return std::nullopt;
+    if (!chosen) return std::nullopt;
+    const int64_t rows = ask(*only_root(producer), blocks);
+    if (rows == 0) return std::nullopt;
+    Knobs& knobs = chosen->schedule.variants[0].knobs;
+    knobs.set(Knob::attach, blocks.axes);
+    knobs.set(Knob::attach_block, rows);
+    return chosen;
+  }
+
+  // How a chain may be cut: leading axes that are shared, steps of the last of them at a time.
+  struct Blocks {
+    int64_t axes = 0, rules = 0;  // rules: 0: apart
+    int64_t most = 0;             // steps that the axis has, or as many as are worth trying
+  };
+
+  // 0: apart.
+  int64_t ask(ValueId between, const Blocks& blocks) const {
+    Question question{.kind = DecisionKind::chain, .subject = between, .answers = {"apart"}};
+    std::vector<int64_t> rows = {0};
+    for (const int64_t r : {int64_t{2}, int64_t{4}, int64_t{8}, int64_t{12}, int64_t{24}, int64_t{48}, int64_t{64}})
+      if (r <= blocks.most) rows.push_back(r);
+    if (blocks.rules > 0 && std::ranges::count(rows, blocks.rules) == 0) rows.insert(std::ranges::upper_bound(rows, blocks.rules), blocks.rules);
+    for (size_t k = 1; k < rows.size(); ++k) question.answers.push_back("rows=" + std::to_string(rows[k]));
+    question.rules = static_cast<size_t>(std::ranges::find(rows, blocks.rules) - rows.begin());
+    return question.answers.size() == 1 ? 0 : rows[decide_(question)];
   }
 
   // The last statement is a product of plain operands: what was put into it is not computed again per column.
@@ -88,13 +116,14 @@ class ChainJoiner {
     });
   }
 
-  bool choose_block(Region& region, Knobs& knobs) const {
+  // Nothing: no block is legal.
+  std::optional<Blocks> blocks_of(Region& region) const {
     const int64_t most = max_attach(graph_, region);
-    if (most == 0) return false;
+    if (most == 0) return std::nullopt;
     const size_t last = region.statements.size() - 1;
     std::vector<Expr> axes = leading_axes(graph_, region, last, static_cast<size_t>(most));
     auto attachment = attach(graph_, region, axes);
-    if (!attachment || attachment->shared.empty()) return false;
+    if (!attachment || attachment->shared.empty()) return std::nullopt;
     const ExprPool& pool = region.pool;
     // Windows overlap along an axis: only the outermost such axis is shared, so that little is computed twice.
     std::vector<bool> windowed = windowed_axes(region, *attachment);
@@ -104,28 +133,28 @@ class ChainJoiner {
       attachment->shared.resize(static_cast<size_t>(first - windowed.begin()) + 1);
       axes.erase(std::ranges::find(axes, attachment->shared.back()) + 1, axes.end());
       attachment = attach(graph_, region, axes);
-      if (!attachment) return false;
+      if (!attachment) return std::nullopt;
     }
-    // Measured: where what lies between fits the outer cache, computing overlaps twice costs what it saves.
-    if (overlaps && (target_.l3_bytes == 0 || largest_bytes(region) <= target_.l3_bytes)) return false;
     const Expr blocked = attachment->shared.back();
     const int64_t extent = steps(pool, pool.var(blocked).extent);
+    constexpr int64_t kFewRows = 4, kMostRows = 64, kRowStep = 6;
+    Blocks blocks{.axes = static_cast<int64_t>(axes.size()), .rules = 0, .most = pool.as_int(pool.var(blocked).extent) ? extent : kMostRows};
+    // Measured: where what lies between fits the outer cache, computing overlaps twice costs what it saves.
+    if (overlaps && (target_.l3_bytes == 0 || largest_bytes(region) <= target_.l3_bytes)) return blocks;
     // One token would read what a group of heads has in common once for each of them, where a product of its own
     // takes the group as rows.
-    if (!pool.as_int(pool.var(blocked).extent) && reads_in_groups(region, *attachment)) return false;
+    if (!pool.as_int(pool.var(blocked).extent) && reads_in_groups(region, *attachment)) return blocks;
     const int64_t cache = std::max({target_.l2_bytes, target_.l1d_bytes, kLeastCache});
-    constexpr int64_t kFewRows = 4, kMostRows = 64, kRowStep = 6;
-    if (stationary_bytes(region, *attachment) > cache / 2) return false;
+    if (stationary_bytes(region, *attachment) > cache / 2) return blocks;
     const int64_t fits = cache / 4 / std::max<int64_t>(1, row_bytes(region, *attachment));
     int64_t rows = std::min({fits, extent, overlaps ? extent : kMostRows});
-    if (overlaps ? rows < 2 : extent < kFewRows || rows < kFewRows) return false;
+    if (overlaps ? rows < 2 : extent < kFewRows || rows < kFewRows) return blocks;
     const int64_t parts = (extent + rows - 1) / rows;
     rows = (extent + parts - 1) / parts;
     if (!overlaps && !pool.as_int(pool.var(blocked).extent)) rows = kMostRows / 2;
     if (!overlaps && rows > kRowStep) rows = (rows + kRowStep - 1) / kRowStep * kRowStep;
-    knobs.set(Knob::attach, static_cast<int64_t>(axes.size()));
-    knobs.set(Knob::attach_block, rows);
-    return true;
+    blocks.rules = rows;
+    return blocks;
   }
 
   template <class F>
@@ -240,14 +269,15 @@ class ChainJoiner {
   const Graph& graph_;
   std::vector<RegionPlan> regions_;
   const Target& target_;
+  const Decider& decide_;
   std::vector<std::vector<int>> users_;
   std::vector<int> region_of_;
 };
 
 }  // namespace
 
-std::vector<RegionPlan> join_chains(const Graph& graph, std::vector<RegionPlan> regions, const Target& target) {
-  return ChainJoiner(graph, std::move(regions), target).run();
+std::vector<RegionPlan> join_chains(const Graph& graph, std::vector<RegionPlan> regions, const Target& target, const Decider& decide) {
+  return ChainJoiner(graph, std::move(regions), target, decide).run();
 }
 
 }  // namespace tenon

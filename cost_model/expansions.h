@@ -1,6 +1,7 @@
 // Which convolutions are computed under the loops of the depthwise convolution that reads them.
 #pragma once
 
+#include "tenon/decisions.h"
 #include "tenon/plan.h"
 #include "tenon/target.h"
 
@@ -11,6 +12,6 @@ namespace tenon {
 // Joined regions have knobs `attach`, `attach_inner`, `attach_block` and `attach_slide`; the value between gets margins in
 // `layouts`. `graph` has its layouts.
 std::vector<RegionPlan> join_expansions(const Graph& graph, std::vector<RegionPlan> regions, const Target& target,
-                                        std::vector<std::pair<ValueId, Layout>>& layouts);
+                                        std::vector<std::pair<ValueId, Layout>>& layouts, const Decider& decide);
 
 }  // namespace tenon

@@ -37,8 +37,8 @@ namespace {
 
 class Halos {
  public:
-  Halos(Graph graph, const std::vector<RegionPlan>& regions, const Target& target, Precision precision)
-      : graph_(std::move(graph)), regions_(regions), target_(target), precision_(precision), users_(graph_.users()), region_of_(region_of_nodes(graph_, regions)), root_(graph_.values.size()) {
+  Halos(Graph graph, const std::vector<RegionPlan>& regions, const Target& target, Precision precision, const Decider& decide)
+      : graph_(std::move(graph)), regions_(regions), target_(target), precision_(precision), decide_(decide), users_(graph_.users()), region_of_(region_of_nodes(graph_, regions)), root_(graph_.values.size()) {
     for (const RegionPlan& region : regions)
       for (const auto& [value, placement] : region.placed) root_[static_cast<size_t>(value.index)] = placement == Placement::Root;
     for (ValueId v : graph_.outputs) root_[static_cast<size_t>(v.index)] = false;
@@ -65,7 +65,8 @@ class Halos {
     Layout wider = layout;
     wider.halos = std::move(halos);
     graph_.values[v].layout = wider;
-    if (product_seconds(graph_, regions_, around, target_) - before < copies) return wider;
+    const bool pays = product_seconds(graph_, regions_, around, target_) - before < copies;
+    if (decide_({.kind = DecisionKind::halo, .subject = v, .answers = {"plain", "margins"}, .rules = pays ? size_t{1} : size_t{0}}) == 1) return wider;
     graph_.values[v].layout = layout;
     return layout;
   }
@@ -95,6 +96,7 @@ class Halos {
   const std::vector<RegionPlan>& regions_;
   const Target& target_;
   Precision precision_;
+  const Decider& decide_;
   std::vector<std::vector<int>> users_;
   std::vector<int> region_of_;
   std::vector<bool> root_;
@@ -118,8 +120,8 @@ double product_seconds(const Graph& graph, const std::vector<RegionPlan>& region
 }
 
 std::vector<std::pair<ValueId, Layout>> add_halos(Graph graph, const std::vector<RegionPlan>& regions, const Target& target,
-                                                  Precision precision, std::vector<std::pair<ValueId, Layout>> layouts) {
-  Halos halos(std::move(graph), regions, target, precision);
+                                                  Precision precision, std::vector<std::pair<ValueId, Layout>> layouts, const Decider& decide) {
+  Halos halos(std::move(graph), regions, target, precision, decide);
   for (auto& [value, layout] : layouts) layout = halos.choose(value, std::move(layout));
   return layouts;
 }

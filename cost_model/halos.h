@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "tenon/decisions.h"
 #include "tenon/plan.h"
 #include "tenon/target.h"
 
@@ -12,7 +13,7 @@ namespace tenon {
 // and where that copy takes longer than what the margins cost: rows of different lines lie apart, so that a tile
 // takes them from one line. Not for what is read or made by moving elements, as it may then be a view.
 std::vector<std::pair<ValueId, Layout>> add_halos(Graph graph, const std::vector<RegionPlan>& regions, const Target& target,
-                                                  Precision precision, std::vector<std::pair<ValueId, Layout>> layouts);
+                                                  Precision precision, std::vector<std::pair<ValueId, Layout>> layouts, const Decider& decide);
 
 // Adds the margins that `reader` wants of `v`, the operand of its convolution; false: none.
 bool widen(const ExprPool& pool, std::vector<Halo>& halos, const Node& reader, ValueId v);

@@ -1,6 +1,7 @@
 #include "partition.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace tenon {
 
@@ -8,7 +9,7 @@ namespace {
 
 class Partitioner {
  public:
-  explicit Partitioner(const Graph& graph) : graph_(graph), users_(graph.users()), region_of_(graph.nodes.size(), -1), factor_(graph.nodes.size()) {}
+  Partitioner(const Graph& graph, const Decider& decide) : graph_(graph), decide_(decide), users_(graph.users()), region_of_(graph.nodes.size(), -1), factor_(graph.nodes.size()) {}
 
   std::vector<RegionPlan> run() {
     for (int n = static_cast<int>(graph_.nodes.size()); n-- > 0;) place(n);
@@ -79,7 +80,7 @@ class Partitioner {
     if (def(n).kind == OpKind::Elementwise && std::ranges::all_of(readers, moves) && ends_product(n)) return -1;
     bool fits = light(def(n)) ? substitutable(n) && std::ranges::all_of(readers, [&](int u) { return reads_inline(n, u); })
                               : becomes_epilogue(n, r, readers);
-    return fits ? region : -1;
+    return fits && decide_({.kind = DecisionKind::fuse, .subject = v, .answers = {"fuse", "apart"}}) == 0 ? region : -1;
   }
 
   // The operand comes from a contraction through elementwise nodes of the same dims that nobody else reads.
@@ -177,6 +178,7 @@ class Partitioner {
   }
 
   const Graph& graph_;
+  const Decider& decide_;
   std::vector<std::vector<int>> users_;
   std::vector<int> region_of_;
   std::vector<bool> factor_;  // moved into a contraction, which reads each element many times
@@ -187,9 +189,9 @@ class Partitioner {
 
 bool is_plain_movement(Op op) { return op == Op::reshape || op == Op::transpose || op == Op::broadcast || op == Op::slice; }
 
-std::vector<RegionPlan> partition(const Graph& graph) { return Partitioner(graph).run(); }
+std::vector<RegionPlan> partition(const Graph& graph, const Decider& decide) { return Partitioner(graph, decide).run(); }
 
-std::vector<std::pair<ValueId, Layout>> channels_last(const Graph& graph) {
+std::vector<std::pair<ValueId, Layout>> channels_last(const Graph& graph, const Decider& decide) {
   std::vector<bool> chosen(graph.values.size()), fixed(graph.values.size());
   for (ValueId v : graph.inputs) fixed[static_cast<size_t>(v.index)] = true;
   for (ValueId v : graph.outputs) fixed[static_cast<size_t>(v.index)] = true;
@@ -201,9 +203,13 @@ std::vector<std::pair<ValueId, Layout>> channels_last(const Graph& graph) {
     return true;
   };
   auto is_chosen = [&](ValueId v) { return v.valid() && chosen[static_cast<size_t>(v.index)]; };
+  auto spatial = [](const Node& n) { return n.op == Op::conv || n.op == Op::conv_transpose || n.op == Op::window_max || n.op == Op::window_sum || n.op == Op::resize; };
+  auto carries = [](const Node& n) {
+    const OpKind kind = definition(n.op).kind;
+    return kind == OpKind::Elementwise || kind == OpKind::Reduction || n.op == Op::concat || n.op == Op::pad || n.op == Op::slice;
+  };
   for (const Node& n : graph.nodes) {
-    bool spatial = n.op == Op::conv || n.op == Op::conv_transpose || n.op == Op::window_max || n.op == Op::window_sum || n.op == Op::resize;
-    if (!spatial) continue;
+    if (!spatial(n)) continue;
     choose(n.inputs[0]);
     choose(n.outputs[0]);
   }
@@ -211,10 +217,7 @@ std::vector<std::pair<ValueId, Layout>> channels_last(const Graph& graph) {
   for (bool changed = true; changed;) {
     changed = false;
     for (const Node& n : graph.nodes) {
-      OpKind kind = definition(n.op).kind;
-      bool carries = kind == OpKind::Elementwise || kind == OpKind::Reduction || n.op == Op::concat || n.op == Op::pad ||
-                     n.op == Op::slice;
-      if (!carries) continue;
+      if (!carries(n)) continue;
       size_t rank = graph.values[n.outputs[0]].dims.size();
       auto same_rank = [&](ValueId v) { return v.valid() && graph.values[v].dims.size() == rank; };
       bool any = is_chosen(n.outputs[0]);
@@ -225,9 +228,31 @@ std::vector<std::pair<ValueId, Layout>> channels_last(const Graph& graph) {
         if (same_rank(v)) changed |= choose(v);
     }
   }
+  // Values that hang together by such nodes have one answer, given for the first of them.
+  std::vector<size_t> first(graph.values.size());
+  std::iota(first.begin(), first.end(), size_t{0});
+  auto find = [&](size_t v) {
+    while (first[v] != v) v = first[v] = first[first[v]];
+    return v;
+  };
+  for (const Node& n : graph.nodes) {
+    if (!spatial(n) && !carries(n)) continue;
+    std::optional<size_t> before;
+    auto join = [&](ValueId v) {
+      if (!is_chosen(v)) return;
+      const size_t root = find(static_cast<size_t>(v.index));
+      if (before) first[std::max(root, find(*before))] = std::min(root, find(*before));
+      before = root;
+    };
+    for (ValueId v : n.inputs) join(v);
+    for (ValueId v : n.outputs) join(v);
+  }
+  std::vector<bool> apart(graph.values.size());
+  for (size_t v = 0; v < graph.values.size(); ++v)
+    if (chosen[v] && find(v) == v) apart[v] = decide({.kind = DecisionKind::layout, .subject = ValueId(v), .answers = {"channels_last", "row_major"}}) == 1;
   std::vector<std::pair<ValueId, Layout>> layouts;
   for (size_t v = 0; v < graph.values.size(); ++v) {
-    if (!chosen[v]) continue;
+    if (!chosen[v] || apart[find(v)]) continue;
     int rank = static_cast<int>(graph.values[ValueId(v)].dims.size());
     std::vector<int> order = {0};
     for (int d = 2; d < rank; ++d) order.push_back(d);

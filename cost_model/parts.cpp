@@ -14,8 +14,8 @@ namespace {
 
 class Chooser {
  public:
-  Chooser(const Graph& graph, const std::vector<RegionPlan>& regions, const Target& target)
-      : graph_(graph), regions_(regions), target_(target), users_(graph.users()), region_of_(region_of_nodes(graph, regions)),
+  Chooser(const Graph& graph, const std::vector<RegionPlan>& regions, const Target& target, const Decider& decide)
+      : graph_(graph), regions_(regions), target_(target), decide_(decide), users_(graph.users()), region_of_(region_of_nodes(graph, regions)),
         stored_(graph.values.size()), fixed_(graph.values.size()), viewed_(graph.values.size()) {
     for (const RegionPlan& region : regions)
       for (const auto& [value, placement] : region.placed) stored_[at(value)] = placement == Placement::Root;
@@ -99,7 +99,7 @@ class Chooser {
     const double rows = row_waste(*part);
     const double gain = copy_seconds(target_, bytes(v)) * rows;
     const double loss = product_seconds(graph_, regions_, around, target_) - products + bytes(v) * (rows - 1) * passes(v) / copy_rate(target_, bytes(v));
-    if (gain > loss) {
+    if (decide_({.kind = DecisionKind::part, .subject = v, .answers = {"copy", "inside"}, .rules = gain > loss ? size_t{1} : size_t{0}}) == 1) {
       parts_.push_back(*part);
       return;
     }
@@ -180,6 +180,7 @@ class Chooser {
   Graph graph_;
   const std::vector<RegionPlan>& regions_;
   const Target& target_;
+  const Decider& decide_;
   std::vector<std::vector<int>> users_;
   std::vector<int> region_of_;
   std::vector<bool> stored_, fixed_, viewed_;  // in memory; ports and what routines take; in views, on either side
@@ -190,8 +191,8 @@ class Chooser {
 
 }  // namespace
 
-void choose_parts(const Graph& graph, const std::vector<RegionPlan>& regions, const Target& target, Plan& plan) {
-  Chooser chooser(graph, regions, target);
+void choose_parts(const Graph& graph, const std::vector<RegionPlan>& regions, const Target& target, Plan& plan, const Decider& decide) {
+  Chooser chooser(graph, regions, target, decide);
   plan.parts = chooser.run();
   std::set<ValueId> parts;
   for (const Part& part : plan.parts) parts.insert(part.value);

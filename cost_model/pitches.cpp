@@ -11,8 +11,8 @@ namespace {
 
 class Pitches {
  public:
-  Pitches(const Graph& graph, const std::vector<RegionPlan>& regions, const Target& target, Plan& plan)
-      : graph_(graph), regions_(regions), target_(target), plan_(plan), users_(graph.users()), region_of_(region_of_nodes(graph, regions)) {}
+  Pitches(const Graph& graph, const std::vector<RegionPlan>& regions, const Target& target, Plan& plan, const Decider& decide)
+      : graph_(graph), regions_(regions), target_(target), plan_(plan), decide_(decide), users_(graph.users()), region_of_(region_of_nodes(graph, regions)) {}
 
   void run() {
     for (size_t n = 0; n < graph_.nodes.size(); ++n) {
@@ -32,7 +32,8 @@ class Pitches {
     Layout& layout = row->second;
     if (layout.parts.empty() || !layout.capacities.empty() || layout.parts.back() != LayoutPart{.dim = kChannels}) return;
     if (std::ranges::count(layout.halos, kChannels, &Halo::dim)) return;
-    if (const auto extent = pitch(v)) layout.capacities.push_back({.dim = kChannels, .extent = std::to_string(*extent)});
+    const auto extent = pitch(v);
+    if (extent && decide_({.kind = DecisionKind::pitch, .subject = v, .answers = {"dense", "spread"}, .rules = 1}) == 1) layout.capacities.push_back({.dim = kChannels, .extent = std::to_string(*extent)});
   }
 
   // A buffer that is neither the caller's nor within another one, and that only arithmetic reads: a copy would move it as one piece.
@@ -70,14 +71,15 @@ class Pitches {
   const std::vector<RegionPlan>& regions_;
   const Target& target_;
   Plan& plan_;
+  const Decider& decide_;
   std::vector<std::vector<int>> users_;
   std::vector<int> region_of_;
 };
 
 }  // namespace
 
-void spread_pixels(const Graph& graph, const std::vector<RegionPlan>& regions, const Target& target, Plan& plan) {
-  Pitches(graph, regions, target, plan).run();
+void spread_pixels(const Graph& graph, const std::vector<RegionPlan>& regions, const Target& target, Plan& plan, const Decider& decide) {
+  Pitches(graph, regions, target, plan, decide).run();
 }
 
 }  // namespace tenon

@@ -58,20 +58,30 @@ bool has_windows_across_lanes(const Graph& graph, const Region& region) {
   });
 }
 
-}  // namespace
-
-bool pays_rounded(const Graph& graph, const RegionPlan& plan, const Target& target, double weights) {
+// Nothing: it cannot be.
+std::optional<bool> pays_rounded(const Graph& graph, const RegionPlan& plan, const Target& target, double weights) {
   constexpr double kGain = 0.9;  // below which a less exact result is worth it
   RegionPlan exact = plan;
   exact.precision = DType::F32;
   auto narrow = build_region(graph, plan), wide = build_region(graph, exact);
-  if (!narrow || !wide || !rounds(*narrow, plan.precision)) return false;
-  if (has_windows_across_lanes(graph, *narrow)) return false;
-  if (plan.precision == DType::F16 && overflows(graph, *narrow, DType::F16)) return false;
+  if (!narrow || !wide || !rounds(*narrow, plan.precision)) return std::nullopt;
+  if (has_windows_across_lanes(graph, *narrow)) return std::nullopt;
+  if (plan.precision == DType::F16 && overflows(graph, *narrow, DType::F16)) return std::nullopt;
   auto seconds = [&](Region& region, DType precision) {
     return std::max(seconds_in_tiles(graph, region, target, {.precision = precision}), seconds_to_read(graph, region, target, precision, weights));
   };
   return seconds(*narrow, plan.precision) < kGain * seconds(*wide, DType::F32);
+}
+
+}  // namespace
+
+void choose_precisions(const Graph& graph, std::vector<RegionPlan>& regions, const Target& target, double weights, const Decider& decide) {
+  for (RegionPlan& plan : regions) {
+    if (plan.precision == DType::F32) continue;
+    const auto pays = pays_rounded(graph, plan, target, weights);
+    const Question question{.kind = DecisionKind::precision, .subject = plan.placed.back().first, .answers = {"f32", std::string(spelling(plan.precision))}, .rules = pays && *pays ? size_t{1} : size_t{0}};
+    if (!pays || decide(question) == 0) plan.precision = DType::F32;
+  }
 }
 
 bool rounds(const Region& region, DType to) {

@@ -4,7 +4,7 @@
 
 namespace tenon {
 
-void choose_providers(const Graph& graph, std::vector<RegionPlan>& regions, const Target& target, Providers providers) {
+void choose_providers(const Graph& graph, std::vector<RegionPlan>& regions, const Target& target, Providers providers, const Decider& decide) {
   constexpr double kLeastGain = 1.05;
   if (providers == Providers::None) return;
   for (RegionPlan& region : regions) {
@@ -12,7 +12,9 @@ void choose_providers(const Graph& graph, std::vector<RegionPlan>& regions, cons
     const auto call = onednn_call(graph, region);
     if (!call) continue;
     const auto gain = target.onednn.find(call->work_class);
-    if (providers == Providers::OneDnnEverywhere || (gain != target.onednn.end() && gain->second >= kLeastGain)) region.provider = Provider::OneDnn;
+    const bool faster = providers == Providers::OneDnnEverywhere || (gain != target.onednn.end() && gain->second >= kLeastGain);
+    const Question question{.kind = DecisionKind::provider, .subject = graph.nodes[static_cast<size_t>(region.nodes.back())].outputs[0], .answers = {"own", "onednn"}, .rules = faster ? size_t{1} : size_t{0}};
+    if (decide(question) == 1) region.provider = Provider::OneDnn;
   }
 }
 

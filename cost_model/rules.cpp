@@ -1,4 +1,4 @@
-// The `rules` policy: no data, no measuring, always the same answer. Layouts, then the partition, then chains that
+// The planner: asks a decider, and knows what the rules would answer: no data, no measuring, always the same. Layouts, then the partition, then chains that
 // share loops and convolutions over whose results a window slides, then margins, then parts of larger values, then the
 // tiles of every region.
 #include <algorithm>
@@ -12,9 +12,11 @@
 #include "parts.h"
 #include "pitches.h"
 #include "precision.h"
+#include "planner.h"
 #include "providers.h"
 #include "read_ahead.h"
 #include "short_rows.h"
+#include "tenon/decisions.h"
 #include "tenon/policy.h"
 #include "tiles.h"
 #include "windows.h"
@@ -129,27 +131,26 @@ Result<std::vector<Variant>> choose_variants(const Graph& graph, Region region, 
 
 }  // namespace
 
-Result<Plan> rules_policy(const Graph& source, const Target& target, Precision precision, Providers providers) {
+Result<Plan> plan_by(const Graph& source, const Target& target, Precision precision, Providers providers, const Decider& decide) {
   TENON_DO(check_precision(target, precision));
   Graph graph = source;
   double weights = 0;
   for (const Constant& constant : graph.constants) weights += static_cast<double>(constant.bytes.size);
   Plan plan;
   plan.target = target.name;
-  plan.layouts = channels_last(graph);
+  plan.layouts = channels_last(graph, decide);
   for (const auto& [value, layout] : plan.layouts) graph.values[value].layout = layout;
-  std::vector<RegionPlan> regions = partition(graph);
+  std::vector<RegionPlan> regions = partition(graph, decide);
   for (RegionPlan& region_plan : regions) region_plan.precision = rounded_to(precision);
-  regions = join_chains(graph, std::move(regions), target);
-  for (RegionPlan& region_plan : regions)
-    if (region_plan.precision != DType::F32 && !pays_rounded(graph, region_plan, target, weights)) region_plan.precision = DType::F32;
-  regions = join_expansions(graph, std::move(regions), target, plan.layouts);
-  regions = join_windows(graph, std::move(regions), target, precision, plan.layouts);
-  choose_providers(graph, regions, target, providers);
-  plan.layouts = add_halos(graph, regions, target, precision, std::move(plan.layouts));
+  regions = join_chains(graph, std::move(regions), target, decide);
+  choose_precisions(graph, regions, target, weights, decide);
+  regions = join_expansions(graph, std::move(regions), target, plan.layouts, decide);
+  regions = join_windows(graph, std::move(regions), target, precision, plan.layouts, decide);
+  choose_providers(graph, regions, target, providers, decide);
+  plan.layouts = add_halos(graph, regions, target, precision, std::move(plan.layouts), decide);
   for (const auto& [value, layout] : plan.layouts) graph.values[value].layout = layout;
-  choose_parts(graph, regions, target, plan);
-  spread_pixels(graph, regions, target, plan);
+  choose_parts(graph, regions, target, plan, decide);
+  spread_pixels(graph, regions, target, plan, decide);
   graph = laid_out(std::move(graph), plan);
   std::vector<Traffic> traffic;
   for (RegionPlan& region_plan : regions) {
@@ -172,6 +173,10 @@ Result<Plan> rules_policy(const Graph& source, const Target& target, Precision p
   }
   read_ahead(plan.regions, traffic, target);
   return plan;
+}
+
+Result<Plan> rules_policy(const Graph& graph, const Target& target, Precision precision, Providers providers) {
+  return plan_by(graph, target, precision, providers, as_rules);
 }
 
 }  // namespace tenon

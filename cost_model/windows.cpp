@@ -20,8 +20,9 @@ struct Rows {
 
 class WindowJoiner {
  public:
-  WindowJoiner(const Graph& graph, std::vector<RegionPlan> regions, const Target& target, Precision precision, std::vector<std::pair<ValueId, Layout>>& layouts)
-      : graph_(graph), regions_(std::move(regions)), target_(target), precision_(precision), layouts_(layouts), users_(graph.users()), region_of_(region_of_nodes(graph, regions_)) {}
+  WindowJoiner(const Graph& graph, std::vector<RegionPlan> regions, const Target& target, Precision precision, std::vector<std::pair<ValueId, Layout>>& layouts,
+               const Decider& decide)
+      : graph_(graph), regions_(std::move(regions)), target_(target), precision_(precision), layouts_(layouts), decide_(decide), users_(graph.users()), region_of_(region_of_nodes(graph, regions_)) {}
 
   std::vector<RegionPlan> run() {
     for (RegionPlan& reader : regions_) {
@@ -36,7 +37,7 @@ class WindowJoiner {
       if (!conv || made.precision != DType::F32 || reader.precision != DType::F32) continue;
       const auto wider = with_margins(between, node(*window), reader);
       if (!wider) continue;
-      if (const int64_t parts = parts_that_pay(made, between, node(*conv), *rows); parts > 0) join(made, reader, between, *wider, (rows->results + parts - 1) / parts);
+      if (const int64_t parts = ask(made, between, node(*conv), *rows); parts > 0) join(made, reader, between, *wider, (rows->results + parts - 1) / parts);
     }
     std::erase_if(regions_, [](const RegionPlan& r) { return r.nodes.empty(); });
     return std::move(regions_);
@@ -66,24 +67,43 @@ class WindowJoiner {
     return layout;
   }
 
+  // Seconds of the convolution for one image; nothing: it is computed in a way that does not go line by line.
+  std::optional<double> seconds_by_lines(const RegionPlan& made, ValueId between) const {
+    auto region = build_region(graph_, made);
+    if (!region) return std::nullopt;
+    double seconds = 0;
+    for (size_t i = 0; i < region->statements.size(); ++i) {
+      const auto tile = best_tile(graph_, *region, i, target_);
+      if (!tile) continue;
+      if (tile->knobs[Knob::matrix] == 1 || (precision_ == Precision::Fast && winograd_tile(graph_, *region, i, target_, *tile))) return std::nullopt;
+      seconds += tile->seconds / known(graph_.pool, graph_.values[between].dims[0]);
+    }
+    return seconds;
+  }
+
+  // Parts; 0: apart.
+  int64_t ask(const RegionPlan& made, ValueId between, const Node& conv, const Rows& rows) const {
+    const auto seconds = seconds_by_lines(made, between);
+    if (!seconds || !image_bytes(graph_, between)) return 0;
+    const int64_t rules = parts_that_pay(*seconds, between, conv, rows);
+    std::vector<int64_t> parts = {0};
+    for (const int64_t p : {int64_t{1}, int64_t{2}, int64_t{4}, int64_t{8}})
+      if (2 * p <= rows.results) parts.push_back(p);
+    if (rules > 0 && std::ranges::count(parts, rules) == 0) parts.insert(std::ranges::upper_bound(parts, rules), rules);
+    Question question{.kind = DecisionKind::window, .subject = between, .answers = {"apart"}, .rules = static_cast<size_t>(std::ranges::find(parts, rules) - parts.begin())};
+    for (size_t k = 1; k < parts.size(); ++k) question.answers.push_back("parts=" + std::to_string(parts[k]));
+    return parts[decide_(question)];
+  }
+
   // In how many parts rows go together, so that what is computed by two of them takes little of what is gained where the value
   // between stays in the cache; 0: it stays anyway, or too little is gained for as many parts as there should be tasks.
-  int64_t parts_that_pay(const RegionPlan& made, ValueId between, const Node& conv, const Rows& rows) const {
+  int64_t parts_that_pay(double seconds, ValueId between, const Node& conv, const Rows& rows) const {
     constexpr double kOfGain = 0.25, kTransfers = 4;  // its lines are fetched to be written, put out, fetched to be read, put out
     constexpr int64_t kFewest = 4, kMost = 8;
     const auto bytes = image_bytes(graph_, between);
     const double weights = bits(DType::F32) / 8.0 * elements(graph_.pool, graph_.values[conv.inputs[1]].dims);
     const double stays = kStays * static_cast<double>(target_.l2_bytes);
     if (!bytes || stays <= 0 || *bytes <= stays || weights > stays || target_.l2_gb_per_s <= 0) return 0;
-    auto region = build_region(graph_, made);
-    if (!region) return 0;
-    double seconds = 0;
-    for (size_t i = 0; i < region->statements.size(); ++i) {
-      const auto tile = best_tile(graph_, *region, i, target_);
-      if (!tile) continue;
-      if (tile->knobs[Knob::matrix] == 1 || (precision_ == Precision::Fast && winograd_tile(graph_, *region, i, target_, *tile))) return 0;
-      seconds += tile->seconds / known(graph_.pool, graph_.values[between].dims[0]);
-    }
     const double gain = kTransfers * *bytes / copy_rate(target_, *bytes);
     const double again = static_cast<double>(std::max<int64_t>(0, rows.reach - rows.step)) * seconds / static_cast<double>(rows.made);
     const double most = again > 0 ? kOfGain * gain / again : static_cast<double>(kMost);
@@ -103,6 +123,7 @@ class WindowJoiner {
   const Target& target_;
   Precision precision_;
   std::vector<std::pair<ValueId, Layout>>& layouts_;
+  const Decider& decide_;
   std::vector<std::vector<int>> users_;
   std::vector<int> region_of_;
 };
@@ -110,8 +131,8 @@ class WindowJoiner {
 }  // namespace
 
 std::vector<RegionPlan> join_windows(const Graph& graph, std::vector<RegionPlan> regions, const Target& target, Precision precision,
-                                     std::vector<std::pair<ValueId, Layout>>& layouts) {
-  return WindowJoiner(graph, std::move(regions), target, precision, layouts).run();
+                                     std::vector<std::pair<ValueId, Layout>>& layouts, const Decider& decide) {
+  return WindowJoiner(graph, std::move(regions), target, precision, layouts, decide).run();
 }
 
 }  // namespace tenon

@@ -16,11 +16,12 @@ LIBRARIES = {
     "telemetry": ("src/telemetry", "telemetry telemetry_fields", "target support"),
     "onnx": ("src/onnx", "frontend", "ops ir support"),
     "passes": ("passes", "passes", "ops ir target support"),
-    "cost_model": ("cost_model", "policy space trees features", "ops ir target support"),
+    "cost_model": ("cost_model", "policy decisions space trees features", "ops ir target support"),
+    "policy": ("src/policy", "workload candidates judge policies", "cost_model ops ir target support"),
     "backends": ("backends", "backend runtime", "ir target support"),
-    "driver": ("src/driver", "driver emit tune", "telemetry onnx passes cost_model backends ops ir target support"),
+    "driver": ("src/driver", "driver emit tune", "telemetry onnx passes policy cost_model backends ops ir target support"),
     "learn": ("src/learn", "learn", "telemetry cost_model ops ir target support"),
-    "tools": ("tools", "", "telemetry learn driver onnx passes cost_model backends ops ir target support"),
+    "tools": ("tools", "", "telemetry learn driver onnx passes policy cost_model backends ops ir target support"),
 }
 # Headers outside include/tenon that others may see: the artifact's side of the ABI, which is C.
 SHARED = ("include/", "backends/runtime/")

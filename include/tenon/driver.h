@@ -13,6 +13,7 @@
 #include "tenon/features.h"
 #include "tenon/frontend.h"
 #include "tenon/passes.h"
+#include "tenon/policies.h"
 #include "tenon/space.h"
 #include "tenon/tensor.h"
 
@@ -58,6 +59,7 @@ struct CompileOptions {
   Weights weights = Weights::Embed;
   Threads threads = Threads::Callback;
   std::string policy = "rules";
+  std::string cost_model;               // a file of `tenon train` that the policy asks; empty: none
   Precision precision = Precision::Strict;
   Providers providers = Providers::None;
   std::string schedule;                 // a schedule file to replay; empty: the policy decides
@@ -137,6 +139,15 @@ struct SpaceReport {
   std::vector<RegionSpace> regions;
 };
 Result<SpaceReport> space(const CompileOptions& options);
+
+// Of one target: what the policy decides. `compile` with the same options does exactly that.
+struct PlanReport {
+  std::string target;
+  std::string cost_model;   // hash of its text; empty: none was asked
+  std::string text;         // the plan as --emit schedule writes it
+  std::vector<Decision> decisions;
+};
+Result<PlanReport> decisions(const CompileOptions& options);
 
 // Of one target: what a cost model is told of each region, in the schedule that the policy chooses.
 struct FeaturesReport {

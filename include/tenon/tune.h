@@ -7,9 +7,8 @@
 namespace tenon {
 
 struct TuneOptions {
-  CompileOptions compile;               // the model and its one target, which runs here
+  CompileOptions compile;               // the model and its one target, which runs here; its cost model says what to measure, without one the roofline prior does
   std::string output;                   // lock file to write; empty: none
-  std::string model;                    // cost model of `tenon train`, which says what to measure; empty: the roofline prior does
   std::string database;                 // telemetry store to add every timing to; empty: none
   bool resume = false;                  // begin with what the store has of this model's regions on this device by this compiler
   bool names = false;                   // write names of the model and its nodes into the store, too
@@ -20,6 +19,7 @@ struct TuneOptions {
   double timeout = 120;                 // seconds after which a candidate is given up
   unsigned threads = 1;
   uint64_t seed = 0;
+  bool random = false;                  // draws instead of asking what promises most: what guided searches are compared with
   int cpu = -1;                         // that measurements are pinned to; negative: the last one
   std::function<bool()> stop;           // asked between candidates; true: end now with what is known
   std::function<void(const struct TuneProgress&)> progress;

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "files.h"
+#include "tenon/hash.h"
+
 namespace tenon {
 
 namespace {
@@ -24,6 +27,10 @@ std::map<std::string, std::string> option_parts(const CompileOptions& options) {
   parts["weights"] = std::to_string(static_cast<int>(options.weights));
   parts["threads"] = std::to_string(static_cast<int>(options.threads));
   parts["policy"] = options.policy;
+  if (!options.cost_model.empty()) {
+    const auto text = read_file(options.cost_model);
+    parts["cost_model"] = text ? hex(blake3(*text)) : "unreadable";
+  }
   parts["precision"] = spelling(options.precision);
   parts["providers"] = std::to_string(static_cast<int>(options.providers));
   parts["level"] = std::to_string(options.level);

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "cache.h"
+#include "cost_model_file.h"
 #include "files.h"
 #include "beyond_f16.h"
 #include "islands.h"
@@ -17,7 +18,7 @@
 #include "states.h"
 #include "tenon/hash.h"
 #include "tenon/ops.h"
-#include "tenon/policy.h"
+#include "tenon/policies.h"
 #include "tenon/runtime.h"
 
 namespace tenon {
@@ -167,11 +168,12 @@ Result<void> write_depfile(const CompileOptions& options, const std::vector<std:
   return write_file(options.depfile, text + "\n");
 }
 
-Result<Plan> make_plan(const Graph& graph, const Target& target, const CompileOptions& options) {
+// A plan that is replayed has no decisions.
+Result<PolicyPlan> make_plan(const Graph& graph, const Target& target, const CompileOptions& options) {
   if (!options.locked.empty()) {
     TENON_TRY(const std::string text, read_file(options.locked));
     auto plan = parse_lock(text, graph, target, options);
-    if (plan) return plan;
+    if (plan) return PolicyPlan{std::move(*plan), {}};
     for (Diag& d : plan.error()) d.file = options.locked;
     return std::unexpected(std::move(plan).error());
   }
@@ -181,16 +183,19 @@ Result<Plan> make_plan(const Graph& graph, const Target& target, const CompileOp
     Result<void> fits = plan ? verify_plan(graph, *plan) : Result<void>(std::unexpected(plan.error()));
     if (fits && plan->target != target.name)
       fits = fail(Code::E0403, "the schedule was made for target " + plan->target + ", not " + target.name, "make a new one with --emit schedule");
-    if (fits) return plan;
+    if (fits) return PolicyPlan{std::move(*plan), {}};
     for (Diag& d : fits.error()) d.file = options.schedule;
     return std::unexpected(std::move(fits).error());
   }
-  if (options.policy == "rules") {
-    auto plan = rules_policy(graph, target, options.precision, options.providers);
-    if (plan && options.warn && options.precision == Precision::Fp16) std::ranges::for_each(beyond_f16(graph, *plan), options.warn);
-    return plan;
+  const auto policy = parse_policy(options.policy);
+  if (!policy) return fail(Code::E0601, "--policy " + options.policy + " is not known", "the policies are: rules, model, hybrid");
+  std::optional<CostModel> model;
+  if (!options.cost_model.empty()) {
+    TENON_TRY(model, read_cost_model(options.cost_model));
   }
-  return fail(Code::E0601, "--policy " + options.policy + " is not known", "the policies are: rules");
+  auto chosen = choose_plan(graph, target, {.policy = *policy, .model = model ? &*model : nullptr, .precision = options.precision, .providers = options.providers});
+  if (chosen && options.warn && options.precision == Precision::Fp16) std::ranges::for_each(beyond_f16(graph, chosen->plan), options.warn);
+  return chosen;
 }
 
 // What becomes the code for one target.
@@ -241,7 +246,8 @@ Result<ArtifactSummary> compile_artifact(const Loaded& model, std::span<const Ta
   std::vector<Level> levels;
   for (const Target& target : targets) {
     const Graph& graph = model.of(target);
-    TENON_TRY(Plan plan, progress.stage("plan", [&] { return make_plan(graph, target, options); }));
+    TENON_TRY(PolicyPlan chosen, progress.stage("plan", [&] { return make_plan(graph, target, options); }));
+    Plan& plan = chosen.plan;
     TENON_TRY(Module module,
               progress.stage("loops", [&] { return build_module(graph, plan, target, progress.passes()); }));
     levels.push_back({&graph, &target, std::move(plan), std::move(module), {}});
@@ -337,6 +343,7 @@ struct Planned {
   Target target;
   Graph graph;
   Plan plan;
+  std::vector<Decision> decisions;
 };
 
 // For the options' one target; `refusal`: what is said where there are more.
@@ -345,8 +352,8 @@ Result<Planned> plan_model(const CompileOptions& options, Progress& progress, co
   if (targets.size() != 1) return fail(Code::E0601, refusal);
   TENON_TRY(const Loaded model, load_graph(options, targets, progress));
   Graph graph = model.of(targets[0]);
-  TENON_TRY(Plan plan, make_plan(graph, targets[0], options));
-  return Planned{std::move(targets[0]), std::move(graph), std::move(plan)};
+  TENON_TRY(PolicyPlan chosen, make_plan(graph, targets[0], options));
+  return Planned{std::move(targets[0]), std::move(graph), std::move(chosen.plan), std::move(chosen.decisions)};
 }
 
 }  // namespace
@@ -375,6 +382,17 @@ Result<SpaceReport> space(const CompileOptions& options) {
   return SpaceReport{.target = model.target.name, .regions = std::move(regions)};
 }
 
+Result<PlanReport> decisions(const CompileOptions& options) {
+  Progress progress(options, 1);
+  TENON_TRY(Planned model, plan_model(options, progress, "decisions are those of one target"));
+  std::string model_hash;
+  if (!options.cost_model.empty()) {
+    TENON_TRY(const std::string text, read_file(options.cost_model));
+    model_hash = hex(blake3(text));
+  }
+  return PlanReport{.target = model.target.name, .cost_model = std::move(model_hash), .text = print(model.plan, model.graph), .decisions = std::move(model.decisions)};
+}
+
 Result<FeaturesReport> features(const CompileOptions& options, unsigned threads) {
   Progress progress(options, 1);
   TENON_TRY(const Planned model, plan_model(options, progress, "features are those of one target"));
@@ -397,8 +415,8 @@ Result<CheckReport> check(const CompileOptions& options) {
   report.operators.assign(operators.begin(), operators.end());
   for (const Target& target : targets) {
     auto lowered = [&]() -> Result<Module> {
-      TENON_TRY(const Plan plan, make_plan(model.of(target), target, options));
-      return build_module(model.of(target), plan, target, progress.passes());
+      TENON_TRY(const PolicyPlan chosen, make_plan(model.of(target), target, options));
+      return build_module(model.of(target), chosen.plan, target, progress.passes());
     }();
     report.targets.emplace_back(target.name, lowered ? Diags{} : std::move(lowered).error());
   }

@@ -7,6 +7,7 @@
 
 #include "random_graph.h"
 #include "routines.h"
+#include "tenon/decisions.h"
 #include "tenon/passes.h"
 #include "tenon/policy.h"
 #include "tenon/space.h"
@@ -88,6 +89,39 @@ RC_GTEST_PROP(Text, LoopsReadBack, (Bytes bytes)) {
   const std::vector<Tensor> got = must(std::move(run), print(graph) + text);
   if (difference(results(graph, binding), got) != 0.0) RC_FAIL(print(graph) + text);
 }
+
+// Whatever a policy answers, the plan fits, its loops compute what the graph does, and the same answers make the same plan.
+void expect_same_under_any_decisions(const Bytes& bytes, Values values, const char* target_name) {
+  const Graph graph = must(run_graph_passes(random_graph(bytes, values), {.verify_each = true}), "");
+  const Target target = must(load_target(target_name), "");
+  Answers answers;
+  // Later questions depend on earlier answers: asked again after each.
+  for (int turn = 0; turn < 6; ++turn) {
+    const DecidedPlan before = must(decided_plan(graph, target, Precision::Strict, Providers::None, answers), print(graph));
+    if (before.asked.empty()) break;
+    const Asked asked = *rc::gen::elementOf(before.asked);
+    RC_ASSERT(asked.rules < asked.answers.size());
+    answers[{asked.kind, asked.subject}] = *rc::gen::elementOf(asked.answers);
+  }
+  std::vector<std::string> unused;
+  const DecidedPlan decided = must(decided_plan(graph, target, Precision::Strict, Providers::None, answers, &unused), print(graph));
+  std::string text = print(graph) + print(decided.plan, graph);
+  for (const auto& [key, answer] : answers) text += std::string(spelling(key.first)) + ' ' + key.second + ": " + answer + '\n';
+  must(verify_plan(graph, decided.plan), text);
+  const Module module = must(build_module(graph, decided.plan, target, {.verify_each = true}), text);
+  const Binding binding = random_binding(graph, values, 5);
+  std::vector<int64_t> symbols;
+  for (Expr s : module.symbols) symbols.push_back(binding.dims.at(module.pool.var(s).name));
+  auto run = evaluate_host(module, binding.inputs, symbols, [&](ConstantId c) { return tensor_of(graph.constants[c]); }, testing::run_routine);
+  if (difference(results(graph, binding), must(std::move(run), text)) != 0.0) RC_FAIL(text + print(module));
+  RC_ASSERT(unused.size() <= answers.size());
+  const DecidedPlan again = must(decided_plan(graph, target, Precision::Strict, Providers::None, answers), text);
+  RC_ASSERT(again.asked == decided.asked);
+  RC_ASSERT(print(again.plan, graph) == print(decided.plan, graph));
+}
+
+RC_GTEST_PROP(Decisions, AnyComputeTheSame, (Bytes bytes)) { expect_same_under_any_decisions(bytes, Values::Exact, "x86-64-v4"); }
+RC_GTEST_PROP(Decisions, AnyOfBytesComputeTheSame, (Bytes bytes)) { expect_same_under_any_decisions(bytes, Values::Quantized, "x86-64-v3"); }
 
 // Of the space, so that rows x vectors fit.
 Knobs any_of(const TileSpace& space) {

@@ -6,7 +6,7 @@
 #include <set>
 
 #include "../../src/driver/scratch_folder.h"
-#include "../../src/driver/tune/candidates.h"
+#include "tenon/candidates.h"
 #include "../../src/driver/tune/measure.h"
 #include "../../src/driver/tune/recorder.h"
 #include "../loops/cases.h"
@@ -57,11 +57,11 @@ TEST(Candidates, AreLegalNewAndTheSameForASeed) {
       EXPECT_TRUE(seen.insert(text_of(*tiles)).second);
       Plan changed = plan;
       for (const size_t r : group.regions)
-        for (size_t t = 0; t < tiles->size(); ++t) set_knobs(changed.regions[r], group.space, t, (*tiles)[t]);
+        for (size_t t = 0; t < tiles->size(); ++t) set_knobs(changed.regions[r].schedule.variants.back(), group.space, t, (*tiles)[t]);
       const auto fits = verify_plan(g.graph, changed);
       EXPECT_TRUE(fits) << fits.error()[0].message;
       EXPECT_TRUE(build_module(g.graph, changed, target, {}));
-      EXPECT_EQ(knobs_of(changed.regions[group.regions[0]], group.space, 0), (*tiles)[0]);
+      EXPECT_EQ(knobs_of(changed.regions[group.regions[0]].schedule.variants.back(), group.space, 0), (*tiles)[0]);
     }
   }
 }

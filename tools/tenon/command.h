@@ -50,6 +50,7 @@ Command inspect_command();
 Command run_command();
 Command verify_command();
 Command bench_command();
+Command plan_command();
 Command space_command();
 Command tune_command();
 Command train_command();

@@ -178,6 +178,22 @@ std::string space_record(const SpaceReport& report) {
   return line(json);
 }
 
+std::string plan_record(const PlanReport& report) {
+  Json json = record("plan/1");
+  json["target"] = report.target;
+  json["cost_model"] = report.cost_model.empty() ? Json() : Json(report.cost_model);
+  Json decisions = Json::array();
+  for (const Decision& d : report.decisions) {
+    Json row = {{"kind", d.kind}, {"subject", d.subject}, {"nodes", d.nodes}, {"chosen", d.chosen}, {"rules", d.rules}, {"decided_by", d.decided_by}, {"occurrences", d.occurrences}};
+    row["runner_up"] = d.runner_up.empty() ? Json() : Json(d.runner_up);
+    auto known = [](double x) { return x > 0 ? Json(x) : Json(); };
+    row["seconds"] = known(d.seconds), row["runner_up_seconds"] = known(d.runner_up_seconds), row["sigma"] = known(d.sigma);
+    decisions.push_back(std::move(row));
+  }
+  json["decisions"] = std::move(decisions);
+  return line(json);
+}
+
 std::string features_record(const FeaturesReport& report) {
   Json json = record("features/1");
   json["target"] = report.target;

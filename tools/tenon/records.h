@@ -18,6 +18,7 @@ std::string artifact_record(const ArtifactSummary& artifact);
 std::string failed_artifact_record(const BatchOutcome& batch, const std::string& target, const Diags& problems);
 std::string check_record(const CheckReport& report);
 std::string space_record(const SpaceReport& report);
+std::string plan_record(const PlanReport& report);
 std::string features_record(const FeaturesReport& report);
 std::string inspect_record(const InspectReport& report);
 std::string tensor_record(const NamedTensor& tensor);

@@ -15,7 +15,7 @@ namespace {
 struct Arguments {
   ModelArguments model;
   std::vector<std::string> inputs;
-  std::string output, budget = "64", database, cost_model;
+  std::string output, budget = "64", database, search = "guided";
   bool resume = false, names = false;
   int threads = 1, seed = 0, cpu = -1;
 };
@@ -64,8 +64,9 @@ int run_tune(const Arguments& a, Console& console) {
   auto compile = to_options(a.model, console);
   if (!compile) return console.fail(compile.error());
   if (a.resume && a.database.empty()) return console.fail({{.code = Code::E0601, .message = "--resume goes on with what a store has", .hint = "--store FILE --resume"}});
-  TuneOptions options{.compile = std::move(*compile), .output = a.output, .model = a.cost_model, .database = a.database, .resume = a.resume, .names = a.names, .inputs = a.inputs, .threads = static_cast<unsigned>(std::max(1, a.threads)),
-                      .seed = static_cast<uint64_t>(a.seed), .cpu = a.cpu};
+  if (a.search != "guided" && a.search != "random") return console.fail({{.code = Code::E0601, .message = "--search is guided or random", .hint = "--search guided"}});
+  TuneOptions options{.compile = std::move(*compile), .output = a.output, .database = a.database, .resume = a.resume, .names = a.names, .inputs = a.inputs, .threads = static_cast<unsigned>(std::max(1, a.threads)),
+                      .seed = static_cast<uint64_t>(a.seed), .random = a.search == "random", .cpu = a.cpu};
   if (auto read = read_budget(a.budget, options); !read) return console.fail(read.error());
   for (const auto& [name, range] : options.compile.import.dims)
     if (range.lo == range.hi) options.dims[name] = range.lo;
@@ -99,7 +100,7 @@ Command tune_command() {
       .options = joined({{model_row(a->model, true),
                           {"-o,--output", "FILE", "Lock file to write", &a->output},
                           {"--budget", "BUDGET", "Timings of kernels, as 64, or time, as 90s, 10m or 2h; default: 64", &a->budget},
-                          {"--model", "FILE", "Cost model of `tenon train` that says what to measure; default: the roofline prior does", &a->cost_model},
+                          {"--search", "WAY", "guided, which measures what promises most, or random, to compare with; default: guided", &a->search},
                           {"--store", "FILE", "Telemetry store to add every timing to: docs/telemetry.md", &a->database},
                           {"--resume", "", "With --store: begin with what it has of these regions on this machine by this build", &a->resume},
                           {"--names", "", "With --store: write the model's name into it, too", &a->names},

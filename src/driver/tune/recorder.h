@@ -1,7 +1,7 @@
 // Timings of a search in the telemetry store, and those of earlier searches out of it.
 #pragma once
 
-#include "judge.h"
+#include "tenon/judge.h"
 #include "measure.h"
 #include "tenon/telemetry.h"
 

@@ -7,11 +7,12 @@
 #include <memory>
 #include <numeric>
 
+#include "../cost_model_file.h"
 #include "../files.h"
 #include "../lock.h"
 #include "../scratch_folder.h"
-#include "candidates.h"
-#include "judge.h"
+#include "tenon/candidates.h"
+#include "tenon/judge.h"
 #include "measure.h"
 #include "recorder.h"
 
@@ -20,6 +21,13 @@ namespace tenon {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+// A schedule of a group, and in which of its regions it is tried; the others of these have what rules choose, or another one.
+struct Proposal {
+  size_t searched;
+  Tiles tiles;
+  std::vector<size_t> regions;
+};
 
 // A group of regions and the search among its schedules.
 struct Searched {
@@ -47,6 +55,7 @@ class Tuner {
     TENON_TRY(std::vector<RegionGroup> groups, group_regions(base_.graph, base_.plan, base_.target, options_.compile.precision));
     TENON_DO(begin(std::move(groups)));
     while (!over()) TENON_DO(round());
+    TENON_DO(finals());
     TENON_DO(choose());
     if (!options_.output.empty()) {
       TENON_TRY(const std::string lock, print_lock(report_.plan, base_.graph, base_.target, options_.compile));
@@ -60,19 +69,18 @@ class Tuner {
   double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
 
   Result<void> read_model() {
-    if (options_.model.empty()) return {};
-    TENON_TRY(const std::string text, read_file(options_.model));
-    auto model = parse_cost_model(text);
-    if (model && model->features != features_hash()) model = fail(Code::E0703, "the model was learnt with other features than this build computes", "tenon train makes one from telemetry of this build");
-    if (model) return cost_model_ = std::move(*model), Result<void>();
-    for (Diag& d : model.error()) d.file = options_.model;
-    return std::unexpected(std::move(model).error());
+    if (options_.compile.cost_model.empty()) return {};
+    TENON_TRY(cost_model_, read_cost_model(options_.compile.cost_model));
+    return {};
   }
 
   bool over() const {
     if (searched_.empty() || exhausted_ || (options_.stop && options_.stop())) return true;
-    return (options_.timings > 0 && report_.timings >= options_.timings) || (options_.seconds > 0 && seconds() >= options_.seconds);
+    return (options_.timings > 0 && report_.timings >= explored()) || (options_.seconds > 0 && seconds() >= kExplored * options_.seconds);
   }
+  // Of the budget; the rest is for the finals.
+  static constexpr double kExplored = 0.75;
+  int64_t explored() const { return static_cast<int64_t>(std::ceil(kExplored * static_cast<double>(options_.timings))); }
 
   Result<void> measure_rules() {
     constexpr double kTurnsMs = 1500;
@@ -98,7 +106,7 @@ class Tuner {
     const Graph graph = laid_out(base_.graph, base_.plan);
     std::vector<Entry> entries;
     for (RegionGroup& group : groups) {
-      const RegionTime times = total(group, self_);
+      const RegionTime times = total(group.regions, self_);
       const double ms = times.against_ms, own = times.median_ms;
       if (ms < kLeastShare * report_.rules_ms) continue;
       // One thread does not see what is lost to several.
@@ -108,7 +116,7 @@ class Tuner {
       const RegionGroup& kept = *groups_.back();
       TENON_TRY(Judge judge, Judge::of(graph, base_.plan, base_.target, kept, options_.threads));
       Searched& s = searched_.emplace_back(kept, Candidates(kept, base_.plan, options_.seed + searched_.size()), std::move(judge), ms, std::abs(1 - own / ms));
-      if (recorder_.is_open()) entries.push_back(entry_of(s, s.candidates.rules(), self_));
+      if (recorder_.is_open()) entries.push_back(entry_of(s, s.candidates.rules(), kept.regions, self_));
       if (!options_.resume) continue;
       TENON_TRY(const std::vector<Known> known, recorder_.known(kept, s.candidates.rules()));
       for (const Known& k : known) report_.resumed += s.candidates.remember(k.tiles, k.ratio);
@@ -116,30 +124,32 @@ class Tuner {
     return recorder_.add(entries);
   }
 
-  // What the store gets of a schedule that ran: seconds of one call of one region.
-  Entry entry_of(const Searched& s, const Tiles& tiles, const Measured& m) const {
+  // What the store gets of a schedule that ran: seconds of one call of one region, where it is tried in some only as it would take in the mean of all.
+  Entry entry_of(const Searched& s, const Tiles& tiles, const std::vector<size_t>& regions, const Measured& m) const {
     constexpr double kMs = 1e-3;
     Entry entry{.group = &s.group, .tiles = tiles, .outcome = m.outcome, .message = m.message, .seconds = {}, .before = m.model.before_ms * kMs, .after = m.model.after_ms * kMs,
                 .switches = m.switches, .compile_ms = m.compile_seconds / kMs, .features = s.judge.features(tiles), .prior = s.judge.prior(tiles)};
-    for (const double ms : total(s.group, m).samples_ms) entry.seconds.push_back(ms * kMs / static_cast<double>(s.group.regions.size()));
+    const RegionTime times = total(regions, m), all = total(s.group.regions, m);
+    if (times.against_ms > 0)
+      for (const double ms : times.samples_ms) entry.seconds.push_back(ms * kMs * (all.against_ms / times.against_ms) / static_cast<double>(s.group.regions.size()));
     if (entry.outcome == Outcome::Ok && std::ranges::any_of(entry.seconds, [](double x) { return !(x > 0); })) entry.outcome = Outcome::Refused, entry.message = "a time is zero: the clock is too coarse for it";
     if (entry.seconds.empty() && entry.outcome == Outcome::Ok) entry.outcome = Outcome::Refused, entry.message = "no kernel of it ran";
     return entry;
   }
 
   // The plan with these schedules, the others as rules choose.
-  Plan plan_with(const std::vector<std::pair<size_t, Tiles>>& chosen) const {
+  Plan plan_with(const std::vector<Proposal>& proposals) const {
     Plan plan = base_.plan;
-    for (const auto& [s, tiles] : chosen)
-      for (const size_t r : searched_[s].group.regions)
-        for (size_t t = 0; t < tiles.size(); ++t) set_knobs(plan.regions[r], searched_[s].group.space, t, tiles[t]);
+    for (const Proposal& p : proposals)
+      for (const size_t r : p.regions)
+        for (size_t t = 0; t < p.tiles.size(); ++t) set_knobs(plan.regions[r].schedule.variants.back(), searched_[p.searched].group.space, t, p.tiles[t]);
     return plan;
   }
 
-  // Times of all regions of the group.
-  RegionTime total(const RegionGroup& group, const Measured& m) const {
+  // Times of these regions.
+  RegionTime total(const std::vector<size_t>& regions, const Measured& m) const {
     RegionTime sum{.against_ms = 0};
-    for (const size_t r : group.regions) {
+    for (const size_t r : regions) {
       const auto found = std::ranges::find(m.regions, base_.plan.regions[r].name, &RegionTime::name);
       if (found == m.regions.end() || found->against_ms <= 0) continue;
       sum.median_ms += found->median_ms, sum.against_ms += found->against_ms;
@@ -149,8 +159,9 @@ class Tuner {
     return sum;
   }
 
-  double ratio_of(const Searched& s, const Measured& m) const {
-    const RegionTime times = total(s.group, m);
+  // Time in these regions / that of what rules choose there.
+  double ratio_of(const std::vector<size_t>& regions, const Measured& m) const {
+    const RegionTime times = total(regions, m);
     return times.against_ms > 0 ? times.median_ms / times.against_ms : INFINITY;
   }
 
@@ -160,21 +171,45 @@ class Tuner {
     return false;
   }
 
-  // Candidates of the groups that promise most, as many as leave several rounds to the budget.
+  // How many schedules each group gets in this round, at most one per region of it: again and again the group that promises most, less with each that it has.
+  std::vector<size_t> shares(size_t most) const {
+    constexpr double kNext = 0.7;
+    std::vector<size_t> given(searched_.size());
+    std::vector<double> promise;
+    for (const Searched& s : searched_) promise.push_back(s.promise());
+    for (size_t n = 0; n < most; ++n) {
+      const auto best = static_cast<size_t>(std::ranges::max_element(promise) - promise.begin());
+      if (promise[best] <= 0) break;
+      promise[best] = ++given[best] < searched_[best].group.regions.size() ? promise[best] * kNext : 0;
+    }
+    return given;
+  }
+
+  // The next schedules of a group, its regions dealt out among them.
+  std::vector<Proposal> propose(size_t searched, size_t count) {
+    Searched& s = searched_[searched];
+    std::vector<Proposal> found;
+    for (size_t k = 0; k < count; ++k) {
+      auto tiles = options_.random ? s.candidates.draw() : s.candidates.propose([&](const Tiles& t) { return s.judge.promise(t, cost_model_ ? &*cost_model_ : nullptr); });
+      if (!tiles) break;
+      found.push_back({searched, std::move(*tiles), {}});
+    }
+    if (found.empty()) s.in_vain += kGivenUp;
+    else
+      for (size_t k = 0; k < s.group.regions.size(); ++k) found[k % found.size()].regions.push_back(s.group.regions[k]);
+    return found;
+  }
+
+  // Schedules of the groups that promise most, as many as leave several rounds to the budget.
   Result<void> round() {
     constexpr int64_t kRounds = 8;
-    std::vector<size_t> order(searched_.size());
-    std::iota(order.begin(), order.end(), size_t{0});
-    std::ranges::stable_sort(order, std::greater<>{}, [&](size_t s) { return searched_[s].promise(); });
-    size_t most = order.size();
+    size_t most = 0;
+    for (const Searched& s : searched_) most += s.group.regions.size();
     if (options_.timings > 0)
-      most = static_cast<size_t>(std::clamp<int64_t>(std::min(options_.timings / kRounds, options_.timings - report_.timings), 1, static_cast<int64_t>(order.size())));
-    std::vector<std::pair<size_t, Tiles>> batch;
-    for (const size_t s : order) {
-      if (batch.size() == most) break;
-      if (auto tiles = searched_[s].candidates.propose([&](const Tiles& t) { return searched_[s].judge.promise(t, cost_model_ ? &*cost_model_ : nullptr); })) batch.emplace_back(s, std::move(*tiles));
-      else searched_[s].in_vain += kGivenUp;
-    }
+      most = static_cast<size_t>(std::clamp<int64_t>(std::min(options_.timings / kRounds, explored() - report_.timings), 1, static_cast<int64_t>(most)));
+    std::vector<Proposal> batch;
+    const std::vector<size_t> given = shares(most);
+    for (size_t s = 0; s < given.size(); ++s) std::ranges::move(propose(s, given[s]), std::back_inserter(batch));
     exhausted_ = batch.empty();
     TuneProgress shown;
     shown.gain = 1;
@@ -187,30 +222,29 @@ class Tuner {
   }
 
   // What goes wrong is looked for in halves.
-  Result<void> run_batch(std::vector<std::pair<size_t, Tiles>> batch, TuneProgress& shown) {
+  Result<void> run_batch(std::vector<Proposal> batch, TuneProgress& shown) {
     const Plan plan = plan_with(batch);
     Measured m = measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = {}, .turns = turns_}, options_);
     if (m.outcome == Outcome::Ok && wrong(m)) m.outcome = Outcome::Wrong;
     if (m.outcome != Outcome::Ok && batch.size() > 1) {
       const auto half = batch.begin() + static_cast<int64_t>(batch.size() / 2);
-      std::vector<std::pair<size_t, Tiles>> second(std::make_move_iterator(half), std::make_move_iterator(batch.end()));
+      std::vector<Proposal> second(std::make_move_iterator(half), std::make_move_iterator(batch.end()));
       batch.erase(half, batch.end());
       TENON_DO(run_batch(std::move(batch), shown));
       return run_batch(std::move(second), shown);
     }
     count(m.outcome);
     std::vector<Entry> entries;
-    for (const auto& [s, tiles] : batch) {
-      Searched& searched = searched_[s];
-      if (recorder_.is_open()) entries.push_back(entry_of(searched, tiles, m));
+    for (const Proposal& p : batch) {
+      Searched& searched = searched_[p.searched];
+      if (recorder_.is_open()) entries.push_back(entry_of(searched, p.tiles, p.regions, m));
       ++report_.timings, ++searched.timings, ++searched.in_vain;
       if (m.outcome != Outcome::Ok) continue;
-      const double ratio = ratio_of(searched, m), before = searched.candidates.best_ratio();
-      if (ratio < before - searched.noise / 2) {
-        searched.candidates.measured(tiles, ratio);
-        searched.in_vain = 0;
-        if (ratio / before < shown.gain) shown.gain = ratio / before, shown.improved = name_of(searched);
-      }
+      const double ratio = ratio_of(p.regions, m), before = searched.candidates.best_ratio();
+      searched.candidates.measured(p.tiles, ratio);
+      if (ratio >= before - searched.noise / 2) continue;
+      searched.in_vain = 0;
+      if (ratio / before < shown.gain) shown.gain = ratio / before, shown.improved = name_of(searched);
     }
     return recorder_.add(entries);
   }
@@ -224,12 +258,46 @@ class Tuner {
     report_.refused += outcome == Outcome::Refused;
   }
 
+  // What is fastest by one measurement is so by luck in part: the best few of every group are measured again, in all of its regions. Counted like the rest.
+  Result<void> finals() {
+    constexpr size_t kFinalists = 4;
+    struct Finalist {
+      size_t searched, rank;
+      Tiles tiles;
+      double gain;  // ms of the model
+    };
+    std::vector<Finalist> all;
+    for (size_t s = 0; s < searched_.size(); ++s) {
+      const auto fastest = searched_[s].candidates.fastest(kFinalists);
+      for (size_t k = 0; k < fastest.size(); ++k) all.push_back({s, k, fastest[k].first, searched_[s].rules_ms * (1 - fastest[k].second)});
+    }
+    std::ranges::stable_sort(all, std::greater<>{}, &Finalist::gain);
+    if (options_.timings > 0) all.resize(std::min<size_t>(all.size(), static_cast<size_t>(std::max<int64_t>(0, options_.timings - report_.timings))));
+    for (size_t turn = 0; turn < kFinalists; ++turn) {
+      std::vector<Proposal> batch;
+      for (const Finalist& f : all)
+        if (f.rank == turn) batch.push_back({f.searched, f.tiles, searched_[f.searched].group.regions});
+      if (batch.empty()) break;
+      const Plan plan = plan_with(batch);
+      const Measured m = measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = {}, .turns = turns_}, options_);
+      std::vector<Entry> entries;
+      for (const Proposal& p : batch) {
+        Searched& s = searched_[p.searched];
+        if (recorder_.is_open()) entries.push_back(entry_of(s, p.tiles, p.regions, m));
+        ++report_.timings, ++s.timings;
+        if (m.outcome == Outcome::Ok && !wrong(m)) s.candidates.measured_again(p.tiles, ratio_of(p.regions, m));
+      }
+      TENON_DO(recorder_.add(entries));
+    }
+    return {};
+  }
+
   // The best of every group together, those left out that do not gain when measured anew; then the whole, verified.
   Result<void> choose() {
     constexpr int kLonger = 2, kTurns = 4;
-    std::vector<std::pair<size_t, Tiles>> chosen;
+    std::vector<Proposal> chosen;
     for (size_t s = 0; s < searched_.size(); ++s)
-      if (searched_[s].candidates.best_ratio() < 1) chosen.emplace_back(s, searched_[s].candidates.best());
+      if (searched_[s].candidates.best_ratio() < 1) chosen.push_back({s, searched_[s].candidates.best(), searched_[s].group.regions});
     std::vector<double> ratios(searched_.size(), 1);
     report_.plan = base_.plan;
     report_.result = {.median_ms = report_.rules_ms, .ratio = 1, .low = 1, .high = 1};
@@ -238,9 +306,9 @@ class Tuner {
       const std::string keep = (scratch_.path() / ("chosen" + std::to_string(turn))).string();
       const Measured m = measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = keep, .turns = kLonger * turns_}, options_);
       if (m.outcome != Outcome::Ok || wrong(m)) break;
-      for (const auto& [s, tiles] : chosen) ratios[s] = ratio_of(searched_[s], m);
+      for (const Proposal& p : chosen) ratios[p.searched] = ratio_of(p.regions, m);
       // The last turn judges the whole, as it is.
-      if (turn + 1 < kTurns && std::erase_if(chosen, [&](const auto& c) { return ratios[c.first] >= 1 - searched_[c.first].noise / 2; }) > 0) continue;
+      if (turn + 1 < kTurns && std::erase_if(chosen, [&](const Proposal& p) { return ratios[p.searched] >= 1 - searched_[p.searched].noise / 2; }) > 0) continue;
       if (m.model.ratio >= 1) break;
       TENON_TRY(const VerifyReport verified, verify({.compile = options_.compile, .artifact = keep, .inputs = options_.inputs, .dims = options_.dims, .threads = options_.threads, .output = {}, .level = {}}));
       if (!verified.passed) {
@@ -254,7 +322,7 @@ class Tuner {
     }
     for (const Searched& s : searched_) {
       const size_t index = static_cast<size_t>(&s - searched_.data());
-      const bool kept = report_.faster && std::ranges::any_of(chosen, [&](const auto& c) { return c.first == index; });
+      const bool kept = report_.faster && std::ranges::count(chosen, index, &Proposal::searched) > 0;
       const RegionPlan &rules = base_.plan.regions[s.group.regions[0]], &now = report_.plan.regions[s.group.regions[0]];
       report_.regions.push_back({.name = rules.name, .workload = s.group.workload, .occurrences = static_cast<int>(s.group.regions.size()), .rules_ms = s.rules_ms,
                                  .ratio = kept ? ratios[index] : 1, .timings = s.timings, .rules = rules.schedule.variants.back().knobs, .chosen = now.schedule.variants.back().knobs});

@@ -1,7 +1,7 @@
 // How long a schedule should take, before it is measured.
 #pragma once
 
-#include "candidates.h"
+#include "tenon/candidates.h"
 #include "tenon/features.h"
 #include "tenon/trees.h"
 
@@ -15,6 +15,10 @@ class Judge {
   // Seconds of one call by the roofline prior: positive and finite.
   double prior(const Tiles& tiles) const;
   std::vector<float> features(const Tiles& tiles) const;
+  // Of ln(seconds): by the prior, and the first booster where there is a model.
+  double draft(const Tiles& tiles, const CostModel* model) const;
+  // Of ln(seconds): one of each booster; without a model, the prior's.
+  std::vector<double> predictions(const Tiles& tiles, const CostModel* model) const;
   // What to measure first is what may be fastest: ln(seconds), less where the model is unsure. Without a model: by the prior.
   double promise(const Tiles& tiles, const CostModel* model) const;
 
@@ -23,7 +27,7 @@ class Judge {
 
   RegionFacts facts_;
   DeviceFacts device_;
-  RegionPlan plan_;
+  Variant rules_;
   const RegionSpace* space_ = nullptr;
 };
 

@@ -23,8 +23,8 @@ struct RegionGroup {
 Result<std::vector<RegionGroup>> group_regions(const Graph& source, const Plan& plan, const Target& target, Precision precision);
 
 // The knobs of tile `tile` of a region's space.
-Knobs knobs_of(const RegionPlan& region, const RegionSpace& space, size_t tile);
-// Sets those knobs that the tile's space has, in the last variant; the others stay as they are.
-void set_knobs(RegionPlan& region, const RegionSpace& space, size_t tile, const Knobs& knobs);
+Knobs knobs_of(const Variant& variant, const RegionSpace& space, size_t tile);
+// Sets those knobs that the tile's space has; the others stay as they are.
+void set_knobs(Variant& variant, const RegionSpace& space, size_t tile, const Knobs& knobs);
 
 }  // namespace tenon

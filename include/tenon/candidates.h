@@ -2,15 +2,20 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <random>
 #include <set>
 
-#include "workload.h"
+#include "tenon/workload.h"
 
 namespace tenon {
 
 using Tiles = std::vector<Knobs>;  // one per tile of the region's space
 
+// Of a region's last variant.
+Tiles tiles_of(const RegionPlan& region, const RegionSpace& space);
+// Whether the space has them.
+bool is_legal(const RegionSpace& space, const Tiles& tiles);
 std::string text_of(const Tiles& tiles);  // "rows=14 vectors=2 |rows=4 |"
 std::optional<Tiles> parse_tiles(std::string_view text);
 
@@ -24,8 +29,14 @@ class Candidates {
 
   // One that was not proposed before: the best by `score` of some that differ in a few knobs from the best measured, or in all; nothing: none is left.
   std::optional<Tiles> propose(const Score& score);
+  // One of all that are legal that was not proposed before, each as likely as the others; nothing: none was found.
+  std::optional<Tiles> draw();
   // Time of a proposal / that of what rules choose; infinite: it is none.
   void measured(const Tiles& tiles, double ratio);
+  // Counts more than what was measured before: the mean of both, in logarithms.
+  void measured_again(const Tiles& tiles, double ratio);
+  // At most so many of those measured that are faster than what rules choose, with their ratios, the fastest first.
+  std::vector<std::pair<Tiles, double>> fastest(size_t count) const;
 
   // One that was measured before this search; whether it is legal here and now.
   bool remember(const Tiles& tiles, double ratio);
@@ -37,13 +48,13 @@ class Candidates {
  private:
   Tiles vary(const Tiles& from, int changes);
   void choose(const TileSpace& tile, Knob knob, Knobs& knobs);
-  bool legal(const Tiles& tiles) const;
 
   const RegionSpace& space_;
   std::mt19937_64 dice_;
   Tiles rules_, best_;
   double best_ratio_ = 1;
   std::set<std::string> seen_;
+  std::map<std::string, std::pair<Tiles, double>> measured_;  // with the ratio
 };
 
 }  // namespace tenon

@@ -1,9 +1,26 @@
-#include "candidates.h"
+#include "tenon/candidates.h"
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 namespace tenon {
+
+Tiles tiles_of(const RegionPlan& region, const RegionSpace& space) {
+  Tiles tiles;
+  for (size_t t = 0; t < space.tiles.size(); ++t) tiles.push_back(knobs_of(region.schedule.variants.back(), space, t));
+  return tiles;
+}
+
+bool is_legal(const RegionSpace& space, const Tiles& tiles) {
+  for (size_t t = 0; t < tiles.size(); ++t) {
+    Knobs free;
+    for (const KnobValues& k : space.tiles[t].knobs)
+      if (tiles[t].values.contains(k.knob)) free.set(k.knob, tiles[t][k.knob]);
+    if (!space.tiles[t].has(free)) return false;
+  }
+  return true;
+}
 
 std::string text_of(const Tiles& tiles) {
   std::string text;
@@ -37,8 +54,7 @@ std::optional<Tiles> parse_tiles(std::string_view text) {
 }
 
 Candidates::Candidates(const RegionGroup& group, const Plan& plan, uint64_t seed) : space_(group.space), dice_(seed) {
-  for (size_t t = 0; t < space_.tiles.size(); ++t) rules_.push_back(knobs_of(plan.regions[group.regions[0]], space_, t));
-  best_ = rules_;
+  best_ = rules_ = tiles_of(plan.regions[group.regions[0]], space_);
   seen_.insert(text_of(rules_));
 }
 
@@ -71,24 +87,17 @@ Tiles Candidates::vary(const Tiles& from, int changes) {
   return tiles;
 }
 
-bool Candidates::legal(const Tiles& tiles) const {
-  for (size_t t = 0; t < tiles.size(); ++t) {
-    Knobs free;
-    for (const KnobValues& k : space_.tiles[t].knobs)
-      if (tiles[t].values.contains(k.knob)) free.set(k.knob, tiles[t][k.knob]);
-    if (!space_.tiles[t].has(free)) return false;
-  }
-  return true;
-}
-
 std::optional<Tiles> Candidates::propose(const Score& score) {
   constexpr int kDrawn = 256, kMostChanges = 3, kWild = 8;
+  constexpr size_t kParents = 4;
+  const auto parents = fastest(kParents);
   std::optional<Tiles> best;
   double least = INFINITY;
   for (int draw = 0; draw < kDrawn; ++draw) {
     const bool wild = draw % kWild == 0;
-    Tiles tiles = vary(draw % 3 == 0 ? rules_ : best_, wild ? 2 * kMostChanges : std::uniform_int_distribution<int>(1, kMostChanges)(dice_));
-    if (!legal(tiles) || seen_.contains(text_of(tiles))) continue;
+    const Tiles& parent = draw % 3 == 0 ? rules_ : draw % 3 == 1 || parents.empty() ? best_ : parents[static_cast<size_t>(draw / 3) % parents.size()].first;
+    Tiles tiles = vary(parent, wild ? 2 * kMostChanges : std::uniform_int_distribution<int>(1, kMostChanges)(dice_));
+    if (!is_legal(space_, tiles) || seen_.contains(text_of(tiles))) continue;
     const double s = score(tiles);
     if (s < least) least = s, best = std::move(tiles);
   }
@@ -97,14 +106,45 @@ std::optional<Tiles> Candidates::propose(const Score& score) {
 }
 
 bool Candidates::remember(const Tiles& tiles, double ratio) {
-  if (tiles.size() != space_.tiles.size() || !legal(tiles)) return false;
+  if (tiles.size() != space_.tiles.size() || !is_legal(space_, tiles)) return false;
   seen_.insert(text_of(tiles));
   measured(tiles, ratio);
   return true;
 }
 
+std::optional<Tiles> Candidates::draw() {
+  constexpr int kTries = 1000;
+  for (int k = 0; k < kTries; ++k) {
+    Tiles tiles = rules_;
+    for (size_t t = 0; t < tiles.size(); ++t)
+      for (const KnobValues& knob : space_.tiles[t].knobs) tiles[t].set(knob.knob, knob.values[std::uniform_int_distribution<size_t>(0, knob.values.size() - 1)(dice_)]);
+    if (is_legal(space_, tiles) && seen_.insert(text_of(tiles)).second) return tiles;
+  }
+  return std::nullopt;
+}
+
 void Candidates::measured(const Tiles& tiles, double ratio) {
+  measured_[text_of(tiles)] = {tiles, ratio};
   if (ratio < best_ratio_) best_ratio_ = ratio, best_ = tiles;
+}
+
+void Candidates::measured_again(const Tiles& tiles, double ratio) {
+  auto& [known, before] = measured_[text_of(tiles)];
+  known = tiles;
+  before = before > 0 ? std::sqrt(before * ratio) : ratio;
+  best_ratio_ = 1, best_ = rules_;
+  for (const auto& [text, row] : measured_)
+    if (row.second < best_ratio_) best_ratio_ = row.second, best_ = row.first;
+}
+
+std::vector<std::pair<Tiles, double>> Candidates::fastest(size_t count) const {
+  std::vector<const std::pair<Tiles, double>*> rows;
+  for (const auto& [text, row] : measured_)
+    if (row.second < 1) rows.push_back(&row);
+  std::ranges::sort(rows, {}, [](const auto* row) { return row->second; });
+  std::vector<std::pair<Tiles, double>> found;
+  for (size_t k = 0; k < std::min(count, rows.size()); ++k) found.push_back(*rows[k]);
+  return found;
 }
 
 }  // namespace tenon

@@ -1,4 +1,4 @@
-#include "workload.h"
+#include "tenon/workload.h"
 
 #include <algorithm>
 
@@ -45,9 +45,9 @@ Result<std::vector<RegionGroup>> group_regions(const Graph& source, const Plan& 
 
 namespace {
 
-// Where the tile's knobs are in a region: its own, or of the producer at the same place among those of the space.
-Knobs* place_of(RegionPlan& region, const RegionSpace& space, size_t tile) {
-  Variant& variant = region.schedule.variants.back();
+// Where the tile's knobs are in a variant: its own, or of the producer at the same place among those of the space.
+template <class V>
+auto* place_of(V& variant, const RegionSpace& space, size_t tile) {
   if (!space.tiles[tile].of.valid()) return &variant.knobs;
   size_t producer = 0;
   for (size_t t = 0; t < tile; ++t) producer += space.tiles[t].of.valid();
@@ -56,18 +56,15 @@ Knobs* place_of(RegionPlan& region, const RegionSpace& space, size_t tile) {
 
 }  // namespace
 
-Knobs knobs_of(const RegionPlan& region, const RegionSpace& space, size_t tile) {
-  RegionPlan copy = region;
-  const Knobs* knobs = place_of(copy, space, tile);
+Knobs knobs_of(const Variant& variant, const RegionSpace& space, size_t tile) {
+  const Knobs* knobs = place_of(variant, space, tile);
   return knobs ? *knobs : Knobs{};
 }
 
-void set_knobs(RegionPlan& region, const RegionSpace& space, size_t tile, const Knobs& knobs) {
-  Knobs* place = place_of(region, space, tile);
+void set_knobs(Variant& variant, const RegionSpace& space, size_t tile, const Knobs& knobs) {
+  Knobs* place = place_of(variant, space, tile);
   if (!place) return;
-  for (const KnobValues& k : space.tiles[tile].knobs) {
-    place->set(k.knob, knobs[k.knob]);
-  }
+  for (const KnobValues& k : space.tiles[tile].knobs) place->set(k.knob, knobs[k.knob]);
 }
 
 }  // namespace tenon

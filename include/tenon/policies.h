@@ -1,0 +1,49 @@
+// Policies: who answers the planner's questions and chooses schedules, and what they decided. docs/learning.md.
+#pragma once
+
+#include "tenon/decisions.h"
+#include "tenon/policy.h"
+#include "tenon/trees.h"
+#include "tenon/workload.h"
+
+namespace tenon {
+
+enum class Policy : uint8_t {
+  Rules,   // no model
+  Model,   // whatever the model thinks is fastest
+  Hybrid,  // the model where it is sure, else the rules
+};
+std::optional<Policy> parse_policy(std::string_view word);
+std::string_view spelling(Policy policy);
+
+struct PolicyOptions {
+  Policy policy = Policy::Rules;
+  const CostModel* model = nullptr;    // null: the roofline prior alone, which is never sure
+  Precision precision = Precision::Strict;
+  Providers providers = Providers::None;
+  unsigned threads = 1;
+};
+
+// What was decided about one value or region.
+struct Decision {
+  std::string kind;                    // a DecisionKind's spelling, or "schedule"
+  std::string subject;                 // name of the value; of the region
+  std::vector<std::string> nodes;      // of the ONNX model
+  std::string chosen, rules;           // answers; of a schedule "rows=14 vectors=2", knob by knob, tiles of producers apart by " | "
+  std::string runner_up;               // the best of the others; empty: there is none
+  std::string decided_by;              // "rules" or "model"
+  double seconds = 0;                  // of the region, predicted; 0: not asked for
+  double runner_up_seconds = 0;
+  double sigma = 0;                    // standard deviation of ln(runner_up_seconds / seconds); 0: there is no model
+  int occurrences = 1;                 // regions that compute the same are decided once
+};
+
+struct PolicyPlan {
+  Plan plan;
+  std::vector<Decision> decisions;     // of the plan's questions in their order, then of schedules in the order of the regions
+};
+
+// E0405: as decided_plan. E0703: the model was learnt with other features than this build computes.
+Result<PolicyPlan> choose_plan(const Graph& graph, const Target& target, const PolicyOptions& options);
+
+}  // namespace tenon

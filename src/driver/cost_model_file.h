@@ -1,0 +1,13 @@
+// A cost model that --cost-model names.
+#pragma once
+
+#include <string>
+
+#include "tenon/trees.h"
+
+namespace tenon {
+
+// E0601: no such file. E0703: it is no cost model, or one that was learnt with other features than this build computes. The file is named in both.
+Result<CostModel> read_cost_model(const std::string& path);
+
+}  // namespace tenon

@@ -1,0 +1,128 @@
+#include "tenon/policies.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "schedules.h"
+
+namespace tenon {
+
+namespace {
+
+constexpr auto kPolicies = std::to_array<std::pair<std::string_view, Policy>>({{"rules", Policy::Rules}, {"model", Policy::Model}, {"hybrid", Policy::Hybrid}});
+
+// The ONNX nodes that a region computes.
+std::vector<std::string> origins(const Graph& graph, const RegionPlan& region) {
+  std::vector<std::string> names;
+  for (const int n : region.nodes) {
+    const NodeRef& origin = graph.nodes[static_cast<size_t>(n)].origin;
+    if (!origin.name.empty() && std::ranges::count(names, origin.name) == 0) names.push_back(origin.name);
+  }
+  return names;
+}
+
+std::vector<std::string> origins(const Graph& graph, std::string_view value) {
+  for (size_t v = 0; v < graph.values.size(); ++v)
+    if (const NodeId def = graph.values[ValueId(v)].def; graph.values[ValueId(v)].name == value && def.valid()) return {graph.nodes[static_cast<size_t>(def.index)].origin.name};
+  return {};
+}
+
+// "rows=14 vectors=2"; of several tiles "rows=14 | rows=4".
+std::string shown(const Tiles& tiles) {
+  std::string text;
+  for (const Knobs& knobs : tiles) {
+    if (&knobs != &tiles.front()) text += " | ";
+    std::string own;
+    for (const auto& [knob, value] : knobs.values) own += (own.empty() ? "" : " ") + std::string(knob_table()[static_cast<size_t>(knob)].name) + '=' + std::to_string(value);
+    text += own.empty() ? "-" : own;
+  }
+  return text;
+}
+
+class Chooser {
+ public:
+  Chooser(const Graph& graph, const Target& target, const PolicyOptions& options) : graph_(graph), target_(target), options_(options) {}
+
+  Result<PolicyPlan> run() {
+    TENON_TRY(DecidedPlan decided, decided_plan(graph_, target_, options_.precision, options_.providers));
+    chosen_.plan = std::move(decided.plan);
+    for (const Asked& asked : decided.asked) add(asked);
+    if (options_.policy != Policy::Rules) TENON_DO(schedules());
+    return std::move(chosen_);
+  }
+
+ private:
+  void add(const Asked& asked) {
+    chosen_.decisions.push_back({.kind = std::string(spelling(asked.kind)), .subject = asked.subject, .nodes = origins(graph_, asked.subject), .chosen = asked.answers[asked.chosen], .rules = asked.answers[asked.rules],
+                                 .runner_up = asked.answers[asked.chosen == 0 ? 1 : 0], .decided_by = "rules"});
+  }
+
+  Result<void> schedules() {
+    TENON_TRY(std::vector<RegionGroup> groups, group_regions(graph_, chosen_.plan, target_, options_.precision));
+    // How tasks are cut is for several threads; what one thread is predicted to take says nothing of it.
+    if (options_.threads == 1)
+      for (RegionGroup& group : groups)
+        for (TileSpace& tile : group.space.tiles) std::erase_if(tile.knobs, [](const KnobValues& k) { return k.knob == Knob::parallel; });
+    const Graph laid = laid_out(graph_, chosen_.plan);
+    Plan plan = chosen_.plan;
+    for (const RegionGroup& group : groups) {
+      TENON_TRY(const Judge judge, Judge::of(laid, chosen_.plan, target_, group, options_.threads));
+      decide(group, judge, plan);
+    }
+    chosen_.plan = std::move(plan);
+    return {};
+  }
+
+  void decide(const RegionGroup& group, const Judge& judge, Plan& plan) {
+    constexpr size_t kShown = 2;
+    const Ranking ranking = rank_schedules(group, chosen_.plan, judge, options_.model, kShown);
+    const RegionPlan& first = plan.regions[group.regions[0]];
+    Decision decision{.kind = "schedule", .subject = first.name, .nodes = origins(graph_, first), .chosen = shown(ranking.rules.tiles), .rules = shown(ranking.rules.tiles), .runner_up = {}, .decided_by = "rules",
+                      .seconds = std::exp(ranking.rules.mean), .occurrences = static_cast<int>(group.regions.size())};
+    const Judged* runner_up = ranking.others.empty() ? nullptr : &ranking.others[0];
+    const Judged* chosen = &ranking.rules;
+    if (runner_up && is_better(*runner_up, ranking.rules)) {
+      chosen = runner_up, runner_up = &ranking.rules;
+      if (ranking.others.size() > 1 && ranking.others[1].mean < runner_up->mean) runner_up = &ranking.others[1];
+      decision.chosen = shown(chosen->tiles), decision.decided_by = "model", decision.seconds = std::exp(chosen->mean);
+      for (const size_t r : group.regions)
+        for (size_t t = 0; t < chosen->tiles.size(); ++t) set_knobs(plan.regions[r].schedule.variants.back(), group.space, t, chosen->tiles[t]);
+    }
+    if (runner_up) {
+      decision.runner_up = shown(runner_up->tiles), decision.runner_up_seconds = std::exp(runner_up->mean);
+      decision.sigma = compared(*runner_up, *chosen).sigma;
+    }
+    chosen_.decisions.push_back(std::move(decision));
+  }
+
+  // Hybrid: where the boosters agree that it gains, and more than what is lost when they are wrong as often as they are.
+  bool is_better(const Judged& other, const Judged& rules) const {
+    constexpr double kLeastGain = 0.02, kSigmas = 1.5;
+    const Prediction gain = compared(rules, other);
+    if (options_.policy == Policy::Model) return gain.mean > 0;
+    return options_.model && gain.mean > std::max(kLeastGain, kSigmas * gain.sigma);
+  }
+
+  const Graph& graph_;
+  const Target& target_;
+  const PolicyOptions& options_;
+  PolicyPlan chosen_;
+};
+
+}  // namespace
+
+std::optional<Policy> parse_policy(std::string_view word) {
+  const auto row = std::ranges::find(kPolicies, word, &std::pair<std::string_view, Policy>::first);
+  return row == kPolicies.end() ? std::nullopt : std::optional(row->second);
+}
+
+std::string_view spelling(Policy policy) { return std::ranges::find(kPolicies, policy, &std::pair<std::string_view, Policy>::second)->first; }
+
+Result<PolicyPlan> choose_plan(const Graph& graph, const Target& target, const PolicyOptions& options) {
+  if (options.model && options.model->features != features_hash())
+    return fail(Code::E0703, "the model was learnt with other features than this build computes", "tenon train makes one from telemetry of this build");
+  return Chooser(graph, target, options).run();
+}
+
+}  // namespace tenon

@@ -1,0 +1,28 @@
+// Which schedule of a region a cost model prefers, without measuring.
+#pragma once
+
+#include "tenon/candidates.h"
+#include "tenon/judge.h"
+
+namespace tenon {
+
+// A schedule and what the model says of it.
+struct Judged {
+  Tiles tiles;
+  std::vector<double> ln_seconds;   // one per booster; without a model, of the prior
+  double mean = 0;
+};
+
+struct Ranking {
+  Judged rules;
+  std::vector<Judged> others;       // the fastest by their means first
+};
+
+// Steps from what rules choose, each from the best few so far to all that differ in one knob or in the register block: always the same. `keep`:
+// so many others.
+Ranking rank_schedules(const RegionGroup& group, const Plan& plan, const Judge& judge, const CostModel* model, size_t keep);
+
+// Mean and standard deviation, over the boosters, of ln(seconds of a / seconds of b): what all boosters are wrong about is in both.
+Prediction compared(const Judged& a, const Judged& b);
+
+}  // namespace tenon
