@@ -17,7 +17,7 @@ LIBRARIES = {
     "onnx": ("src/onnx", "frontend", "ops ir support"),
     "passes": ("passes", "passes", "ops ir target support"),
     "cost_model": ("cost_model", "policy decisions space trees features", "ops ir target support"),
-    "policy": ("src/policy", "workload candidates judge policies", "cost_model ops ir target support"),
+    "policy": ("src/policy", "workload candidates judge policies differences alternatives", "cost_model ops ir target support"),
     "backends": ("backends", "backend runtime", "ir target support"),
     "driver": ("src/driver", "driver emit tune", "telemetry onnx passes policy cost_model backends ops ir target support"),
     "learn": ("src/learn", "learn", "telemetry cost_model ops ir target support"),

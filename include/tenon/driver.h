@@ -310,7 +310,8 @@ struct BenchReport {
   // Sum of the kernels' least times; negative: none is known. Calls of kernels whose work data decides count as nothing.
   double floor_ms = -1;
   int calls = 0, uncounted_calls = 0;
-  std::vector<RegionTime> regions;     // with `kernels`; in the order of their first calls
+  std::vector<RegionTime> regions;          // with `kernels`; in the order of their first calls
+  std::vector<RegionTime> against_regions;  // of the other artifact, with `against`
   std::optional<AgainstTimes> against;
 };
 Result<BenchReport> bench(const BenchOptions& options);

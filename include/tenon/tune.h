@@ -45,8 +45,16 @@ struct TunedRegion {
   Knobs rules, chosen;                  // of its own tile
 };
 
+// Another answer to a question of the planner (`tenon plan`), measured.
+struct TunedAnswer {
+  std::string kind, subject, answer, rules;
+  double predicted = 1, ratio = 1;      // time of the regions that it changes / that of what rules make of them, by the prior and measured
+  bool kept = false;
+};
+
 struct TuneReport {
   std::string target;
+  std::vector<TunedAnswer> answers;     // in the order in which they were measured
   std::vector<TunedRegion> regions;     // of most time first
   int64_t timings = 0, resumed = 0;     // resumed: taken from the store
   int wrong = 0, crashed = 0, timeouts = 0, refused = 0;  // candidates

@@ -139,9 +139,9 @@ Result<AgainstTimes> against_other(std::span<const Timed> both, const std::vecto
   TENON_TRY(const std::vector<Tensor> a, both[0].artifact->run(inputs, dims, options.threads));
   TENON_TRY(const std::vector<Tensor> b, both[1].artifact->run(inputs, dims, options.threads));
   for (size_t k = 0; k < a.size() && k < b.size(); ++k) found.differences.push_back(difference_of(a[k], b[k]));
-  const std::vector<RegionTime> others = region_times(*both[1].artifact, both[1].times);
+  report.against_regions = region_times(*both[1].artifact, both[1].times);
   for (RegionTime& region : report.regions)
-    if (const auto other = std::ranges::find(others, region.name, &RegionTime::name); other != others.end()) region.against_ms = other->median_ms;
+    if (const auto other = std::ranges::find(report.against_regions, region.name, &RegionTime::name); other != report.against_regions.end()) region.against_ms = other->median_ms;
   return found;
 }
 

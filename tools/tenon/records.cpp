@@ -318,6 +318,10 @@ std::string tune_record(const TuneReport& report) {
   json["faster"] = report.faster;
   json["verified"] = report.verified;
   json["candidates"] = {{"wrong", report.wrong}, {"crashed", report.crashed}, {"timeout", report.timeouts}, {"refused", report.refused}};
+  Json answers = Json::array();
+  for (const TunedAnswer& answer : report.answers)
+    answers.push_back({{"kind", answer.kind}, {"subject", answer.subject}, {"answer", answer.answer}, {"rules", answer.rules}, {"predicted", answer.predicted}, {"ratio", answer.ratio}, {"kept", answer.kept}});
+  json["answers"] = answers;
   Json regions = Json::array();
   for (const TunedRegion& region : report.regions)
     regions.push_back({{"name", region.name}, {"workload", region.workload}, {"occurrences", region.occurrences}, {"rules_ms", region.rules_ms}, {"ratio", region.ratio},

@@ -45,6 +45,9 @@ std::string changes(const TunedRegion& region) {
 }
 
 void print_report(const TuneReport& report, const std::string& lock, Console& console) {
+  for (const TunedAnswer& answer : report.answers)
+    if (answer.kept || console.verbose())
+      console.print(fmt::format("{:.3f} ({:.3f} predicted)  {} {}: {}, not {}{}\n", answer.ratio, answer.predicted, answer.kind, answer.subject, answer.answer, answer.rules, answer.kept ? "" : "; not kept"));
   console.print("    time   share  timings  ratio  region\n");
   for (const TunedRegion& region : report.regions)
     console.print(fmt::format("{:>8.4f} {:>6.1f}% {:>8} {:>6.3f}  {}{}{}\n", region.rules_ms, 100 * region.rules_ms / report.rules_ms, region.timings, region.ratio, region.name,

@@ -69,16 +69,19 @@ Json run_job(const Job& job, const std::string& folder, const TuneOptions& optio
   answer["median_ms"] = report->median_ms;
   answer["regions"] = Json::array();
   for (const RegionTime& r : report->regions) answer["regions"].push_back({r.name, r.median_ms, r.against_ms, r.samples_ms});
+  answer["base_regions"] = Json::array();
+  for (const RegionTime& r : report->against_regions) answer["base_regions"].push_back({r.name, r.median_ms});
   if (const auto& a = report->against) answer["against"] = {a->median_ms, a->ratio, a->low, a->high, a->differences, a->before_ms, a->after_ms};
   return answer;
 }
 
 Measured parse(const std::string& text) try {
   const Json answer = Json::parse(text);
-  if (answer.at("outcome") != "ok") return {.outcome = Outcome::Refused, .message = answer.at("message"), .model = {}, .regions = {}};
-  Measured m{.message = {}, .model = {.median_ms = answer.at("median_ms")}, .regions = {}, .compile_seconds = answer.at("compile_seconds"),
+  if (answer.at("outcome") != "ok") return {.outcome = Outcome::Refused, .message = answer.at("message"), .model = {}, .regions = {}, .base_regions = {}};
+  Measured m{.message = {}, .model = {.median_ms = answer.at("median_ms")}, .regions = {}, .base_regions = {}, .compile_seconds = answer.at("compile_seconds"),
              .code_bytes = answer.at("code_bytes"), .switches = answer.at("switches")};
   for (const Json& r : answer.at("regions")) m.regions.push_back({r.at(0), r.at(1), r.at(2), r.at(3)});
+  for (const Json& r : answer.at("base_regions")) m.base_regions.push_back({.name = r.at(0), .median_ms = r.at(1)});
   if (answer.contains("against")) {
     const Json& a = answer.at("against");
     m.base_ms = a.at(0);
@@ -87,7 +90,7 @@ Measured parse(const std::string& text) try {
   }
   return m;
 } catch (const Json::exception& error) {
-  return {.outcome = Outcome::Crashed, .message = error.what(), .model = {}, .regions = {}};
+  return {.outcome = Outcome::Crashed, .message = error.what(), .model = {}, .regions = {}, .base_regions = {}};
 }
 
 // All that the child writes until the deadline; nothing: it did not end in time.
@@ -116,7 +119,7 @@ std::string_view spelling(Outcome outcome) {
 }
 
 Measured measure(const Job& job, const TuneOptions& options) {
-  auto failed = [](Outcome outcome, std::string why) { return Measured{.outcome = outcome, .message = std::move(why), .model = {}, .regions = {}}; };
+  auto failed = [](Outcome outcome, std::string why) { return Measured{.outcome = outcome, .message = std::move(why), .model = {}, .regions = {}, .base_regions = {}}; };
   ScratchFolder scratch;  // of this process: it goes whatever becomes of the child
   const std::string folder = job.keep.empty() ? (scratch.path() / "candidate").string() : job.keep;
   int ends[2];

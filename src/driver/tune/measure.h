@@ -14,7 +14,8 @@ struct Measured {
   std::string message;               // of what is not ok
   AgainstTimes model;                // against the base; `median_ms`: its own
   double base_ms = 0;
-  std::vector<RegionTime> regions;   // with times of both
+  std::vector<RegionTime> regions;   // with times of both, where both have one of that name
+  std::vector<RegionTime> base_regions;  // all of the base's
   double compile_seconds = 0;
   int64_t code_bytes = 0;
   int64_t switches = 0;              // by which the kernel took the processor away while it was measured

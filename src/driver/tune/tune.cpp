@@ -11,6 +11,7 @@
 #include "../files.h"
 #include "../lock.h"
 #include "../scratch_folder.h"
+#include "cuts.h"
 #include "tenon/candidates.h"
 #include "tenon/judge.h"
 #include "measure.h"
@@ -52,6 +53,7 @@ class Tuner {
     TENON_DO(read_model());
     TENON_DO(recorder_.open(options_, base_));
     TENON_DO(measure_rules());
+    TENON_DO(cut());
     TENON_TRY(std::vector<RegionGroup> groups, group_regions(base_.graph, base_.plan, base_.target, options_.compile.precision));
     TENON_DO(begin(std::move(groups)));
     while (!over()) TENON_DO(round());
@@ -79,7 +81,7 @@ class Tuner {
     return (options_.timings > 0 && report_.timings >= explored()) || (options_.seconds > 0 && seconds() >= kExplored * options_.seconds);
   }
   // Of the budget; the rest is for the finals.
-  static constexpr double kExplored = 0.75;
+  static constexpr double kExplored = 0.75, kCuts = 0.2;
   int64_t explored() const { return static_cast<int64_t>(std::ceil(kExplored * static_cast<double>(options_.timings))); }
 
   Result<void> measure_rules() {
@@ -98,6 +100,36 @@ class Tuner {
     if (self_.outcome != Outcome::Ok) return fail(Code::E0501, "what rules choose cannot be measured twice: " + self_.message, "tenon bench says more");
     report_.target = base_.target.name;
     report_.rules_ms = self_.base_ms;
+    return {};
+  }
+
+  // How the model is cut and laid out, where the rules say so. What is found is the base of all that follows.
+  Result<void> cut() {
+    rules_folder_ = base_folder_, rules_plan_ = base_.plan;
+    if (options_.random || options_.compile.policy != "rules" || !options_.compile.schedule.empty() || !options_.compile.locked.empty()) return {};
+    const double began = seconds();
+    const CutsOptions cuts{.base = base_folder_, .turns = turns_, .self = self_.regions, .wrong = [&](const Measured& m) { return wrong(m); },
+                           .over = [&](int64_t timings) {
+                             if (options_.stop && options_.stop()) return true;
+                             return (options_.timings > 0 && static_cast<double>(timings) >= kCuts * static_cast<double>(options_.timings)) || (options_.seconds > 0 && seconds() - began >= kCuts * options_.seconds);
+                           },
+                           .found = [&](int64_t timings, const TunedAnswer& answer) {
+                             if (!options_.progress) return;
+                             options_.progress({.timings = timings, .all = options_.timings, .seconds = seconds(), .rules_ms = report_.rules_ms, .best_ms = report_.rules_ms,
+                                                .improved = answer.kind + ' ' + answer.subject + ": " + answer.answer, .gain = answer.ratio});
+                           }};
+    TENON_TRY(Cuts found, search_cuts(base_, cuts, options_));
+    report_.timings += found.timings, report_.wrong += found.wrong, report_.crashed += found.crashed, report_.timeouts += found.timeouts, report_.refused += found.refused;
+    report_.answers = std::move(found.tried);
+    for (TunedAnswer& answer : report_.answers)
+      if (const auto kind = parse_decision_kind(answer.kind))
+        if (const auto kept = found.answers.find({*kind, answer.subject}); kept != found.answers.end()) answer.kept = kept->second == answer.answer;
+    if (found.answers.empty()) return {};
+    base_.plan = std::move(found.plan);
+    base_folder_ = (scratch_.path() / "cuts").string();
+    const Measured first = measure({.model = &base_, .plan = &base_.plan, .base = {}, .keep = base_folder_, .turns = turns_}, options_);
+    self_ = measure({.model = &base_, .plan = &base_.plan, .base = base_folder_, .keep = {}, .turns = turns_}, options_);
+    if (first.outcome != Outcome::Ok || self_.outcome != Outcome::Ok) return fail(Code::E0501, "what was found cannot be measured twice: " + first.message + self_.message, "tenon bench says more");
     return {};
   }
 
@@ -292,42 +324,53 @@ class Tuner {
     return {};
   }
 
-  // The best of every group together, those left out that do not gain when measured anew; then the whole, verified.
+  // The best of every group together, those left out that do not gain when measured anew; then the whole against what rules choose, verified.
   Result<void> choose() {
-    constexpr int kLonger = 2, kTurns = 4;
+    constexpr int kLonger = 2, kTurns = 3;
     std::vector<Proposal> chosen;
     for (size_t s = 0; s < searched_.size(); ++s)
       if (searched_[s].candidates.best_ratio() < 1) chosen.push_back({s, searched_[s].candidates.best(), searched_[s].group.regions});
     std::vector<double> ratios(searched_.size(), 1);
-    report_.plan = base_.plan;
-    report_.result = {.median_ms = report_.rules_ms, .ratio = 1, .low = 1, .high = 1};
     for (int turn = 0; turn < kTurns && !chosen.empty(); ++turn) {
       const Plan plan = plan_with(chosen);
-      const std::string keep = (scratch_.path() / ("chosen" + std::to_string(turn))).string();
-      const Measured m = measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = keep, .turns = kLonger * turns_}, options_);
-      if (m.outcome != Outcome::Ok || wrong(m)) break;
-      for (const Proposal& p : chosen) ratios[p.searched] = ratio_of(p.regions, m);
-      // The last turn judges the whole, as it is.
-      if (turn + 1 < kTurns && std::erase_if(chosen, [&](const Proposal& p) { return ratios[p.searched] >= 1 - searched_[p.searched].noise / 2; }) > 0) continue;
-      if (m.model.ratio >= 1) break;
-      TENON_TRY(const VerifyReport verified, verify({.compile = options_.compile, .artifact = keep, .inputs = options_.inputs, .dims = options_.dims, .threads = options_.threads, .output = {}, .level = {}}));
-      if (!verified.passed) {
-        ++report_.wrong;
+      const Measured m = measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = {}, .turns = kLonger * turns_}, options_);
+      if (m.outcome != Outcome::Ok || wrong(m)) {
+        chosen.clear();
         break;
       }
-      report_.faster = report_.verified = true;
-      report_.plan = plan;
-      report_.result = m.model;
-      break;
+      for (const Proposal& p : chosen) ratios[p.searched] = ratio_of(p.regions, m);
+      if (std::erase_if(chosen, [&](const Proposal& p) { return ratios[p.searched] >= 1 - searched_[p.searched].noise / 2; }) == 0) break;
     }
-    for (const Searched& s : searched_) {
-      const size_t index = static_cast<size_t>(&s - searched_.data());
-      const bool kept = report_.faster && std::ranges::count(chosen, index, &Proposal::searched) > 0;
-      const RegionPlan &rules = base_.plan.regions[s.group.regions[0]], &now = report_.plan.regions[s.group.regions[0]];
-      report_.regions.push_back({.name = rules.name, .workload = s.group.workload, .occurrences = static_cast<int>(s.group.regions.size()), .rules_ms = s.rules_ms,
-                                 .ratio = kept ? ratios[index] : 1, .timings = s.timings, .rules = rules.schedule.variants.back().knobs, .chosen = now.schedule.variants.back().knobs});
+    const Plan found = plan_with(chosen);
+    TENON_DO(judge(found, !chosen.empty() || base_folder_ != rules_folder_));
+    for (size_t s = 0; s < searched_.size(); ++s) {
+      const Searched& searched = searched_[s];
+      const size_t first = searched.group.regions[0];
+      const bool kept = report_.faster && std::ranges::count(chosen, s, &Proposal::searched) > 0;
+      const RegionPlan& rules = base_.plan.regions[first];
+      report_.regions.push_back({.name = rules.name, .workload = searched.group.workload, .occurrences = static_cast<int>(searched.group.regions.size()), .rules_ms = searched.rules_ms,
+                                 .ratio = kept ? ratios[s] : 1, .timings = searched.timings, .rules = rules.schedule.variants.back().knobs,
+                                 .chosen = (kept ? found : base_.plan).regions[first].schedule.variants.back().knobs});
     }
     std::ranges::stable_sort(report_.regions, std::greater<>{}, &TunedRegion::rules_ms);
+    return {};
+  }
+
+  // What was found against what rules choose, and against the reference. Neither better: what rules choose stays.
+  Result<void> judge(const Plan& plan, bool differs) {
+    constexpr int kLonger = 2;
+    report_.plan = rules_plan_;
+    report_.result = {.median_ms = report_.rules_ms, .ratio = 1, .low = 1, .high = 1};
+    if (!differs) return {};
+    const std::string kept = (scratch_.path() / "found").string();
+    const Measured m = measure({.model = &base_, .plan = &plan, .base = rules_folder_, .keep = kept, .turns = kLonger * turns_}, options_);
+    if (m.outcome != Outcome::Ok || wrong(m) || m.model.ratio >= 1) return {};
+    TENON_TRY(const VerifyReport verified, verify({.compile = options_.compile, .artifact = kept, .inputs = options_.inputs, .dims = options_.dims, .threads = options_.threads, .output = {}, .level = {}}));
+    report_.wrong += !verified.passed;
+    if (!verified.passed) return {};
+    report_.faster = report_.verified = true;
+    report_.plan = plan;
+    report_.result = m.model;
     return {};
   }
 
@@ -335,10 +378,11 @@ class Tuner {
   const TuneOptions& options_;
   const Clock::time_point start_ = Clock::now();
   ScratchFolder scratch_;
-  Lowered base_;
+  Lowered base_;                      // its plan is the rules', and then what cuts make of it
+  Plan rules_plan_;
   Recorder recorder_;
   std::optional<CostModel> cost_model_;
-  std::string base_folder_;
+  std::string base_folder_, rules_folder_;
   std::vector<double> apart_;
   Measured self_;
   int turns_ = 5;

@@ -1,0 +1,21 @@
+// Other answers to the planner's questions, and what they should change.
+#pragma once
+
+#include <set>
+
+#include "tenon/decisions.h"
+
+namespace tenon {
+
+struct Alternative {
+  DecisionKind kind{};
+  std::string subject, answer, instead_of;  // instead_of: what the rules answer
+  std::set<int> nodes;                      // of the regions that change
+  double before = 0, after = 0;             // seconds of these, by the roofline prior
+};
+
+// Of every question on the way to the plan that `answers` make, each other answer, that which should gain most first. Those that change nothing, or
+// that should take more than `most` times what they replace, are left out. At most `count` are looked at, in the order of the questions.
+Result<std::vector<Alternative>> alternatives(const Graph& graph, const Target& target, Precision precision, Providers providers, const Answers& answers, double most, size_t count, unsigned threads);
+
+}  // namespace tenon

@@ -1,0 +1,169 @@
+#include "cuts.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+namespace tenon {
+
+namespace {
+
+class Search {
+ public:
+  Search(const Lowered& model, const CutsOptions& cuts, const TuneOptions& options) : model_(model), cuts_(cuts), options_(options) {}
+
+  Result<Cuts> run() {
+    constexpr int kRounds = 6;
+    found_.plan = model_.plan;
+    for (int round = 0; round < kRounds && !cuts_.over(found_.timings); ++round) {
+      TENON_TRY(const bool gained, search());
+      if (!gained) break;
+    }
+    TENON_DO(confirm());
+    return std::move(found_);
+  }
+
+ private:
+  using Key = std::pair<DecisionKind, std::string>;
+
+  Result<DecidedPlan> plan_of(const Answers& answers) const {
+    return decided_plan(model_.graph, model_.target, options_.compile.precision, options_.compile.providers, answers);
+  }
+
+  // One pass over what is left to try; whether something gained.
+  Result<bool> search() {
+    constexpr double kMost = 1.15;
+    constexpr size_t kLookedAt = 400;
+    TENON_TRY(std::vector<Alternative> open, alternatives(model_.graph, model_.target, options_.compile.precision, options_.compile.providers, found_.answers, kMost, kLookedAt, options_.threads));
+    const double least = kLeastShare * total_ms();
+    std::erase_if(open, [&](const Alternative& a) { return a.before * 1e3 < least || measured_.contains(text_of(a)); });
+    bool gained = false;
+    while (!open.empty() && !cuts_.over(found_.timings)) {
+      std::vector<Alternative> batch;
+      std::set<int> taken;
+      for (const Alternative& a : open) {
+        if (std::ranges::any_of(a.nodes, [&](int n) { return taken.contains(n); })) continue;
+        taken.insert(a.nodes.begin(), a.nodes.end());
+        batch.push_back(a);
+      }
+      for (const Alternative& a : batch) {
+        measured_.insert(text_of(a));
+        std::erase_if(open, [&](const Alternative& other) { return text_of(other) == text_of(a); });
+      }
+      TENON_TRY(const bool one, try_all(batch));
+      gained = gained || one;
+    }
+    return gained;
+  }
+
+  static std::string text_of(const Alternative& a) { return std::string(spelling(a.kind)) + ' ' + a.subject + ' ' + a.answer; }
+  double total_ms() const {
+    double all = 0;
+    for (const RegionTime& r : cuts_.self) all += r.against_ms;
+    return all;
+  }
+
+  // What goes wrong is looked for in halves.
+  Result<bool> try_all(std::vector<Alternative> batch) {
+    Answers answers = found_.answers;
+    for (const Alternative& a : batch) answers[{a.kind, a.subject}] = a.answer;
+    TENON_TRY(const DecidedPlan decided, plan_of(answers));
+    Measured m = measure({.model = &model_, .plan = &decided.plan, .base = cuts_.base, .keep = {}, .turns = cuts_.turns}, options_);
+    if (m.outcome == Outcome::Ok && cuts_.wrong(m)) m.outcome = Outcome::Wrong;
+    if (m.outcome != Outcome::Ok && batch.size() > 1) {
+      const auto half = batch.begin() + static_cast<int64_t>(batch.size() / 2);
+      std::vector<Alternative> second(half, batch.end());
+      batch.erase(half, batch.end());
+      TENON_TRY(const bool one, try_all(std::move(batch)));
+      TENON_TRY(const bool two, try_all(std::move(second)));
+      return one || two;
+    }
+    found_.wrong += m.outcome == Outcome::Wrong, found_.crashed += m.outcome == Outcome::Crashed, found_.timeouts += m.outcome == Outcome::Timeout, found_.refused += m.outcome == Outcome::Refused;
+    bool gained = false;
+    for (const Alternative& a : batch) {
+      ++found_.timings;
+      if (m.outcome != Outcome::Ok) continue;
+      const double ratio = ratio_of(decided.plan, a.nodes, m), before = known_of(a.nodes);
+      found_.tried.push_back({.kind = std::string(spelling(a.kind)), .subject = a.subject, .answer = a.answer, .rules = a.instead_of, .predicted = a.after / a.before, .ratio = ratio});
+      const bool better = ratio < before * (1 - kLeastGain);
+      if (better) {
+        found_.answers[{a.kind, a.subject}] = a.answer;
+        gains_[{a.kind, a.subject}] = {a.nodes, ratio};
+        gained = true;
+      }
+      if (cuts_.found) cuts_.found(found_.timings, found_.tried.back());
+    }
+    return gained;
+  }
+
+  // Time in the regions of these nodes, as the plan cuts them / that in the regions that the rules make of them.
+  double ratio_of(const Plan& plan, const std::set<int>& nodes, const Measured& m) const {
+    // Both sides as whole regions.
+    std::set<int> all = nodes;
+    std::vector<bool> ours(plan.regions.size()), rules(model_.plan.regions.size());
+    for (bool grew = true; grew;) {
+      grew = false;
+      auto add = [&](const Plan& of, std::vector<bool>& in) {
+        for (size_t r = 0; r < of.regions.size(); ++r)
+          if (!in[r] && std::ranges::any_of(of.regions[r].nodes, [&](int n) { return all.contains(n); })) in[r] = grew = true, all.insert(of.regions[r].nodes.begin(), of.regions[r].nodes.end());
+      };
+      add(plan, ours), add(model_.plan, rules);
+    }
+    double time = 0, base = 0;
+    for (size_t r = 0; r < ours.size(); ++r)
+      if (const auto row = std::ranges::find(m.regions, plan.regions[r].name, &RegionTime::name); ours[r] && row != m.regions.end()) time += row->median_ms;
+    for (size_t r = 0; r < rules.size(); ++r)
+      if (const auto row = std::ranges::find(m.base_regions, model_.plan.regions[r].name, &RegionTime::name); rules[r] && row != m.base_regions.end()) base += row->median_ms;
+    return base > 0 && time > 0 ? time / base : INFINITY;
+  }
+
+  // What an answer that was kept before makes of these nodes.
+  double known_of(const std::set<int>& nodes) const {
+    double best = 1;
+    for (const auto& [key, gain] : gains_)
+      if (std::ranges::any_of(gain.first, [&](int n) { return nodes.contains(n); })) best = std::min(best, gain.second);
+    return best;
+  }
+
+  Result<void> confirm() {
+    constexpr int kTurns = 3;
+    for (int turn = 0; turn < kTurns && !found_.answers.empty(); ++turn) {
+      TENON_TRY(DecidedPlan decided, plan_of(found_.answers));
+      const Measured m = measure({.model = &model_, .plan = &decided.plan, .base = cuts_.base, .keep = {}, .turns = 2 * cuts_.turns}, options_);
+      ++found_.timings;
+      if (m.outcome != Outcome::Ok || cuts_.wrong(m)) {
+        found_.answers.clear();
+        break;
+      }
+      size_t gone = 0;
+      for (const auto& [key, gain] : gains_)
+        if (found_.answers.contains(key) && ratio_of(decided.plan, gain.first, m) >= 1 - kLeastGain / 2) gone += found_.answers.erase(key);
+      if (gone == 0) {
+        found_.plan = std::move(decided.plan);
+        break;
+      }
+    }
+    if (found_.answers.empty()) {
+      found_.plan = model_.plan;
+      return {};
+    }
+    TENON_TRY(DecidedPlan decided, plan_of(found_.answers));
+    found_.plan = std::move(decided.plan);
+    return {};
+  }
+
+  static constexpr double kLeastGain = 0.02, kLeastShare = 0.003;  // of a region's time; of the model's
+  const Lowered& model_;
+  const CutsOptions& cuts_;
+  const TuneOptions& options_;
+  std::set<std::string> measured_;
+  std::map<Key, std::pair<std::set<int>, double>> gains_;
+  Cuts found_;
+};
+
+}  // namespace
+
+Result<Cuts> search_cuts(const Lowered& model, const CutsOptions& cuts, const TuneOptions& options) { return Search(model, cuts, options).run(); }
+
+}  // namespace tenon
