@@ -13,8 +13,7 @@
 #include "../scratch_folder.h"
 #include "tenon/candidates.h"
 #include "tenon/judge.h"
-#include "measure.h"
-#include "recorder.h"
+#include "watch.h"
 
 namespace tenon {
 
@@ -51,6 +50,7 @@ class Tuner {
     TENON_TRY(base_, lower_model(options_.compile));
     TENON_DO(read_model());
     TENON_DO(recorder_.open(options_, base_));
+    TENON_DO(watch_.open(base_.target, options_, recorder_));
     TENON_DO(measure_rules());
     TENON_TRY(std::vector<RegionGroup> groups, group_regions(base_.graph, base_.plan, base_.target, options_.compile.precision));
     TENON_DO(begin(std::move(groups)));
@@ -61,6 +61,7 @@ class Tuner {
       TENON_TRY(const std::string lock, print_lock(report_.plan, base_.graph, base_.target, options_.compile));
       TENON_DO(write_file(options_.output, lock));
     }
+    report_.repeated = watch_.repeated(), report_.disturbed = watch_.disturbed();
     report_.seconds = seconds();
     return std::move(report_);
   }
@@ -86,7 +87,7 @@ class Tuner {
     constexpr double kTurnsMs = 1500;
     constexpr int kFewest = 5, kMost = 30, kCallsPerTurn = 6;
     base_folder_ = (scratch_.path() / "rules").string();
-    const Measured first = measure({.model = &base_, .plan = &base_.plan, .base = {}, .keep = base_folder_, .turns = kFewest}, options_);
+    TENON_TRY(const Measured first, watch_.measure({.model = &base_, .plan = &base_.plan, .base = {}, .keep = base_folder_, .turns = kFewest}));
     if (first.outcome != Outcome::Ok) return fail(Code::E0501, "what rules choose cannot be measured: " + first.message, "tenon bench says more");
     const double ms = first.model.median_ms;
     turns_ = std::clamp(static_cast<int>(kTurnsMs / (kCallsPerTurn * std::max(ms, 1e-3))), kFewest, kMost);
@@ -94,7 +95,7 @@ class Tuner {
     TENON_TRY(const VerifyReport verified, verify({.compile = options_.compile, .artifact = base_folder_, .inputs = options_.inputs, .dims = options_.dims, .threads = options_.threads, .output = {}, .level = {}}));
     report_.verified = verified.passed;  // of what rules choose, unless something better is found
     for (const OutputError& output : verified.outputs) apart_.push_back(2 * output.bound);
-    self_ = measure({.model = &base_, .plan = &base_.plan, .base = base_folder_, .keep = {}, .turns = turns_}, options_);
+    TENON_TRY(self_, watch_.measure({.model = &base_, .plan = &base_.plan, .base = base_folder_, .keep = {}, .turns = turns_}));
     if (self_.outcome != Outcome::Ok) return fail(Code::E0501, "what rules choose cannot be measured twice: " + self_.message, "tenon bench says more");
     report_.target = base_.target.name;
     report_.rules_ms = self_.base_ms;
@@ -128,7 +129,7 @@ class Tuner {
   Entry entry_of(const Searched& s, const Tiles& tiles, const std::vector<size_t>& regions, const Measured& m) const {
     constexpr double kMs = 1e-3;
     Entry entry{.group = &s.group, .tiles = tiles, .outcome = m.outcome, .message = m.message, .seconds = {}, .before = m.model.before_ms * kMs, .after = m.model.after_ms * kMs,
-                .switches = m.switches, .compile_ms = m.compile_seconds / kMs, .features = s.judge.features(tiles), .prior = s.judge.prior(tiles)};
+                .switches = m.switches, .disturbed = m.disturbed, .compile_ms = m.compile_seconds / kMs, .features = s.judge.features(tiles), .prior = s.judge.prior(tiles)};
     const RegionTime times = total(regions, m), all = total(s.group.regions, m);
     if (times.against_ms > 0)
       for (const double ms : times.samples_ms) entry.seconds.push_back(ms * kMs * (all.against_ms / times.against_ms) / static_cast<double>(s.group.regions.size()));
@@ -224,7 +225,7 @@ class Tuner {
   // What goes wrong is looked for in halves.
   Result<void> run_batch(std::vector<Proposal> batch, TuneProgress& shown) {
     const Plan plan = plan_with(batch);
-    Measured m = measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = {}, .turns = turns_}, options_);
+    TENON_TRY(Measured m, watch_.measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = {}, .turns = turns_}));
     if (m.outcome == Outcome::Ok && wrong(m)) m.outcome = Outcome::Wrong;
     if (m.outcome != Outcome::Ok && batch.size() > 1) {
       const auto half = batch.begin() + static_cast<int64_t>(batch.size() / 2);
@@ -279,7 +280,7 @@ class Tuner {
         if (f.rank == turn) batch.push_back({f.searched, f.tiles, searched_[f.searched].group.regions});
       if (batch.empty()) break;
       const Plan plan = plan_with(batch);
-      const Measured m = measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = {}, .turns = turns_}, options_);
+      TENON_TRY(const Measured m, watch_.measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = {}, .turns = turns_}));
       std::vector<Entry> entries;
       for (const Proposal& p : batch) {
         Searched& s = searched_[p.searched];
@@ -304,7 +305,7 @@ class Tuner {
     for (int turn = 0; turn < kTurns && !chosen.empty(); ++turn) {
       const Plan plan = plan_with(chosen);
       const std::string keep = (scratch_.path() / ("chosen" + std::to_string(turn))).string();
-      const Measured m = measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = keep, .turns = kLonger * turns_}, options_);
+      TENON_TRY(const Measured m, watch_.measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = keep, .turns = kLonger * turns_}));
       if (m.outcome != Outcome::Ok || wrong(m)) break;
       for (const Proposal& p : chosen) ratios[p.searched] = ratio_of(p.regions, m);
       // The last turn judges the whole, as it is.
@@ -337,6 +338,7 @@ class Tuner {
   ScratchFolder scratch_;
   Lowered base_;
   Recorder recorder_;
+  Watch watch_;
   std::optional<CostModel> cost_model_;
   std::string base_folder_;
   std::vector<double> apart_;
