@@ -6,6 +6,6 @@ target_link_libraries(tenon_target PRIVATE tenon_dep_toml tenon_dep_llvm ${TENON
 target_link_libraries(tenon_learn PRIVATE tenon_dep_xgboost nlohmann_json::nlohmann_json)
 target_link_libraries(tenon_tune PRIVATE nlohmann_json::nlohmann_json)
 target_link_libraries(tenon_driver PRIVATE nlohmann_json::nlohmann_json tenon_dep_toml spdlog::spdlog ZLIB::ZLIB)
-target_link_libraries(tenon_telemetry PRIVATE nlohmann_json::nlohmann_json SQLite::SQLite3)
+target_link_libraries(tenon_telemetry PRIVATE nlohmann_json::nlohmann_json SQLite::SQLite3 fmt::fmt)
 set_source_files_properties(${PROJECT_SOURCE_DIR}/src/driver/options.cpp PROPERTIES
   COMPILE_DEFINITIONS TENON_VERSION="${PROJECT_VERSION}")

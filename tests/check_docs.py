@@ -21,10 +21,10 @@ TYPES = {"std::string": "text", "int64_t": "integer", "double": "real", "Status"
 
 
 def telemetry_tables(root):
-    rows = re.findall(r'^(DEVICE|COMPILER|SESSION|RECORD)\(([^,]+), (\w+), [^,]+, "((?:[^"\\]|\\.)*)"\)',
+    rows = re.findall(r'^(DEVICE|COMPILER|SESSION|RECORD|CANARY)\(([^,]+), (\w+), [^,]+, "((?:[^"\\]|\\.)*)"\)',
                       (root / "include/tenon/telemetry_fields.def").read_text(), re.MULTILINE)
     text = ""
-    for table in ("RECORD", "SESSION", "COMPILER", "DEVICE"):
+    for table in ("RECORD", "SESSION", "COMPILER", "DEVICE", "CANARY"):
         text += f"\n| `{table.lower()}` | type | meaning |\n|---|---|---|\n"
         if table == "DEVICE":
             text += "| `fingerprint` | text | BLAKE3 of the columns below |\n"

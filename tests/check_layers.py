@@ -9,7 +9,7 @@ import sys
 
 # Each library: its folder, the headers in include/tenon that belong to it, and the libraries it may see.
 LIBRARIES = {
-    "support": ("src/support", "result diagnostics dtype dtypes hash ids narrow_float toml_section", ""),
+    "support": ("src/support", "result diagnostics dtype dtypes hash ids median narrow_float toml_section", ""),
     "ir": ("src/ir", "expr scalar_ops layout graph ops_list attrs tensor region loops plan knobs winograd onednn_words short_functions", "support"),
     "ops": ("src/ops", "ops provider", "ir support"),
     "target": ("src/target", "target", "support"),

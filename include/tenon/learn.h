@@ -29,11 +29,13 @@ Result<CostModel> grow(const std::string& features_hash, const std::vector<std::
 struct TrainOptions {
   std::vector<std::string> stores;
   std::string device, compiler;
+  std::string epoch;  // of the device whose hardware begins with `device`: a number, "latest" or "all"; empty: there may be only one
   GrowOptions grow;
 };
 struct TrainReport {
   CostModel model;
-  int64_t timings = 0, groups = 0, other_features = 0;  // other_features: left out, as their extractor is not this build's
+  int64_t timings = 0, groups = 0;
+  int64_t other_epochs = 0, other_features = 0;         // left out: records of the device's other epochs, and those of another extractor
   std::vector<double> growth;                           // trees per booster
 };
 // E0701: a store cannot be used. E0703: none or several devices or compilers where one is meant; too little to learn from.

@@ -58,6 +58,7 @@ struct TuneReport {
   std::vector<TunedRegion> regions;     // of most time first
   int64_t timings = 0, resumed = 0;     // resumed: taken from the store
   int wrong = 0, crashed = 0, timeouts = 0, refused = 0;  // candidates
+  int repeated = 0, disturbed = 0;      // rounds: measured again, as the machine changed meanwhile; of which that never was any better
   double seconds = 0;
   double rules_ms = 0;
   AgainstTimes result;                  // the schedule that was chosen, in turns with that of rules; `median_ms`: its own

@@ -114,6 +114,11 @@ Result<std::unique_ptr<Artifact>> open_folder(const fs::path& folder, const std:
 
 }  // namespace
 
+Result<std::unique_ptr<RepeatedCall>> Artifact::repeated(const std::vector<Tensor>&, const Dims&, unsigned, bool) {
+  return fail(Code::E0501, "only a library of this machine's architecture can be called again and again",
+              "compile for this machine with --emit so");
+}
+
 Result<std::vector<Tensor>> Artifact::run_watched(const std::vector<Tensor>&, const Dims&, const WatchCalls&) {
   return fail(Code::E0501, "only a library of this machine's architecture can be watched",
               "compile for this machine with --emit so");

@@ -24,6 +24,15 @@ struct CallMemory {
 // Before (end = false) and after each call of a kernel, in program order; may read and write the memory.
 using WatchCalls = std::function<void(const CallMemory& memory, uint32_t call, bool end)>;
 
+// A call that is made again and again in the same memory.
+class RepeatedCall {
+ public:
+  virtual ~RepeatedCall() = default;
+  virtual Result<void> run() = 0;
+  // `runs` calls; 0: for about a second, at least five.
+  virtual Result<std::vector<CallTimes>> time(int runs) = 0;
+};
+
 class Artifact {
  public:
   virtual ~Artifact() = default;
@@ -37,6 +46,9 @@ class Artifact {
   // `runs` calls after one that warms up; 0: for about a second, at least five.
   virtual Result<std::vector<CallTimes>> time(const std::vector<Tensor>& inputs, const Dims& dims, unsigned threads,
                                               int runs, bool kernels) = 0;
+
+  // `kernels`: with the time of each.
+  virtual Result<std::unique_ptr<RepeatedCall>> repeated(const std::vector<Tensor>& inputs, const Dims& dims, unsigned threads, bool kernels);
 
   std::string target, build_id, compiler, loops_blake3;  // where a manifest says so
   std::string level;                           // that runs, of an artifact for several processors; else empty

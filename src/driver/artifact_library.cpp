@@ -268,20 +268,17 @@ class Library : public Artifact {
 
   Result<std::vector<CallTimes>> time(const std::vector<Tensor>& inputs, const Dims& dims, unsigned threads, int runs,
                                       bool kernels) override {
-    TENON_TRY(Call call, prepare(inputs, dims, threads));
-    std::vector<double> kernels_ms(kernels ? calls.size() : 0);
-    TENON_TRY(const auto environment, Environment::create(call_, threads, kernels ? &kernels_ms : nullptr));
-    const tn_env& env = environment->env();
-    TENON_DO(invoke(call, env));
-    std::vector<CallTimes> times;
-    const Clock::time_point begin = Clock::now();
-    while (runs > 0 ? times.size() < static_cast<size_t>(runs) : times.size() < 5 || ms_since(begin) < 1000) {
-      std::ranges::fill(kernels_ms, 0);
-      const Clock::time_point start = Clock::now();
-      TENON_DO(invoke(call, env));
-      times.push_back({ms_since(start), kernels_ms});
-    }
-    return times;
+    TENON_TRY(const std::unique_ptr<RepeatedCall> call, repeated(inputs, dims, threads, kernels));
+    TENON_DO(call->run());
+    return call->time(runs);
+  }
+
+  Result<std::unique_ptr<RepeatedCall>> repeated(const std::vector<Tensor>& inputs, const Dims& dims, unsigned threads, bool kernels) override {
+    auto made = std::make_unique<Repeated>(*this);
+    TENON_TRY(made->call, prepare(inputs, dims, threads));
+    made->kernels_ms.resize(kernels ? calls.size() : 0);
+    TENON_TRY(made->environment, Environment::create(call_, threads, kernels ? &made->kernels_ms : nullptr));
+    return made;
   }
 
  private:
@@ -309,6 +306,26 @@ class Library : public Artifact {
   }
 
   const int64_t* dims_of(const Call& call) const { return abi_.symbols.empty() ? nullptr : call.dims.data(); }
+
+  struct Repeated : RepeatedCall {
+    explicit Repeated(Library& of) : library(of) {}
+    Result<void> run() override { return library.invoke(call, environment->env()); }
+    Result<std::vector<CallTimes>> time(int runs) override {
+      std::vector<CallTimes> times;
+      const Clock::time_point begin = Clock::now();
+      while (runs > 0 ? times.size() < static_cast<size_t>(runs) : times.size() < 5 || ms_since(begin) < 1000) {
+        std::ranges::fill(kernels_ms, 0);
+        const Clock::time_point start = Clock::now();
+        TENON_DO(run());
+        times.push_back({ms_since(start), kernels_ms});
+      }
+      return times;
+    }
+    Library& library;
+    Call call;
+    std::vector<double> kernels_ms;
+    std::unique_ptr<Environment> environment;
+  };
 
   Result<void> invoke(Call& call, const tn_env& env) {
     return check(call_.run(&model_, dims_of(call), call.io.data(), call.workspace->get(),

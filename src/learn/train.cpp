@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "epochs.h"
 #include "tenon/features.h"
 #include "tenon/hash.h"
 #include "tenon/learn.h"
@@ -22,7 +23,7 @@ Result<std::vector<std::string>> chosen(const std::string& wanted, const std::se
   std::string known;
   for (const std::string& id : ids) known += (known.empty() ? "" : ", ") + id.substr(0, 12);
   if (found.empty()) return fail(Code::E0703, "the telemetry has no " + what + " " + wanted, known.empty() ? "tenon tune --store FILE fills a store" : "it has " + known);
-  return fail(Code::E0703, "the telemetry is of several " + what + "s, which are not mixed unasked: " + known, "--" + what + " ID, or --" + what + " all");
+  return fail(Code::E0703, "the telemetry is of several " + what + "s, which are not mixed unasked: " + known, "--" + what + " ID, or --" + what + " all; --epoch latest takes the last kernel, microcode and build of one device");
 }
 
 std::string number(double value) {
@@ -37,7 +38,7 @@ Result<TrainReport> train(const TrainOptions& options) {
   std::vector<telemetry::Store> stores;
   std::set<std::string> devices, compilers;
   for (const std::string& path : options.stores) {
-    TENON_TRY(telemetry::Store store, telemetry::Store::open(path, {.read_only = true}));
+    TENON_TRY(telemetry::Store store, telemetry::Store::open(path, {.read_only = true, .check = true}));
     stores.push_back(std::move(store));
     TENON_TRY(const std::vector<telemetry::Device> of_store, stores.back().devices());
     for (const telemetry::Device& device : of_store) devices.insert(telemetry::fingerprint(device));
@@ -45,11 +46,15 @@ Result<TrainReport> train(const TrainOptions& options) {
     for (const telemetry::Compiler& build : builds) compilers.insert(build.id);
   }
   telemetry::Filter filter{.devices = {}, .compilers = {}, .workload = {}, .statuses = {telemetry::Status::Ok}};
-  TENON_TRY(filter.devices, chosen(options.device, devices, "device"));
-  TENON_TRY(filter.compilers, chosen(options.compiler, compilers, "compiler"));
+  TrainReport report;
+  if (!options.epoch.empty()) {
+    TENON_DO(choose_epochs(stores, options, filter, report.other_epochs));
+  } else {
+    TENON_TRY(filter.devices, chosen(options.device, devices, "device"));
+    TENON_TRY(filter.compilers, chosen(options.compiler, compilers, "compiler"));
+  }
   // By uuid, so that neither the order of stores nor that of rows matters, and what two stores have counts once.
   std::map<std::string, telemetry::Record> records;
-  TrainReport report;
   const std::string id = features_id();
   for (telemetry::Store& store : stores)
     if (auto read = store.each(filter, [&](const telemetry::Record& r) {

@@ -43,12 +43,14 @@ Result<Inserter> Inserter::prepare(Database& db) {
   TENON_TRY(in.compiler_, db.prepare(insert_sql<Compiler>("compiler", "")));
   TENON_TRY(in.session_, db.prepare(insert_sql<Session>("session", "")));
   TENON_TRY(in.record_, db.prepare(insert_sql<Record>("record", "checksum")));
+  TENON_TRY(in.canary_, db.prepare(insert_sql<Canary>("canary", "checksum")));
   TENON_TRY(in.has_device_, db.prepare("SELECT 1 FROM device WHERE fingerprint = ?"));
   TENON_TRY(in.has_compiler_, db.prepare("SELECT 1 FROM compiler WHERE id = ?"));
   TENON_TRY(in.has_session_, db.prepare("SELECT 1 FROM session WHERE uuid = ?"));
   TENON_TRY(in.known_compiler_, db.prepare(select_sql<Compiler>("compiler", "id")));
   TENON_TRY(in.known_session_, db.prepare(select_sql<Session>("session", "uuid")));
   TENON_TRY(in.known_record_, db.prepare("SELECT checksum FROM record WHERE uuid = ?"));
+  TENON_TRY(in.known_canary_, db.prepare("SELECT checksum FROM canary WHERE session = ? AND timestamp = ? AND name = ?"));
   return in;
 }
 
@@ -87,27 +89,36 @@ Result<bool> Inserter::add(const Session& session, Problems& problems) {
   return false;
 }
 
-Result<bool> Inserter::add(const Record& record, Problems& problems) {
-  const std::string what = "record " + record.uuid.substr(0, 36);
-  if (const auto wrong = problems_of(record); !wrong.empty()) return problems.add(what, wrong), false;
-  TENON_TRY(const bool device, exists(has_device_, record.device));
-  TENON_TRY(const bool compiler, exists(has_compiler_, record.compiler));
-  TENON_TRY(const bool session, exists(has_session_, record.session));
+template <class Row>
+Result<bool> Inserter::add_dependent(const Row& row, const std::string& what, Statement& insert, Statement& known, const std::function<void(Statement&)>& bind_id, Problems& problems) {
+  if (const auto wrong = problems_of(row); !wrong.empty()) return problems.add(what, wrong), false;
+  TENON_TRY(const bool device, exists(has_device_, row.device));
+  TENON_TRY(const bool compiler, exists(has_compiler_, row.compiler));
+  TENON_TRY(const bool session, exists(has_session_, row.session));
   if (!device || !compiler || !session) {
     problems.add(what, {std::string("the store has no such ") + (!device ? "device" : !compiler ? "compiler" : "session")});
     return false;
   }
-  const std::string sum = checksum(record);
-  record_.bind(1, std::string_view(sum));
-  each_field(record, Binder(record_, 2));
-  TENON_TRY(const bool fresh, step_once(record_));
+  const std::string sum = checksum(row);
+  insert.bind(1, std::string_view(sum));
+  each_field(row, Binder(insert, 2));
+  TENON_TRY(const bool fresh, step_once(insert));
   if (fresh) return true;
-  known_record_.bind(1, std::string_view(record.uuid));
-  TENON_TRY(const bool found, known_record_.step());
-  const bool is_same = found && known_record_.text(0) == sum;
-  known_record_.reset();
-  if (!is_same) problems.add(what, {"the store has one of this UUID with other contents"});
+  bind_id(known);
+  TENON_TRY(const bool found, known.step());
+  const bool is_same = found && known.text(0) == sum;
+  known.reset();
+  if (!is_same) problems.add(what, {"the store has one of this id with other contents"});
   return false;
+}
+
+Result<bool> Inserter::add(const Record& record, Problems& problems) {
+  return add_dependent(record, "record " + record.uuid.substr(0, 36), record_, known_record_, [&](Statement& known) { known.bind(1, std::string_view(record.uuid)); }, problems);
+}
+
+Result<bool> Inserter::add(const Canary& canary, Problems& problems) {
+  auto bind_id = [&](Statement& known) { known.bind(1, std::string_view(canary.session)), known.bind(2, canary.timestamp), known.bind(3, std::string_view(canary.name)); };
+  return add_dependent(canary, "canary " + canary.name.substr(0, 36) + " of session " + canary.session.substr(0, 36), canary_, known_canary_, bind_id, problems);
 }
 
 }  // namespace tenon::telemetry

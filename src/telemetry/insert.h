@@ -1,6 +1,8 @@
 // Adds rows to the tables, inside of a transaction of the caller's.
 #pragma once
 
+#include <functional>
+
 #include "rows.h"
 
 namespace tenon::telemetry {
@@ -13,12 +15,16 @@ class Inserter {
   Result<bool> add(const Compiler& compiler, Problems& problems);
   Result<bool> add(const Session& session, Problems& problems);
   Result<bool> add(const Record& record, Problems& problems);
+  Result<bool> add(const Canary& canary, Problems& problems);
 
  private:
   Result<bool> exists(Statement& statement, const std::string& id);
-  Statement device_, compiler_, session_, record_;                 // insert
+  // Whether device, compiler and session are there, and whether the row is new.
+  template <class Row>
+  Result<bool> add_dependent(const Row& row, const std::string& what, Statement& insert, Statement& known, const std::function<void(Statement&)>& bind_id, Problems& problems);
+  Statement device_, compiler_, session_, record_, canary_;        // insert
   Statement has_device_, has_compiler_, has_session_;
-  Statement known_compiler_, known_session_, known_record_;        // what is there under this id
+  Statement known_compiler_, known_session_, known_record_, known_canary_;  // what is there under this id
 };
 
 }  // namespace tenon::telemetry

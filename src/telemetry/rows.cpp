@@ -55,8 +55,15 @@ template std::string checksum(const Device&);
 template std::string checksum(const Compiler&);
 template std::string checksum(const Session&);
 template std::string checksum(const Record&);
+template std::string checksum(const Canary&);
 
 std::string fingerprint(const Device& device) { return checksum(device); }
+
+std::string hardware(const Device& device) {
+  Device lasting = device;
+  lasting.kernel.clear(), lasting.microcode.clear();
+  return checksum(lasting);
+}
 
 Diag refused(const std::string& what, const std::string& problem, const std::string& file) {
   return {.code = Code::E0702, .message = what.empty() ? problem : what + ": " + problem, .file = file};

@@ -30,6 +30,10 @@ void each_field(Row& row, Use&& use) {
 #define SESSION FIELD
 #include "tenon/telemetry_fields.def"
 #undef SESSION
+  } else if constexpr (std::is_same_v<T, Canary>) {
+#define CANARY FIELD
+#include "tenon/telemetry_fields.def"
+#undef CANARY
   } else {
     static_assert(std::is_same_v<T, Record>);
 #define RECORD FIELD
@@ -109,6 +113,9 @@ std::string checksum(const Row& row);
 
 // `problem` as an error of this kind.
 Diag refused(const std::string& what, const std::string& problem, const std::string& file = {});
+
+// Of its workload, which is sound.
+std::string op_class_of(const Record& record);
 
 // Collects problems up to a limit and says how many more there were.
 class Problems {

@@ -48,6 +48,20 @@ CREATE INDEX record_by_session ON record(session);
 CREATE INDEX record_by_device ON record(device, compiler);
 CREATE INDEX record_by_compiler ON record(compiler);
 )",
+    // 2: canaries.
+    R"(
+CREATE TABLE canary(
+  key INTEGER PRIMARY KEY,
+  checksum TEXT NOT NULL CHECK(length(checksum) = 64),
+  session TEXT NOT NULL REFERENCES session(uuid),
+  device TEXT NOT NULL REFERENCES device(fingerprint),
+  compiler TEXT NOT NULL REFERENCES compiler(id),
+  name TEXT NOT NULL, seconds REAL NOT NULL CHECK(seconds > 0), timestamp INTEGER NOT NULL,
+  UNIQUE(session, timestamp, name)
+) STRICT;
+CREATE INDEX canary_by_device ON canary(device, compiler);
+CREATE INDEX canary_by_compiler ON canary(compiler);
+)",
 };
 
 std::string shown(int64_t number) {

@@ -31,6 +31,8 @@ std::string uri(const std::string& path, const char* options) {
 
 // A file from elsewhere may hold anything: its schema runs no functions, and nothing writes past SQLite.
 int harden(sqlite3* db) {
+  constexpr int kLongest = 1 << 28;  // bytes of a row: twice that of the longest list
+  sqlite3_limit(db, SQLITE_LIMIT_LENGTH, kLongest);
   int ok = sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   if (ok == SQLITE_OK) ok = sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   return ok == SQLITE_OK ? sqlite3_exec(db, "PRAGMA cell_size_check=ON; PRAGMA foreign_keys=ON; PRAGMA synchronous=FULL", nullptr, nullptr, nullptr) : ok;

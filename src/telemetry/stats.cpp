@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <map>
 
+#include "changes.h"
 #include "rows.h"
 
 namespace tenon::telemetry {
@@ -11,7 +12,7 @@ double quantile(const std::vector<double>& sorted, double q) {
   return sorted[static_cast<size_t>(q * static_cast<double>(sorted.size() - 1) + 0.5)];
 }
 
-Result<std::vector<CanaryRow>> canaries(Database& db) {
+Result<std::vector<CanaryRow>> base_times(Database& db) {
   TENON_TRY(Statement statement, db.prepare("SELECT device, session, canary_before, canary_after FROM record ORDER BY device, session"));
   std::map<std::string, std::vector<double>> times;
   std::map<std::string, int64_t> sessions;
@@ -39,22 +40,38 @@ Result<std::vector<CanaryRow>> canaries(Database& db) {
 
 }  // namespace
 
-Result<Stats> Store::stats() {
+Result<Stats> Store::stats(const std::function<void(int64_t, int64_t)>& progress) {
   TENON_TRY(const Transaction same_moment, Transaction::begin(*db_, false));
-  TENON_TRY(Statement statement, db_->prepare("SELECT device, compiler, status, workload ->> '$.op_class', count(*), sum(status = 'ok' AND features IS NOT NULL) "
-                                              "FROM record GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 4, 3"));
   Stats stats;
-  while (true) {
-    TENON_TRY(const bool more, statement.step());
-    if (!more) break;
-    StatsRow& row = stats.rows.emplace_back(StatsRow{.device = statement.text(0), .compiler = statement.text(1), .op_class = statement.text(3),
-                                                     .status = parse_status(statement.text(2)).value_or(Status::Invalid),
-                                                     .records = statement.integer(4), .learnable = statement.integer(5)});
-    stats.records += row.records;
-    stats.learnable += row.learnable;
+  std::map<std::string, std::string> hardware_of, names;
+  TENON_TRY(const std::vector<Device> all_devices, devices());
+  for (const Device& device : all_devices) {
+    const std::string id = hardware(device);
+    hardware_of[fingerprint(device)] = id, names[id] = device.microarchitecture + " " + id.substr(0, 12);
   }
+  TENON_TRY(stats.epochs, telemetry::epochs(std::span(this, 1)));
+  std::map<std::pair<std::string, std::string>, int> epoch_of;
+  for (const Epoch& epoch : stats.epochs) epoch_of[{epoch.device, epoch.compiler}] = epoch.number;
+
+  TENON_TRY(const int64_t count, db_->number("SELECT count(*) FROM record"));
+  std::map<std::tuple<std::string, std::string, std::string, Status>, StatsRow> rows;
+  Residuals residuals;
+  TENON_TRY(stats.records, each({.all_devices = true, .all_compilers = true}, [&](const Record& r) {
+    const std::string op_class = op_class_of(r);
+    StatsRow& row = rows.try_emplace({r.device, r.compiler, op_class, r.status}, StatsRow{.device = r.device, .compiler = r.compiler, .op_class = op_class, .status = r.status}).first->second;
+    ++row.records, row.learnable += r.status == Status::Ok && !r.features.empty();
+    residuals.add(r, op_class, hardware_of[r.device], epoch_of[{r.device, r.compiler}]);
+    if (progress) progress(++stats.records, count);
+  }));
+  for (const auto& [id, row] : rows) stats.rows.push_back(row), stats.learnable += row.learnable;
+  stats.classes = residuals.rows();
   TENON_TRY(stats.sessions, db_->number("SELECT count(*) FROM session"));
-  TENON_TRY(stats.canaries, canaries(*db_));
+  TENON_TRY(stats.canaries, base_times(*db_));
+  TENON_TRY(const std::vector<Canary> all_canaries, canaries());
+  for (const Canary& canary : all_canaries)
+    if (!hardware_of.contains(canary.device)) return fail({.code = Code::E0701, .message = "canaries have lost their device", .hint = "tenon telemetry stats --check", .file = db_->path()});
+  stats.drift = canary_drift(all_canaries, hardware_of);
+  stats.advice = advice(stats, names);
   return stats;
 }
 

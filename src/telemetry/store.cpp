@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "insert.h"
+#include "read.h"
 #include "schema.h"
 
 namespace tenon::telemetry {
@@ -22,22 +23,6 @@ Result<void> use_log(Database& db, const OpenOptions& options) {
     std::this_thread::sleep_for(milliseconds(2));
   }
   return db.run("PRAGMA wal_autocheckpoint = " + std::to_string(options.checkpoint_pages));
-}
-
-template <class Row>
-Result<std::vector<Row>> all_of(Database& db, const char* table, const char* order) {
-  TENON_TRY(Statement statement, db.prepare("SELECT " + columns<Row>() + " FROM " + table + " ORDER BY " + order));
-  std::vector<Row> rows;
-  Problems problems(db.path());
-  while (true) {
-    TENON_TRY(const bool more, statement.step());
-    if (!more) break;
-    std::vector<std::string> wrong;
-    each_field(rows.emplace_back(), Reader(statement, 0, wrong));
-    problems.add(table, wrong);
-  }
-  if (problems.any()) return problems.failure();
-  return rows;
 }
 
 // A list of parameters "?, ?".
@@ -83,10 +68,11 @@ Result<Store> Store::open(const std::string& path, const OpenOptions& options) {
     db = std::move(copy);
   }
   TENON_DO(check_schema(db));
+  if (options.check) TENON_DO(check_file(db));
   return Store(std::make_unique<Database>(std::move(db)));
 }
 
-Result<Merged> Store::append(std::span<const Record> records, const Origins& origins) {
+Result<Merged> Store::append(std::span<const Record> records, const Origins& origins, std::span<const Canary> canaries) {
   Merged merged;
   Problems problems;
   TENON_TRY(Inserter in, Inserter::prepare(*db_));
@@ -98,6 +84,7 @@ Result<Merged> Store::append(std::span<const Record> records, const Origins& ori
     TENON_TRY(const bool fresh, in.add(record, problems));
     ++(fresh ? merged.added : merged.known);
   }
+  for (const Canary& canary : canaries) TENON_DO(in.add(canary, problems));
   if (problems.any()) return problems.failure();
   TENON_DO(transaction.commit());
   return merged;
@@ -115,7 +102,7 @@ Result<int64_t> Store::each(const Filter& filter, const std::function<void(const
   if (!filter.all_compilers) where += " AND compiler IN (" + marks(filter.compilers.size()) + ")";
   if (!filter.workload.empty()) where += " AND workload_hash = ?";
   if (!filter.statuses.empty()) where += " AND status IN (" + marks(filter.statuses.size()) + ")";
-  TENON_TRY(Statement statement, db_->prepare("SELECT checksum, " + columns<Record>() + " FROM record WHERE " + where + " ORDER BY key"));
+  TENON_TRY(Statement statement, db_->prepare(select_rows<Record>() + " WHERE " + where + " ORDER BY key"));
   int at = 1;
   if (!filter.all_devices) for (const std::string& id : filter.devices) statement.bind(at++, std::string_view(id));
   if (!filter.all_compilers) for (const std::string& id : filter.compilers) statement.bind(at++, std::string_view(id));
@@ -123,22 +110,19 @@ Result<int64_t> Store::each(const Filter& filter, const std::function<void(const
   for (const Status status : filter.statuses) statement.bind(at++, spelling(status));
 
   int64_t count = 0;
-  while (true) {
-    TENON_TRY(const bool more, statement.step());
-    if (!more) return count;
-    Record record;
-    std::vector<std::string> wrong;
-    each_field(record, Reader(statement, 1, wrong));
-    if (!wrong.empty() || checksum(record) != statement.text(0))
-      return fail({.code = Code::E0701, .message = "record " + record.uuid + " is damaged: its checksum does not fit", .hint = "tenon telemetry stats --check", .file = db_->path()});
-    use(record);
-    ++count;
-  }
+  Problems problems(db_->path());
+  TENON_DO(each_sound_row<Record>(statement, problems, [&](const Record& record) -> Result<void> {
+    if (!problems.any()) use(record), ++count;
+    return {};
+  }));
+  if (problems.any()) return problems.failure();
+  return count;
 }
 
-Result<std::vector<Device>> Store::devices() { return all_of<Device>(*db_, "device", "fingerprint"); }
-Result<std::vector<Compiler>> Store::compilers() { return all_of<Compiler>(*db_, "compiler", "id"); }
-Result<std::vector<Session>> Store::sessions() { return all_of<Session>(*db_, "session", "started, uuid"); }
+Result<std::vector<Device>> Store::devices() { return all_rows<Device>(*db_, "fingerprint"); }
+Result<std::vector<Compiler>> Store::compilers() { return all_rows<Compiler>(*db_, "id"); }
+Result<std::vector<Session>> Store::sessions() { return all_rows<Session>(*db_, "started, uuid"); }
+Result<std::vector<Canary>> Store::canaries() { return all_rows<Canary>(*db_, "timestamp, name, session"); }
 
 Result<int64_t> Store::prune(const PruneRule& rule) {
   std::string where = "1";
@@ -161,7 +145,9 @@ Result<int64_t> Store::prune(const PruneRule& rule) {
   if (rule.dry_run || number == 0) return number;
   TENON_TRY(Statement remove, bound("DELETE FROM record WHERE "));
   TENON_DO(remove.run());
-  TENON_DO(db_->run("DELETE FROM session WHERE uuid NOT IN (SELECT session FROM record);"
+  TENON_DO(db_->run("DELETE FROM canary WHERE session NOT IN (SELECT session FROM record) OR device NOT IN (SELECT device FROM record)"
+                    " OR compiler NOT IN (SELECT compiler FROM record);"
+                    "DELETE FROM session WHERE uuid NOT IN (SELECT session FROM record);"
                     "DELETE FROM device WHERE fingerprint NOT IN (SELECT device FROM record);"
                     "DELETE FROM compiler WHERE id NOT IN (SELECT compiler FROM record)"));
   TENON_DO(transaction.commit());

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "tenon/median.h"
+#include "plain_text.h"
 #include "rows.h"
 
 namespace tenon::telemetry {
@@ -10,6 +12,9 @@ namespace tenon::telemetry {
 namespace {
 
 constexpr double kDay = 86400;                              // seconds
+constexpr double kLeast = 1e-10;                            // seconds: less than a clock's cycle
+constexpr double kMostClock = 1e6, kMostLoad = 1e6;         // MHz; runnable threads
+constexpr int64_t kMostCount = int64_t{1} << 60;            // bytes, switches: what nothing has that many of
 constexpr int64_t kYear2100 = 4102444800LL * 1000000;       // microseconds since 1970
 constexpr size_t kLongest = size_t{1} << 20, kMost = size_t{1} << 24;  // bytes of a text, numbers of a list
 constexpr std::string_view kWorkloadKeys[] = {"op_class", "ops", "shapes", "dtypes", "layouts", "flops", "bytes", "constant_bytes"};
@@ -36,6 +41,7 @@ struct Check {
     const std::string value = std::string(name) + " is " + std::to_string(seconds);
     if (!std::isfinite(seconds)) that(false, value);
     else if (seconds <= 0) that(false, value + " s: no time is zero or less");
+    else if (seconds < kLeast) that(false, std::string(name) + " is less than a tenth of a nanosecond");
     else that(seconds <= kDay, value + " s: more than a day");
   }
   void time_if_known(const char* name, double seconds) {
@@ -44,6 +50,10 @@ struct Check {
   void amount_if_known(const char* name, double amount) {
     that(std::isnan(amount) || (std::isfinite(amount) && amount >= 0), std::string(name) + " is " + std::to_string(amount));
   }
+  void amount_if_known(const char* name, double amount, double most) {
+    amount_if_known(name, amount);
+    that(!(std::isfinite(amount) && amount > most), std::string(name) + " is " + std::to_string(amount) + ", which is absurd");
+  }
   void moment(const char* name, int64_t at) {
     that(at > 0 && at < kYear2100, std::string(name) + " is " + std::to_string(at) + ": not between 1970 and 2100");
   }
@@ -51,8 +61,11 @@ struct Check {
 
 struct CheckLengths {
   Check& check;
-  void operator()(const char* name, const std::string& v) { check.that(v.size() <= kLongest, std::string(name) + " is longer than a mebibyte"); }
-  void operator()(const char* name, int64_t v) { check.that(v >= -1, std::string(name) + " is " + std::to_string(v)); }
+  void operator()(const char* name, const std::string& v) {
+    check.that(v.size() <= kLongest, std::string(name) + " is longer than a mebibyte");
+    check.that(is_plain_text(v), std::string(name) + " is no plain UTF-8 text");
+  }
+  void operator()(const char* name, int64_t v) { check.that(v >= -1 && v <= kMostCount, std::string(name) + " is " + std::to_string(v)); }
   template <class T>
   void operator()(const char* name, const std::vector<T>& v) { check.that(v.size() <= kMost, std::string(name) + " has too many elements"); }
   void operator()(const char*, double) {}
@@ -69,21 +82,11 @@ void check_workload(const std::string& text, Check& check) {
   bool too_deep = false;
   const Json json = Json::parse(text, [&](int depth, Json::parse_event_t, Json&) { return too_deep |= depth > 4, true; }, false);
   if (!json.is_object() || too_deep) return check.that(false, too_deep ? "workload nests too deeply" : "workload is no JSON object");
-  check.that(json.contains("op_class") && json["op_class"].is_string(), "workload has no op_class");
+  check.that(json.contains("op_class") && json["op_class"].is_string() && is_plain_text(json["op_class"].get_ref<const std::string&>()), "workload has no op_class");
+  for (const char* amount : {"flops", "bytes", "constant_bytes"})
+    if (json.contains(amount)) check.that(json[amount].is_number() && json[amount].get<double>() >= 0, std::string("workload's ") + amount + " is no amount");
   for (const auto& [key, value] : json.items())
     check.that(std::ranges::find(kWorkloadKeys, key) != std::end(kWorkloadKeys), "workload has a key that is not known: " + key.substr(0, 40));
-}
-
-double median_of(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
-  std::ranges::nth_element(values, middle);
-  if (values.size() % 2) return *middle;
-  return (*middle + *std::max_element(values.begin(), middle)) / 2;
-}
-
-double mad_of(std::vector<double> values, double median) {
-  for (double& v : values) v = std::abs(v - median);
-  return median_of(std::move(values));
 }
 
 void check_samples(const Record& r, Check& check) {
@@ -128,10 +131,10 @@ std::vector<std::string> problems_of(const Record& r) {
   check.time_if_known("canary_before", r.canary_before);
   check.time_if_known("canary_after", r.canary_after);
   check.time_if_known("predicted", r.predicted);
-  check.amount_if_known("predicted_sigma", r.predicted_sigma);
-  check.amount_if_known("load", r.load);
-  check.amount_if_known("clock_before_mhz", r.clock_before_mhz);
-  check.amount_if_known("clock_after_mhz", r.clock_after_mhz);
+  check.amount_if_known("predicted_sigma", r.predicted_sigma, kDay);
+  check.amount_if_known("load", r.load, kMostLoad);
+  check.amount_if_known("clock_before_mhz", r.clock_before_mhz, kMostClock);
+  check.amount_if_known("clock_after_mhz", r.clock_after_mhz, kMostClock);
   check.amount_if_known("compile_ms", r.compile_ms);
   check.that(!(r.compile_ms > kDay * 1e3), "compile_ms is more than a day");
   check.that(!(r.error_ulp < 0), "error_ulp is negative");  // infinite: a result was
@@ -140,11 +143,25 @@ std::vector<std::string> problems_of(const Record& r) {
   return check.problems;
 }
 
+std::string op_class_of(const Record& record) { return nlohmann::json::parse(record.workload)["op_class"]; }
+
+std::vector<std::string> problems_of(const Canary& canary) {
+  Check check;
+  check.uuid("session", canary.session);
+  check.id("device", canary.device);
+  check.id("compiler", canary.compiler);
+  check.that(!canary.name.empty(), "name is empty");
+  check.time("seconds", canary.seconds);
+  check.moment("timestamp", canary.timestamp);
+  check_lengths(canary, check);
+  return check.problems;
+}
+
 std::vector<std::string> problems_of(const Device& device) {
   Check check;
   check.that(!device.microarchitecture.empty(), "microarchitecture is empty");
   check.id("target_hash", device.target_hash);
-  check.amount_if_known("clock_mhz", device.clock_mhz);
+  check.amount_if_known("clock_mhz", device.clock_mhz, kMostClock);
   check_lengths(device, check);
   return check.problems;
 }

@@ -49,6 +49,13 @@ const Case kCases[] = {
     {"no op_class", [](Record& r) { r.workload = "{}"; }},
     {"not known: model", [](Record& r) { r.workload = R"({"op_class":"conv","model":"secret"})"; }},
     {"no message", [](Record& r) { r.status = Status::Crashed; }},
+    {"tenth of a nanosecond", [](Record& r) { set_samples(r, {1e-11}); }},
+    {"absurd", [](Record& r) { r.load = 1e9; }},
+    {"code_bytes", [](Record& r) { r.code_bytes = std::numeric_limits<int64_t>::max(); }},
+    {"bytes is no amount", [](Record& r) { r.workload = R"({"op_class":"conv","bytes":"many"})"; }},
+    {"no plain UTF-8", [](Record& r) { r.message = "\xff"; }},
+    {"no plain UTF-8", [](Record& r) { r.schedule = "rows \x1b[2J"; }},
+    {"no plain UTF-8", [](Record& r) { r.nodes = std::string("a\0b", 3); }},
     {"longer than", [](Record& r) { r.trace = std::string((1 << 20) + 1, 'x'); }},
     {"no such session", [](Record& r) { r.session = uuid_of(77); }},
     {"no such device", [](Record& r) { r.device = hash_of("other"); }},
@@ -109,7 +116,7 @@ struct Poison {
 };
 const Poison kPoisons[] = {
     {"application id", "PRAGMA application_id = 0"},
-    {"schema 2", "PRAGMA user_version = 2"},
+    {"schema 3", "PRAGMA user_version = 3"},
     {"schema -1", "PRAGMA user_version = -1"},
     {"checksum", "UPDATE record SET median = 1e-9 WHERE key = 3"},
     {"checksum", "UPDATE record SET message = 'edited' WHERE key = 5"},
@@ -145,7 +152,7 @@ TEST(Refusals, OfRecordsWithoutTheirSession) {
   Store store = Store::open(folder / "s.db").value();
   const auto result = store.merge(folder / "bad.db");
   ASSERT_FALSE(result.has_value());
-  EXPECT_NE(problems(result.error()).find("no such session"), std::string::npos);
+  EXPECT_NE(problems(result.error()).find("row without its session"), std::string::npos) << problems(result.error());
   EXPECT_TRUE(store.devices()->empty()) << "nothing of it was taken";
   EXPECT_FALSE(Store::open(folder / "bad.db")->check().has_value());
 }

@@ -242,6 +242,94 @@ TEST(Migrations, AnOlderStoreIsBroughtUpToDate) {
   EXPECT_EQ(must(old.merge(folder / "new.db")).added, 10);
 }
 
+Canary sample_canary(int64_t at, const std::string& name = "read_l2") {
+  return {sample_session().uuid, fingerprint(sample_device()), sample_compiler().id, name, 1e-4 * (1 + static_cast<double>(at % 3)), 1700000000000000 + at};
+}
+
+TEST(Migrations, AStoreWithoutCanariesIsBroughtUpToDate) {
+  const Folder folder;
+  sample_store(folder / "old.db");
+  {  // version 1, as it was released
+    Database db = must(Database::open(folder / "old.db", Access::Write, 0));
+    ASSERT_TRUE(db.run("DROP TABLE canary; PRAGMA user_version = 1").has_value());
+    Database first = must(Database::open("", Access::Memory, 0));
+    ASSERT_TRUE(migrate(first, migrations().first(1)).has_value());
+    const std::string all = "SELECT type || name || coalesce(sql, '') FROM sqlite_schema ORDER BY 1";
+    ASSERT_EQ(must(db.text(all)), must(first.text(all)));
+  }
+  EXPECT_EQ(must(must(Store::open(folder / "old.db", {.read_only = true})).query(everything())).size(), 10u);
+  EXPECT_EQ(must(must(Store::open(folder / "old.db", {.read_only = true})).canaries()).size(), 0u);
+  EXPECT_EQ(must(must(Database::open(folder / "old.db", Access::Read, 0)).number("PRAGMA user_version")), 1) << "who only reads changes nothing";
+  Store fleet = must(Store::open(folder / "fleet.db"));
+  EXPECT_EQ(must(fleet.merge(folder / "old.db")).added, 10);
+  Store old = must(Store::open(folder / "old.db"));
+  const Canary canary = sample_canary(1);
+  must(old.append({}, {}, std::span(&canary, 1)));
+  EXPECT_EQ(must(old.canaries()).size(), 1u);
+  EXPECT_TRUE(old.check().has_value());
+  EXPECT_EQ(must(old.query(everything())).size(), 10u);
+}
+
+TEST(Canaries, AreKeptMergedAndPruned) {
+  const Folder folder;
+  Store store = sample_store(folder / "s.db");
+  const Canary set[] = {sample_canary(1), sample_canary(1, "exp"), sample_canary(2)};
+  must(store.append({}, {}, set));
+  must(store.append({}, {}, set));
+  const std::vector<Canary> kept = must(store.canaries());
+  ASSERT_EQ(kept.size(), 3u) << "the same again is no error";
+  EXPECT_EQ(kept[0].name, "exp");
+  EXPECT_EQ(checksum(kept[1]), checksum(set[0]));
+  Canary other = set[0];
+  other.seconds *= 2;
+  const auto refused = store.append({}, {}, std::span(&other, 1));
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_NE(text(refused.error()).find("other contents"), std::string::npos);
+  Store fleet = must(Store::open(folder / "fleet.db"));
+  must(fleet.merge(folder / "s.db"));
+  must(fleet.merge(folder / "s.db"));
+  EXPECT_EQ(must(fleet.canaries()).size(), 3u);
+  for (void (*spoil)(Canary&) : {+[](Canary& c) { c.seconds = 0; }, +[](Canary& c) { c.seconds = kNotKnown; }, +[](Canary& c) { c.name.clear(); }, +[](Canary& c) { c.timestamp = 0; },
+                                 +[](Canary& c) { c.session = uuid_of(5); }, +[](Canary& c) { c.device = hash_of("other"); }}) {
+    Canary bad = sample_canary(9);
+    spoil(bad);
+    EXPECT_FALSE(store.append({}, {}, std::span(&bad, 1)).has_value());
+  }
+  EXPECT_EQ(must(store.prune({.device = fingerprint(sample_device())})), 10);
+  EXPECT_EQ(must(store.canaries()).size(), 0u) << "they go with their session";
+}
+
+TEST(Epochs, AreOfOneDeviceThroughItsChanges) {
+  const Folder folder;
+  Store store = sample_store(folder / "s.db");
+  Device updated = sample_device(), other = sample_device("cortex-a76");
+  updated.kernel = "6.2.0";
+  EXPECT_EQ(hardware(updated), hardware(sample_device()));
+  EXPECT_NE(hardware(other), hardware(sample_device()));
+  updated.microcode = "0xb";
+  EXPECT_EQ(hardware(updated), hardware(sample_device()));
+  std::vector<Record> more;
+  for (uint64_t k = 100; k < 109; ++k) {
+    Record& r = more.emplace_back(sample_record(k));
+    if (k < 103) r.device = fingerprint(updated);
+    else if (k < 106) r.compiler = sample_compiler("next").id;
+    else r.device = fingerprint(other);
+  }
+  must(store.append(more, {{updated, other}, {sample_compiler("next")}, {}}));
+  const std::vector<Epoch> all = must(epochs(std::span(&store, 1)));
+  ASSERT_EQ(all.size(), 4u);
+  std::vector<Epoch> of_device;
+  for (const Epoch& e : all)
+    if (e.hardware == hardware(sample_device())) of_device.push_back(e);
+  ASSERT_EQ(of_device.size(), 3u);
+  for (size_t k = 0; k < 3; ++k) EXPECT_EQ(of_device[k].number, static_cast<int>(k) + 1);
+  EXPECT_EQ(of_device[0].records, 10);
+  EXPECT_EQ(of_device[1].device, fingerprint(updated));
+  EXPECT_NE(of_device[1].what.find("kernel 6.2.0, microcode 0xb"), std::string::npos) << of_device[1].what;
+  EXPECT_EQ(of_device[2].compiler, sample_compiler("next").id);
+  EXPECT_EQ(of_device[2].begin, sample_record(103).timestamp);
+}
+
 TEST(Schema, HasTheFieldsOfTheList) {
   const Folder folder;
   sample_store(folder / "s.db");
@@ -251,6 +339,7 @@ TEST(Schema, HasTheFieldsOfTheList) {
   EXPECT_EQ(found("compiler"), columns<Compiler>());
   EXPECT_EQ(found("session"), columns<Session>());
   EXPECT_EQ(found("record"), "key, checksum, " + columns<Record>());
+  EXPECT_EQ(found("canary"), "key, checksum, " + columns<Canary>());
   EXPECT_EQ(must(db.text("PRAGMA journal_mode")), "wal");
 }
 

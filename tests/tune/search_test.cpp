@@ -129,13 +129,13 @@ TEST(Recorder, GivesBackWhatWasMeasured) {
   options.database = (scratch.path() / "t.db").string();
   Candidates search(groups[0], model.plan, 1);
   const Tiles first = *search.propose([](const Tiles&) { return 0.0; }), second = *search.propose([](const Tiles&) { return 0.0; }), third = *search.propose([](const Tiles&) { return 0.0; });
-  auto entry = [&](const Tiles& tiles, Outcome outcome, double seconds, double after) {
-    return Entry{.group = &groups[0], .tiles = tiles, .outcome = outcome, .message = outcome == Outcome::Ok ? "" : "why", .seconds = {seconds, seconds}, .before = 1, .after = after, .features = {}, .prior = 1e-3};
+  auto entry = [&](const Tiles& tiles, Outcome outcome, double seconds, const char* disturbed) {
+    return Entry{.group = &groups[0], .tiles = tiles, .outcome = outcome, .message = outcome == Outcome::Ok ? "" : "why", .seconds = {seconds, seconds}, .before = 1, .after = 1, .disturbed = disturbed, .features = {}, .prior = 1e-3};
   };
   {
     Recorder recorder;
     ASSERT_TRUE(recorder.open(options, model));
-    const std::vector<Entry> entries = {entry(search.rules(), Outcome::Ok, 2e-3, 1), entry(first, Outcome::Ok, 1e-3, 1.01), entry(second, Outcome::Timeout, 1, 1), entry(third, Outcome::Ok, 1e-4, 2)};
+    const std::vector<Entry> entries = {entry(search.rules(), Outcome::Ok, 2e-3, ""), entry(first, Outcome::Ok, 1e-3, ""), entry(second, Outcome::Timeout, 1, ""), entry(third, Outcome::Ok, 1e-4, "canaries changed meanwhile")};
     const auto added = recorder.add(entries);
     ASSERT_TRUE(added) << added.error()[0].message;
   }

@@ -317,6 +317,7 @@ std::string tune_record(const TuneReport& report) {
   json["ratio"] = {report.result.ratio, report.result.low, report.result.high};
   json["faster"] = report.faster;
   json["verified"] = report.verified;
+  json["rounds"] = {{"repeated", report.repeated}, {"disturbed", report.disturbed}};
   json["candidates"] = {{"wrong", report.wrong}, {"crashed", report.crashed}, {"timeout", report.timeouts}, {"refused", report.refused}};
   Json answers = Json::array();
   for (const TunedAnswer& answer : report.answers)

@@ -28,7 +28,7 @@ Result<tm::Store> open_store(const Arguments& a, bool read_only) {
   std::string path = a.store;
   if (const char* named = std::getenv("TENON_TELEMETRY"); path.empty() && named) path = named;
   if (path.empty()) return misused("which store? --store or the variable TENON_TELEMETRY names it");
-  return tm::Store::open(path, {.read_only = read_only});
+  return tm::Store::open(path, {.read_only = read_only, .check = true});
 }
 
 // The one id that begins so. What is asked for must be in the store: a slip of the pen is no empty answer.
@@ -121,15 +121,15 @@ Result<void> run_ingest(const Arguments& a, Console& console) {
 Result<void> run_stats(const Arguments& a, Console& console) {
   TENON_TRY(tm::Store store, open_store(a, true));
   if (a.check) TENON_DO(store.check());
-  TENON_TRY(const tm::Stats stats, store.stats());
-  console.record(telemetry_stats_record(stats));
-  if (!stats.rows.empty()) console.print("device        compiler      op class          status     records  learnable\n");
-  for (const tm::StatsRow& row : stats.rows)
-    console.print(fmt::format("{:<12}  {:<12}  {:<16}  {:<9}  {:>8}  {:>9}\n", row.device.substr(0, 12), row.compiler.substr(0, 12), row.op_class, tm::spelling(row.status), row.records, row.learnable));
-  for (const tm::CanaryRow& row : stats.canaries)
-    if (row.canaries > 0)
-      console.print(fmt::format("{:<12}  canary {:.4g} s, spread {:.1f} %, {} times in {} sessions\n", row.device.substr(0, 12), row.median, 100 * row.spread, row.canaries, row.sessions));
-  console.print(fmt::format("{} records in {} sessions, {} learnable{}\n", stats.records, stats.sessions, stats.learnable, a.check ? "; the file is sound" : ""));
+  auto stats = store.stats([&](int64_t done, int64_t all) {
+    constexpr int64_t kPerMille = 1000;
+    if (done % 256 == 0) console.progress("reading records", static_cast<int>(done * kPerMille / all), kPerMille);
+  });
+  console.end_progress();
+  if (!stats) return std::unexpected(std::move(stats).error());
+  console.record(telemetry_stats_record(*stats));
+  console.print(telemetry_stats_text(*stats));
+  if (a.check) console.print("the file is sound\n");
   return {};
 }
 

@@ -55,6 +55,8 @@ void print_report(const TuneReport& report, const std::string& lock, Console& co
   const int lost = report.wrong + report.crashed + report.timeouts + report.refused;
   console.print(fmt::format("{} timings{} in {:.0f} s{}\n", report.timings, report.resumed ? fmt::format(" beside {} of the store", report.resumed) : "", report.seconds,
                             lost ? fmt::format("; {} candidates wrong, {} crashed, {} too slow, {} refused", report.wrong, report.crashed, report.timeouts, report.refused) : ""));
+  if (report.repeated)
+    console.print(fmt::format("{} rounds were measured again, as the machine changed meanwhile; {} stayed disturbed, which nothing is learnt from\n", report.repeated, report.disturbed));
   if (report.faster)
     console.print(fmt::format("{:.3f} ms, {:.3f} [{:.3f}, {:.3f}] of the time of rules ({:.3f} ms); verified\n", report.result.median_ms, report.result.ratio, report.result.low,
                               report.result.high, report.rules_ms));

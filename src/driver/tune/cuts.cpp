@@ -11,7 +11,7 @@ namespace {
 
 class Search {
  public:
-  Search(const Lowered& model, const CutsOptions& cuts, const TuneOptions& options) : model_(model), cuts_(cuts), options_(options) {}
+  Search(const Lowered& model, const CutsOptions& cuts, Watch& watch, const TuneOptions& options) : model_(model), cuts_(cuts), watch_(watch), options_(options) {}
 
   Result<Cuts> run() {
     constexpr int kRounds = 6;
@@ -69,7 +69,7 @@ class Search {
     Answers answers = found_.answers;
     for (const Alternative& a : batch) answers[{a.kind, a.subject}] = a.answer;
     TENON_TRY(const DecidedPlan decided, plan_of(answers));
-    Measured m = measure({.model = &model_, .plan = &decided.plan, .base = cuts_.base, .keep = {}, .turns = cuts_.turns}, options_);
+    TENON_TRY(Measured m, watch_.measure({.model = &model_, .plan = &decided.plan, .base = cuts_.base, .keep = {}, .turns = cuts_.turns}));
     if (m.outcome == Outcome::Ok && cuts_.wrong(m)) m.outcome = Outcome::Wrong;
     if (m.outcome != Outcome::Ok && batch.size() > 1) {
       const auto half = batch.begin() + static_cast<int64_t>(batch.size() / 2);
@@ -130,7 +130,7 @@ class Search {
     constexpr int kTurns = 3;
     for (int turn = 0; turn < kTurns && !found_.answers.empty(); ++turn) {
       TENON_TRY(DecidedPlan decided, plan_of(found_.answers));
-      const Measured m = measure({.model = &model_, .plan = &decided.plan, .base = cuts_.base, .keep = {}, .turns = 2 * cuts_.turns}, options_);
+      TENON_TRY(const Measured m, watch_.measure({.model = &model_, .plan = &decided.plan, .base = cuts_.base, .keep = {}, .turns = 2 * cuts_.turns}));
       ++found_.timings;
       if (m.outcome != Outcome::Ok || cuts_.wrong(m)) {
         found_.answers.clear();
@@ -156,6 +156,7 @@ class Search {
   static constexpr double kLeastGain = 0.02, kLeastShare = 0.003;  // of a region's time; of the model's
   const Lowered& model_;
   const CutsOptions& cuts_;
+  Watch& watch_;
   const TuneOptions& options_;
   std::set<std::string> measured_;
   std::map<Key, std::pair<std::set<int>, double>> gains_;
@@ -164,6 +165,6 @@ class Search {
 
 }  // namespace
 
-Result<Cuts> search_cuts(const Lowered& model, const CutsOptions& cuts, const TuneOptions& options) { return Search(model, cuts, options).run(); }
+Result<Cuts> search_cuts(const Lowered& model, const CutsOptions& cuts, Watch& watch, const TuneOptions& options) { return Search(model, cuts, watch, options).run(); }
 
 }  // namespace tenon

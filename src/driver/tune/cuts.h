@@ -1,8 +1,8 @@
 // Other answers to the planner's questions, measured: how the model is cut into regions, laid out, and which values are parts of others.
 #pragma once
 
-#include "measure.h"
 #include "tenon/alternatives.h"
+#include "watch.h"
 
 namespace tenon {
 
@@ -25,6 +25,6 @@ struct Cuts {
 
 // From the plan of the rules: what should gain most by the prior is measured first, as many at a time as touch different regions; what gains stays, and
 // the questions are asked anew until nothing gains. In the end all that stayed is measured again together, and what does not gain then goes.
-Result<Cuts> search_cuts(const Lowered& model, const CutsOptions& cuts, const TuneOptions& options);
+Result<Cuts> search_cuts(const Lowered& model, const CutsOptions& cuts, Watch& watch, const TuneOptions& options);
 
 }  // namespace tenon

@@ -18,6 +18,7 @@ struct Measured {
   std::vector<RegionTime> base_regions;  // all of the base's
   double compile_seconds = 0;
   int64_t code_bytes = 0;
+  std::string disturbed;             // what was seen to change on the machine meanwhile; empty: nothing
   int64_t switches = 0;              // by which the kernel took the processor away while it was measured
 };
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <map>
 
 #include <nlohmann/json.hpp>
@@ -20,7 +19,6 @@ using Json = nlohmann::json;
 int64_t now() { return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
 telemetry::Status status_of(const Entry& entry) {
-  constexpr double kSteady = 0.05;  // that the base may change by meanwhile
   switch (entry.outcome) {
     case Outcome::Wrong: return telemetry::Status::Wrong;
     case Outcome::Refused: return telemetry::Status::Invalid;
@@ -28,15 +26,14 @@ telemetry::Status status_of(const Entry& entry) {
     case Outcome::Timeout: return telemetry::Status::Timeout;
     case Outcome::Ok: break;
   }
-  const bool steady = entry.before <= 0 || entry.after <= 0 || std::abs(std::log(entry.after / entry.before)) <= kSteady;
-  return steady ? telemetry::Status::Ok : telemetry::Status::Disturbed;
+  return entry.disturbed.empty() ? telemetry::Status::Ok : telemetry::Status::Disturbed;
 }
 
 }  // namespace
 
 Result<void> Recorder::open(const TuneOptions& options, const Lowered& model) {
   if (options.database.empty()) return {};
-  TENON_TRY(store_, telemetry::Store::open(options.database));
+  TENON_TRY(store_, telemetry::Store::open(options.database, {.check = true}));
   model_ = &model;
   const telemetry::Device device = telemetry::device_of(model.target, true);
   device_ = telemetry::fingerprint(device);
@@ -44,7 +41,7 @@ Result<void> Recorder::open(const TuneOptions& options, const Lowered& model) {
   origins_.devices = {device};
   origins_.compilers = {{.id = build, .version = "tenon " + version()}};
   origins_.sessions = {{.uuid = telemetry::new_uuid(), .started = now(), .source = telemetry::Source::Tune, .policy = "search", .runner = "process", .cpus = options.cpu < 0 ? "" : std::to_string(options.cpu)}};
-  if (options.names) name_ = model.graph.name;
+  if (options.names) name_ = telemetry::plain(model.graph.name);
   return {};
 }
 
@@ -76,7 +73,7 @@ Result<void> Recorder::add(std::span<const Entry> entries) {
         .uuid = telemetry::new_uuid(), .session = origins_.sessions[0].uuid, .device = device_, .compiler = origins_.compilers[0].id, .workload_hash = entry.group->workload,
         .schedule_hash = hex(blake3(schedule)), .schedule = schedule, .workload = workload_json(*entry.group)});
     r.status = status_of(entry);
-    r.message = r.status == telemetry::Status::Disturbed ? "the base's time changed meanwhile" : entry.message.empty() && r.status != telemetry::Status::Ok ? "it was not right" : entry.message;
+    r.message = r.status == telemetry::Status::Disturbed ? entry.disturbed : entry.message.empty() && r.status != telemetry::Status::Ok ? "it was not right" : entry.message;
     if (entry.outcome == Outcome::Ok || entry.outcome == Outcome::Wrong) telemetry::set_samples(r, entry.seconds);
     if (!entry.features.empty()) r.features = entry.features, r.feature_hash = features_id();
     if (entry.before > 0) r.canary_before = entry.before, r.canary_after = entry.after;
@@ -88,6 +85,15 @@ Result<void> Recorder::add(std::span<const Entry> entries) {
     r.model_name = name_;
   }
   if (auto added = store_->append(records, origins_); !added) return std::unexpected(std::move(added).error());
+  return {};
+}
+
+Result<void> Recorder::add(const CanarySet& set, std::span<const std::string> names) {
+  if (!store_) return {};
+  std::vector<telemetry::Canary> canaries;
+  for (size_t k = 0; k < names.size(); ++k)
+    canaries.push_back({.session = origins_.sessions[0].uuid, .device = device_, .compiler = origins_.compilers[0].id, .name = names[k], .seconds = set.seconds[k], .timestamp = set.at});
+  if (auto added = store_->append({}, origins_, canaries); !added) return std::unexpected(std::move(added).error());
   return {};
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tenon/judge.h"
+#include "canaries.h"
 #include "measure.h"
 #include "tenon/telemetry.h"
 
@@ -16,6 +17,7 @@ struct Entry {
   std::vector<double> seconds;      // of one call of one region, per run
   double before = 0, after = 0;     // of the base's run, in the first half of the runs and in the second
   int64_t switches = -1;
+  std::string disturbed;            // what changed on the machine meanwhile; empty: nothing, as far as was seen
   double compile_ms = 0;
   std::vector<float> features;
   double prior = 0;
@@ -35,6 +37,7 @@ class Recorder {
 
   // One transaction: what it returns for is on the disk.
   Result<void> add(std::span<const Entry> entries);
+  Result<void> add(const CanarySet& set, std::span<const std::string> names);
   // Of this device and this build of the compiler, in the order in which they were measured.
   Result<std::vector<Known>> known(const RegionGroup& group, const Tiles& rules);
 

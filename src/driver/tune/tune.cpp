@@ -14,8 +14,7 @@
 #include "cuts.h"
 #include "tenon/candidates.h"
 #include "tenon/judge.h"
-#include "measure.h"
-#include "recorder.h"
+#include "watch.h"
 
 namespace tenon {
 
@@ -52,6 +51,7 @@ class Tuner {
     TENON_TRY(base_, lower_model(options_.compile));
     TENON_DO(read_model());
     TENON_DO(recorder_.open(options_, base_));
+    TENON_DO(watch_.open(base_.target, options_, recorder_));
     TENON_DO(measure_rules());
     TENON_DO(cut());
     TENON_TRY(std::vector<RegionGroup> groups, group_regions(base_.graph, base_.plan, base_.target, options_.compile.precision));
@@ -63,6 +63,7 @@ class Tuner {
       TENON_TRY(const std::string lock, print_lock(report_.plan, base_.graph, base_.target, options_.compile));
       TENON_DO(write_file(options_.output, lock));
     }
+    report_.repeated = watch_.repeated(), report_.disturbed = watch_.disturbed();
     report_.seconds = seconds();
     return std::move(report_);
   }
@@ -88,7 +89,7 @@ class Tuner {
     constexpr double kTurnsMs = 1500;
     constexpr int kFewest = 5, kMost = 30, kCallsPerTurn = 6;
     base_folder_ = (scratch_.path() / "rules").string();
-    const Measured first = measure({.model = &base_, .plan = &base_.plan, .base = {}, .keep = base_folder_, .turns = kFewest}, options_);
+    TENON_TRY(const Measured first, watch_.measure({.model = &base_, .plan = &base_.plan, .base = {}, .keep = base_folder_, .turns = kFewest}));
     if (first.outcome != Outcome::Ok) return fail(Code::E0501, "what rules choose cannot be measured: " + first.message, "tenon bench says more");
     const double ms = first.model.median_ms;
     turns_ = std::clamp(static_cast<int>(kTurnsMs / (kCallsPerTurn * std::max(ms, 1e-3))), kFewest, kMost);
@@ -96,7 +97,7 @@ class Tuner {
     TENON_TRY(const VerifyReport verified, verify({.compile = options_.compile, .artifact = base_folder_, .inputs = options_.inputs, .dims = options_.dims, .threads = options_.threads, .output = {}, .level = {}}));
     report_.verified = verified.passed;  // of what rules choose, unless something better is found
     for (const OutputError& output : verified.outputs) apart_.push_back(2 * output.bound);
-    self_ = measure({.model = &base_, .plan = &base_.plan, .base = base_folder_, .keep = {}, .turns = turns_}, options_);
+    TENON_TRY(self_, watch_.measure({.model = &base_, .plan = &base_.plan, .base = base_folder_, .keep = {}, .turns = turns_}));
     if (self_.outcome != Outcome::Ok) return fail(Code::E0501, "what rules choose cannot be measured twice: " + self_.message, "tenon bench says more");
     report_.target = base_.target.name;
     report_.rules_ms = self_.base_ms;
@@ -118,7 +119,7 @@ class Tuner {
                              options_.progress({.timings = timings, .all = options_.timings, .seconds = seconds(), .rules_ms = report_.rules_ms, .best_ms = report_.rules_ms,
                                                 .improved = answer.kind + ' ' + answer.subject + ": " + answer.answer, .gain = answer.ratio});
                            }};
-    TENON_TRY(Cuts found, search_cuts(base_, cuts, options_));
+    TENON_TRY(Cuts found, search_cuts(base_, cuts, watch_, options_));
     report_.timings += found.timings, report_.wrong += found.wrong, report_.crashed += found.crashed, report_.timeouts += found.timeouts, report_.refused += found.refused;
     report_.answers = std::move(found.tried);
     for (TunedAnswer& answer : report_.answers)
@@ -127,8 +128,8 @@ class Tuner {
     if (found.answers.empty()) return {};
     base_.plan = std::move(found.plan);
     base_folder_ = (scratch_.path() / "cuts").string();
-    const Measured first = measure({.model = &base_, .plan = &base_.plan, .base = {}, .keep = base_folder_, .turns = turns_}, options_);
-    self_ = measure({.model = &base_, .plan = &base_.plan, .base = base_folder_, .keep = {}, .turns = turns_}, options_);
+    TENON_TRY(const Measured first, watch_.measure({.model = &base_, .plan = &base_.plan, .base = {}, .keep = base_folder_, .turns = turns_}));
+    TENON_TRY(self_, watch_.measure({.model = &base_, .plan = &base_.plan, .base = base_folder_, .keep = {}, .turns = turns_}));
     if (first.outcome != Outcome::Ok || self_.outcome != Outcome::Ok) return fail(Code::E0501, "what was found cannot be measured twice: " + first.message + self_.message, "tenon bench says more");
     return {};
   }
@@ -160,7 +161,7 @@ class Tuner {
   Entry entry_of(const Searched& s, const Tiles& tiles, const std::vector<size_t>& regions, const Measured& m) const {
     constexpr double kMs = 1e-3;
     Entry entry{.group = &s.group, .tiles = tiles, .outcome = m.outcome, .message = m.message, .seconds = {}, .before = m.model.before_ms * kMs, .after = m.model.after_ms * kMs,
-                .switches = m.switches, .compile_ms = m.compile_seconds / kMs, .features = s.judge.features(tiles), .prior = s.judge.prior(tiles)};
+                .switches = m.switches, .disturbed = m.disturbed, .compile_ms = m.compile_seconds / kMs, .features = s.judge.features(tiles), .prior = s.judge.prior(tiles)};
     const RegionTime times = total(regions, m), all = total(s.group.regions, m);
     if (times.against_ms > 0)
       for (const double ms : times.samples_ms) entry.seconds.push_back(ms * kMs * (all.against_ms / times.against_ms) / static_cast<double>(s.group.regions.size()));
@@ -256,7 +257,7 @@ class Tuner {
   // What goes wrong is looked for in halves.
   Result<void> run_batch(std::vector<Proposal> batch, TuneProgress& shown) {
     const Plan plan = plan_with(batch);
-    Measured m = measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = {}, .turns = turns_}, options_);
+    TENON_TRY(Measured m, watch_.measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = {}, .turns = turns_}));
     if (m.outcome == Outcome::Ok && wrong(m)) m.outcome = Outcome::Wrong;
     if (m.outcome != Outcome::Ok && batch.size() > 1) {
       const auto half = batch.begin() + static_cast<int64_t>(batch.size() / 2);
@@ -311,7 +312,7 @@ class Tuner {
         if (f.rank == turn) batch.push_back({f.searched, f.tiles, searched_[f.searched].group.regions});
       if (batch.empty()) break;
       const Plan plan = plan_with(batch);
-      const Measured m = measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = {}, .turns = turns_}, options_);
+      TENON_TRY(const Measured m, watch_.measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = {}, .turns = turns_}));
       std::vector<Entry> entries;
       for (const Proposal& p : batch) {
         Searched& s = searched_[p.searched];
@@ -333,7 +334,7 @@ class Tuner {
     std::vector<double> ratios(searched_.size(), 1);
     for (int turn = 0; turn < kTurns && !chosen.empty(); ++turn) {
       const Plan plan = plan_with(chosen);
-      const Measured m = measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = {}, .turns = kLonger * turns_}, options_);
+      TENON_TRY(const Measured m, watch_.measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = {}, .turns = kLonger * turns_}));
       if (m.outcome != Outcome::Ok || wrong(m)) {
         chosen.clear();
         break;
@@ -363,7 +364,7 @@ class Tuner {
     report_.result = {.median_ms = report_.rules_ms, .ratio = 1, .low = 1, .high = 1};
     if (!differs) return {};
     const std::string kept = (scratch_.path() / "found").string();
-    const Measured m = measure({.model = &base_, .plan = &plan, .base = rules_folder_, .keep = kept, .turns = kLonger * turns_}, options_);
+    TENON_TRY(const Measured m, watch_.measure({.model = &base_, .plan = &plan, .base = rules_folder_, .keep = kept, .turns = kLonger * turns_}));
     if (m.outcome != Outcome::Ok || wrong(m) || m.model.ratio >= 1) return {};
     TENON_TRY(const VerifyReport verified, verify({.compile = options_.compile, .artifact = kept, .inputs = options_.inputs, .dims = options_.dims, .threads = options_.threads, .output = {}, .level = {}}));
     report_.wrong += !verified.passed;
@@ -381,6 +382,7 @@ class Tuner {
   Lowered base_;                      // its plan is the rules', and then what cuts make of it
   Plan rules_plan_;
   Recorder recorder_;
+  Watch watch_;
   std::optional<CostModel> cost_model_;
   std::string base_folder_, rules_folder_;
   std::vector<double> apart_;

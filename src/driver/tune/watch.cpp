@@ -1,0 +1,51 @@
+#include "watch.h"
+
+#include <chrono>
+#include <cmath>
+
+namespace tenon {
+
+std::string what_changed(const AgainstTimes& model, bool canaries_steady) {
+  constexpr double kSteady = 0.05;  // that the base may change by
+  if (model.before_ms > 0 && model.after_ms > 0 && std::abs(std::log(model.after_ms / model.before_ms)) > kSteady) return "the base's time changed meanwhile";
+  return canaries_steady ? "" : "canaries changed meanwhile";
+}
+
+Result<void> Watch::look() {
+  TENON_TRY(last_, canaries_.measure());
+  return recorder_->add(last_, canaries_.names());
+}
+
+Result<void> Watch::open(const Target& target, const TuneOptions& options, Recorder& recorder) {
+  constexpr int kFirst = 8;
+  options_ = &options, recorder_ = &recorder;
+  TENON_DO(canaries_.open(target, options.cpu));
+  TENON_DO(look());
+  for (int k = 1; k < kFirst; ++k) {
+    const CanarySet before = last_;
+    TENON_DO(look());
+    steadiness_.add(before, last_);
+  }
+  return {};
+}
+
+Result<Measured> Watch::measure(const Job& job) {
+  using namespace std::chrono;
+  constexpr int kAgain = 1;
+  constexpr microseconds kFresh = milliseconds(500);
+  for (int times = 0;; ++times) {
+    // The canaries after one round are those before the next, if it comes at once.
+    if (duration_cast<microseconds>(system_clock::now().time_since_epoch()).count() - last_.at > kFresh.count()) TENON_DO(look());
+    const CanarySet before = last_;
+    Measured m = tenon::measure(job, *options_);
+    if (m.outcome != Outcome::Ok) return m;
+    TENON_DO(look());
+    m.disturbed = what_changed(m.model, steadiness_.steady(before, last_));
+    steadiness_.add(before, last_);
+    if (m.disturbed.empty()) return m;
+    if (times == kAgain || (options_->stop && options_->stop())) return ++disturbed_, m;
+    ++repeated_;
+  }
+}
+
+}  // namespace tenon

@@ -1,0 +1,160 @@
+// Shifts of a level are found, and nothing else.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <random>
+#include <sstream>
+
+#include "../../src/telemetry/drift.h"
+#include "tenon/median.h"
+
+namespace tenon::telemetry {
+namespace {
+
+constexpr size_t kWithin = 32, kPlaces = 200;
+const double kShift = std::log(1.05);
+constexpr char kNotRecorded[] = "tests/data/canary_residuals.txt is not there: record_canaries makes it, in two minutes on a machine that does nothing else";
+
+// Residuals of every canary, one sequence each.
+std::vector<std::vector<double>> recorded() {
+  std::ifstream file(TENON_SOURCE_DIR "/tests/data/canary_residuals.txt");
+  std::vector<std::vector<double>> canaries;
+  for (std::string line; std::getline(file, line);) {
+    if (line.empty() || line[0] == '#') continue;
+    std::istringstream words(line);
+    double value = 0;
+    for (size_t k = 0; words >> value; ++k) {
+      if (canaries.size() == k) canaries.emplace_back();
+      canaries[k].push_back(value * 1e-4);
+    }
+  }
+  return canaries;
+}
+
+// How many samples after `place` the alarm came, if it came; no other alarm may come between.
+size_t delay_of(std::vector<double> residuals, size_t place, double shift) {
+  for (size_t k = place; k < residuals.size(); ++k) residuals[k] += shift;
+  for (const DriftAlarm& alarm : find_drift(residuals).alarms)
+    if (alarm.found >= place) return alarm.found - place + 1;
+  return residuals.size();
+}
+
+struct Delays {
+  size_t median = 0, most = 0, within = 0;
+};
+template <class Draw>
+Delays delays(Draw draw, uint64_t seed) {
+  std::mt19937_64 dice(seed);
+  std::vector<size_t> all;
+  for (size_t k = 0; k < kPlaces; ++k) {
+    const std::vector<double> residuals = draw(k);
+    const size_t place = DriftOptions{}.learnt + dice() % (residuals.size() - DriftOptions{}.learnt - kWithin);
+    all.push_back(delay_of(residuals, place, k % 2 ? kShift : -kShift));
+  }
+  std::ranges::sort(all);
+  return {all[all.size() / 2], all.back(), static_cast<size_t>(std::ranges::upper_bound(all, kWithin) - all.begin())};
+}
+
+std::vector<double> normal(uint64_t seed, size_t count, double sigma) {
+  std::mt19937_64 dice(seed);
+  auto uniform = [&] { return (static_cast<double>(dice() >> 11) + 0.5) * 0x1p-53; };
+  std::vector<double> all(count);
+  for (double& x : all) {
+    const double far = std::sqrt(-2 * std::log(uniform()));
+    x = sigma * far * std::cos(2 * M_PI * uniform());
+  }
+  return all;
+}
+
+// Student's distribution with three degrees of freedom, scaled to this standard deviation: a sample in 160 is further off than four of them, where
+// the normal distribution has one in 16,000.
+std::vector<double> heavy(uint64_t seed, size_t count, double sigma) {
+  const std::vector<double> z = normal(seed, 4 * count, 1);
+  std::vector<double> all(count);
+  for (size_t k = 0; k < count; ++k) {
+    const double *four = &z[4 * k], chi = four[1] * four[1] + four[2] * four[2] + four[3] * four[3];
+    all[k] = sigma * four[0] / std::sqrt(chi);
+  }
+  return all;
+}
+
+size_t alarms(const std::vector<double>& residuals) { return find_drift(residuals).alarms.size(); }
+
+TEST(Drift, FindsAShiftInRecordedCanariesWithin32Samples) {
+  const auto canaries = recorded();
+  if (canaries.empty()) GTEST_SKIP() << kNotRecorded;
+  ASSERT_EQ(canaries.size(), 16u);
+  for (const auto& c : canaries) EXPECT_LE(kSigmaOfMad * mad_of(c, median_of(c)), 0.05);
+  const Delays found = delays([&](size_t k) { return canaries[k % canaries.size()]; }, 1);
+  RecordProperty("median", static_cast<int>(found.median)), RecordProperty("most", static_cast<int>(found.most));
+  std::printf("a shift of 5 %% in recorded canaries: found after %zu samples (median), %zu at most\n", found.median, found.most);
+  EXPECT_EQ(found.within, kPlaces);
+}
+
+TEST(Drift, RaisesNoAlarmInRecordedCanaries) {
+  size_t samples = 0, raised = 0;
+  if (recorded().empty()) GTEST_SKIP() << kNotRecorded;
+  for (const auto& c : recorded()) samples += c.size(), raised += alarms(c);
+  std::printf("%zu alarms in %zu recorded samples\n", raised, samples);
+  ASSERT_GE(samples, 4000u);
+  EXPECT_LE(raised * 1000, samples);
+}
+
+TEST(Drift, RaisesAtMostOneFalseAlarmInAThousand) {
+  constexpr size_t kSequences = 200, kLong = 1000;
+  for (const double sigma : {0.002, 0.01, 0.03, 0.05, 0.3}) {
+    size_t of_normal = 0, of_heavy = 0;
+    for (size_t k = 0; k < kSequences; ++k) of_normal += alarms(normal(k + 1, kLong, sigma)), of_heavy += alarms(heavy(k + 1, kLong, sigma));
+    std::printf("sigma %.3f: alarms in 1,000 samples: %.2f normal, %.2f heavy-tailed\n", sigma, static_cast<double>(of_normal) / kSequences, static_cast<double>(of_heavy) / kSequences);
+    EXPECT_LE(of_normal, kSequences) << sigma;
+    EXPECT_LE(of_heavy, kSequences) << sigma;
+  }
+}
+
+TEST(Drift, FindsAShiftOfOneSigmaInNoise) {
+  for (const double sigma : {0.01, 0.03, 0.05}) {
+    const Delays found = delays([&](size_t k) { return normal(k + 1, 500, sigma); }, 2);
+    std::printf("sigma %.3f: %zu of %zu within %zu samples, median %zu\n", sigma, found.within, kPlaces, kWithin, found.median);
+    // Where the shift is one sigma, 32 samples are its evidence times 5.5, of which a false alarm in a thousand samples takes the greater part.
+    EXPECT_GE(found.within, kPlaces * (sigma < 0.04 ? 99 : 90) / 100);
+  }
+}
+
+TEST(Drift, SaysWhenAndByHowMuch) {
+  std::vector<double> residuals = normal(7, 600, 0.01);
+  for (size_t k = 200; k < 600; ++k) residuals[k] += 0.07;
+  for (size_t k = 400; k < 600; ++k) residuals[k] -= 0.2;
+  const Drift drift = find_drift(residuals);
+  ASSERT_EQ(drift.alarms.size(), 2u);
+  EXPECT_NEAR(static_cast<double>(drift.alarms[0].begin), 200, 2);
+  EXPECT_NEAR(drift.alarms[0].change, 0.07, 0.01);
+  EXPECT_NEAR(static_cast<double>(drift.alarms[1].begin), 400, 2);
+  EXPECT_NEAR(drift.alarms[1].change, -0.2, 0.01);
+  EXPECT_NEAR(drift.level, -0.13, 0.005);
+  EXPECT_NEAR(drift.sigma, 0.01, 0.004);
+}
+
+TEST(Drift, ASingleSampleIsNone) {
+  std::vector<double> residuals = normal(3, 300, 0.01);
+  residuals[100] = 50, residuals[200] = -50;
+  EXPECT_EQ(alarms(residuals), 0u);
+}
+
+TEST(Drift, BatchesTakeTheLeast) {
+  const double samples[] = {3, 2, 5, 9, 1, 7, 4};
+  EXPECT_EQ(least_of_batches(samples, 3), (std::vector<double>{2, 1}));
+  EXPECT_TRUE(least_of_batches(samples, 8).empty());
+}
+
+TEST(Drift, TooFewSaySoBySilence) {
+  EXPECT_EQ(alarms({}), 0u);
+  std::vector<double> few(63, 0.0);
+  few.back() = 1;
+  EXPECT_EQ(alarms(few), 0u);
+  EXPECT_EQ(alarms(std::vector<double>(300, 1.0)), 0u) << "constant";
+}
+
+}  // namespace
+}  // namespace tenon::telemetry
