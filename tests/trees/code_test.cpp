@@ -34,7 +34,7 @@ INSTANTIATE_TEST_SUITE_P(On, TreeCodes, testing::ValuesIn(all_targets()), target
 
 TEST_P(TreeCodes, NativeCodeAddsTheSameLeaves) {
   uint32_t seed = 0;
-  for (const TreeShape& shape : {TreeShape{40, 6, 30, false}, {9, 10, 7, false}, {20, 5, 3, true}, {3, 0, 1, true}}) {
+  for (const TreeShape& shape : {TreeShape{25, 6, 30, false}, {3, 8, 7, false}, {3, 4, 3, true}, {3, 0, 1, true}}) {
     Synthetic make(shape, ++seed);
     const Booster booster = make.booster();
     Blocks b = blocks_of(booster, make, shape.features, 5);
