@@ -7,6 +7,7 @@
 
 namespace tenon {
 
+// Of a level's features those that code of trees can use.
 int host_tree_level() {
 #if defined(__x86_64__)
   auto all = [](auto... has) { return (... && (has != 0)); };
