@@ -11,8 +11,8 @@ namespace tenon {
 
 // Of the mean of the boosters, in ln(seconds): one number per feature, then the expected value. Their sum is the prediction less the margin,
 // but for the rounding of predictions: they add T leaves to the margin in float, so they err by no more than T * 2^-24 * (|margin| + the sum
-// of the trees' largest |leaf|). Ours is of double: of a tree no more than D * 2^D * 2^-53 of its largest |leaf|, D its depth, as taking a
-// feature out of a path divides by a polynomial whose coefficients grow to 2^D.
+// of the trees' largest |leaf|). Ours is of double: of a tree no more than 4 D * 2^D * 2^-53 of its largest |leaf|, D its depth, as a
+// step of a path rounds four times and taking a feature out of a path divides by a polynomial whose coefficients grow to 2^D.
 std::vector<double> contributions(const CostModel& model, std::span<const float> x);
 std::vector<double> contributions(const Booster& booster, size_t features, std::span<const float> x);
 

@@ -81,9 +81,9 @@ TEST_F(Library, PredictsAsNativeCodeDoes) {
   }
 }
 
-// The library works in float: the weights of a path of D steps are rounded some 3 D times, and each error grows to at most 2^D times its
-// size where a feature leaves the path; half of the bits is what is seen. Of a tree: 3 D 2^(D/2) 2^-24 of its largest leaf, 9e-6 for D = 6.
-// It adds the trees' in float, which T trees round by T 2^-24 of their sum, 3e-6.
+// The library works in float. The weights of a path of D steps are rounded some 3 D times, and an error grows to at most 2^D times its size where
+// a feature leaves the path: 7e-5 of a tree's largest leaf for D = 6 if all errors had one sign. Errors of either sign grow by the root of
+// that factor, 9e-6. T trees that are added in float round by no more than T 2^-24 of their sum, 3e-6, and mostly by the root of T times 2^-24.
 TEST_F(Library, ExplainsAsTheTreesDo) {
   const std::vector<float> said = contributions_of_rows();
   ASSERT_EQ(said.size(), kRows * (kColumns + 1));
