@@ -4,6 +4,7 @@
 #include <bit>
 #include <charconv>
 #include <cmath>
+#include <utility>
 
 namespace tenon {
 
@@ -38,7 +39,7 @@ Prediction predict(const CostModel& model, std::span<const float> x, double prio
 
 namespace {
 
-constexpr std::string_view kFirst = "tenon-cost-model 1";
+constexpr std::string_view kFirst = "tenon-cost-model 2";
 
 std::string hex_bits(float value) {
   char text[16];
@@ -83,6 +84,7 @@ class Reader {
     if (error != std::errc() || end != word.data() + word.size()) failed_ = true;
     return value;
   }
+  float real(std::string_view word) { return std::bit_cast<float>(number<uint32_t>(word, 16)); }  // by its bits
   void fail() { failed_ = true; }
 
  private:
@@ -90,16 +92,33 @@ class Reader {
   bool failed_ = false;
 };
 
-// Children lie behind their parents, so that every walk ends.
-bool sound(const Booster& booster, size_t features) {
+// Null, or what is wrong with it. Children lie behind their parents and have one each, so that every walk ends and a tree is no larger than its nodes.
+const char* fault(const Booster& booster, size_t features) {
+  constexpr int kMostDepth = 64;  // walks may recurse
+  const char *outside = "trees that point outside", *covers = "nodes whose covers are not positive, or not those of their children";
+  // Sums in double, each rounded to float: three roundings of 2^-24.
+  constexpr double kRounding = 0x1p-22;
   const auto count = static_cast<int32_t>(booster.nodes.size());
+  std::vector<int> depth(booster.nodes.size(), -1);
+  bool once = true;
+  auto reach = [&](int32_t i, int deep) { once = once && std::exchange(depth[static_cast<size_t>(i)], deep) < 0; };
+  for (const int32_t root : booster.roots) {
+    if (root < 0 || root >= count) return outside;
+    reach(root, 0);
+  }
   for (int32_t i = 0; i < count; ++i) {
     const TreeNode& node = booster.nodes[static_cast<size_t>(i)];
-    if (!std::isfinite(node.value)) return false;
+    if (!std::isfinite(node.value)) return "numbers that are not finite";
+    if (!std::isfinite(node.cover) || node.cover <= 0) return covers;
     if (node.feature < 0) continue;
-    if (node.feature >= static_cast<int32_t>(features) || node.left <= i || node.right <= i || node.left >= count || node.right >= count) return false;
+    if (node.feature >= static_cast<int32_t>(features) || node.left <= i || node.right <= i || node.left >= count || node.right >= count) return outside;
+    const int deep = depth[static_cast<size_t>(i)];
+    if (deep == kMostDepth) return "trees of more than 64 levels";
+    reach(node.left, deep + 1), reach(node.right, deep + 1);
+    const double both = static_cast<double>(booster.nodes[static_cast<size_t>(node.left)].cover) + booster.nodes[static_cast<size_t>(node.right)].cover;
+    if (std::abs(node.cover - both) > kRounding * both) return covers;
   }
-  return std::ranges::all_of(booster.roots, [&](int32_t root) { return root >= 0 && root < count; });
+  return once && std::ranges::count(depth, -1) == 0 ? nullptr : "nodes of no tree, or of two";
 }
 
 }  // namespace
@@ -114,8 +133,8 @@ std::string print(const CostModel& model) {
     text += "booster " + std::to_string(booster.roots.size()) + ' ' + std::to_string(booster.nodes.size()) + '\n';
     for (const int32_t root : booster.roots) text += "tree " + std::to_string(root) + '\n';
     for (const TreeNode& node : booster.nodes) {
-      if (node.feature < 0) text += "leaf " + hex_bits(node.value) + '\n';
-      else text += "node " + std::to_string(node.feature) + ' ' + hex_bits(node.value) + ' ' + std::to_string(node.left) + ' ' + std::to_string(node.right) + (node.missing_left ? " l\n" : " r\n");
+      if (node.feature < 0) text += "leaf " + hex_bits(node.value) + ' ' + hex_bits(node.cover) + '\n';
+      else text += "node " + std::to_string(node.feature) + ' ' + hex_bits(node.value) + ' ' + std::to_string(node.left) + ' ' + std::to_string(node.right) + (node.missing_left ? " l " : " r ") + hex_bits(node.cover) + '\n';
     }
   }
   return text;
@@ -143,18 +162,19 @@ Result<CostModel> parse_cost_model(std::string_view text) {
     for (size_t n = 0; n < nodes && !in.failed(); ++n) {
       const std::vector<std::string_view> words = in.words();
       TreeNode node;
-      if (words.size() == 2 && words[0] == "leaf") {
-        node.value = std::bit_cast<float>(in.number<uint32_t>(words[1], 16));
-      } else if (words.size() == 6 && words[0] == "node" && (words[5] == "l" || words[5] == "r")) {
-        node = {.feature = in.number<int32_t>(words[1]), .value = std::bit_cast<float>(in.number<uint32_t>(words[2], 16)), .left = in.number<int32_t>(words[3]),
-                .right = in.number<int32_t>(words[4]), .missing_left = words[5] == "l"};
+      if (words.size() == 3 && words[0] == "leaf") {
+        node.value = in.real(words[1]), node.cover = in.real(words[2]);
+      } else if (words.size() == 7 && words[0] == "node" && (words[5] == "l" || words[5] == "r")) {
+        node = {.feature = in.number<int32_t>(words[1]), .value = in.real(words[2]), .left = in.number<int32_t>(words[3]),
+                .right = in.number<int32_t>(words[4]), .missing_left = words[5] == "l", .cover = in.real(words[6])};
         if (node.feature < 0) in.fail();
       } else {
         in.fail();
       }
       booster.nodes.push_back(node);
     }
-    if (!in.failed() && !sound(booster, model.names.size())) return refused("booster " + std::to_string(b) + " has trees that point outside");
+    if (in.failed()) break;
+    if (const char* what = fault(booster, model.names.size())) return refused("booster " + std::to_string(b) + " has " + what);
   }
   if (in.failed() || !in.at_end()) return refused("its text is cut or malformed");
   return model;

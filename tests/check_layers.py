@@ -16,7 +16,7 @@ LIBRARIES = {
     "telemetry": ("src/telemetry", "telemetry telemetry_fields", "target support"),
     "onnx": ("src/onnx", "frontend", "ops ir support"),
     "passes": ("passes", "passes", "ops ir target support"),
-    "cost_model": ("cost_model", "policy decisions space trees features", "ops ir target support"),
+    "cost_model": ("cost_model", "policy decisions space trees tree_code tree_scorer contributions features", "ops ir target support"),
     "policy": ("src/policy", "workload candidates judge policies differences alternatives", "cost_model ops ir target support"),
     "backends": ("backends", "backend runtime", "ir target support"),
     "driver": ("src/driver", "driver emit tune", "telemetry onnx passes policy cost_model backends ops ir target support"),

@@ -21,6 +21,7 @@ Isa isa_of(const llvm::TargetMachine& machine, const Target& target) {
       isa.x86 = true;
       isa.f16_convert = has("+f16c");
       isa.avx512 = has("+avx512f");
+      isa.picks_of_eight = has("+avx2") && !isa.avx512;
       isa.byte_tables = has("+avx512vbmi") && target.vector_bytes == 64;
       break;
     case llvm::Triple::aarch64:

@@ -22,6 +22,7 @@ struct Isa {
   bool fma = false;           // an atom of the target
   bool f16_convert = false;   // f16 <-> f32 in hardware
   bool avx512 = false;        // 512-bit vectors: x * 2^floor(n), look-up among 16 floats
+  bool picks_of_eight = false;  // AVX2 without masks: pick.cpp
   bool byte_tables = false;   // looks 64 bytes up in two vectors of bytes
 };
 

@@ -90,6 +90,7 @@ Value* Emitter::compute(Expr e, Expr guard) {
     }
     case SOp::Load: return load(e, guard);
     case SOp::Select: {
+      if (Value* v = pick(e, guard)) return v;
       Expr c = operand(0), t = operand(1), f = operand(2);
       Expr inside = has_load(t) ? pool.all_of(guard, c) : Expr{};
       Value* yes = emit(t, inside);

@@ -113,6 +113,7 @@ class Emitter {
   Value* compare_index(Expr e, Expr guard);
   Value* fused(Expr e, Expr guard);
   Value* gated(Expr e, Expr guard);
+  Value* pick(Expr e, Expr guard);  // pick.cpp
   bool zero_where_false(Expr e);
 
   // quantise.cpp

@@ -15,6 +15,7 @@ struct TreeNode {
   float value = 0;          // of a leaf; else x[feature] < value goes left
   int32_t left = 0, right = 0;  // indices into Booster::nodes
   bool missing_left = false;    // where NaN goes
+  float cover = 1;              // weight of the timings that came here while growing: of a node, what its children have
   bool operator==(const TreeNode&) const = default;
 };
 

@@ -11,14 +11,14 @@ using Json = nlohmann::json;
 // Breadth first, so that children lie behind their parents.
 void add_tree(const Json& tree, Booster& booster) {
   const Json &left = tree.at("left_children"), &right = tree.at("right_children"), &feature = tree.at("split_indices"), &value = tree.at("split_conditions"),
-             &missing = tree.at("default_left");
+             &missing = tree.at("default_left"), &cover = tree.at("sum_hessian");
   const auto root = static_cast<int32_t>(booster.nodes.size());
   booster.roots.push_back(root);
   std::vector<int> open = {0};
   booster.nodes.emplace_back();
   for (size_t k = 0; k < open.size(); ++k) {
     const auto n = static_cast<size_t>(open[k]);
-    TreeNode node{.value = value.at(n).get<float>()};
+    TreeNode node{.value = value.at(n).get<float>(), .cover = cover.at(n).get<float>()};
     if (left.at(n).get<int>() >= 0) {
       node.feature = feature.at(n).get<int>();
       node.left = static_cast<int32_t>(booster.nodes.size());

@@ -73,7 +73,7 @@ TEST(Trees, TextGivesTheModelBack) {
   ASSERT_TRUE(again) << again.error()[0].message;
   EXPECT_EQ(*again, model);
   for (size_t cut = 0; cut < text.size(); cut += 97) EXPECT_FALSE(parse_cost_model(text.substr(0, cut))) << cut;
-  for (const auto& [from, to] : {std::pair("tree 0\n", "tree 999999\n"), {"node ", "node -1"}, {"leaf ", "leaf 7f800000 "}, {"tenon-cost-model 1", "tenon-cost-model 2"}}) {
+  for (const auto& [from, to] : {std::pair("tree 0\n", "tree 999999\n"), {"node ", "node -1"}, {"leaf ", "leaf 7f800000 "}, {"tenon-cost-model 2", "tenon-cost-model 9"}}) {
     std::string changed = text;
     changed.replace(changed.find(from), std::string_view(from).size(), to);
     EXPECT_FALSE(parse_cost_model(changed)) << to;
@@ -81,8 +81,42 @@ TEST(Trees, TextGivesTheModelBack) {
   // A cycle: a child before its parent.
   std::string cycle = text;
   const size_t node = cycle.find("node "), line = cycle.find('\n', node);
-  cycle.replace(node, line - node, "node 0 0 0 0 l");
+  cycle.replace(node, line - node, "node 0 0 0 0 l 3f800000");
   EXPECT_FALSE(parse_cost_model(cycle));
+}
+
+// A tree is a tree, and a node's cover its children's.
+TEST(Trees, RefusesWhatIsNoTree) {
+  const Booster right{.nodes = {{.feature = 0, .value = 1, .left = 1, .right = 2, .cover = 5}, {.value = 1, .cover = 2}, {.value = 2, .cover = 3}}, .roots = {0}};
+  auto taken = [&](auto change) {
+    CostModel model{.features = "h", .names = {"a"}, .provenance = {}, .boosters = {right}};
+    change(model.boosters[0]);
+    const auto parsed = parse_cost_model(print(model));
+    EXPECT_TRUE(parsed || parsed.error()[0].code == Code::E0703);
+    return parsed.has_value();
+  };
+  EXPECT_TRUE(taken([](Booster&) {}));
+  EXPECT_TRUE(taken([](Booster& b) { b.nodes[0].cover = std::nextafter(5.0F, 6.0F); }));  // the sum was rounded
+  EXPECT_FALSE(taken([](Booster& b) { b.nodes[0].cover = 5.001F; }));
+  EXPECT_FALSE(taken([](Booster& b) { b.nodes[1].cover = 0, b.nodes[0].cover = 3; }));
+  EXPECT_FALSE(taken([](Booster& b) { b.nodes[1].cover = -2, b.nodes[0].cover = 1; }));
+  EXPECT_FALSE(taken([](Booster& b) { b.nodes[1].cover = b.nodes[0].cover = INFINITY; }));
+  EXPECT_FALSE(taken([](Booster& b) { b.nodes[2].cover = NAN; }));
+  EXPECT_FALSE(taken([](Booster& b) { b.nodes[0].left = 2, b.nodes[0].cover = 6; }));  // one child twice, and a node of no tree
+  EXPECT_FALSE(taken([](Booster& b) { b.roots.push_back(1); }));                       // a part of another tree
+  EXPECT_FALSE(taken([](Booster& b) { b.nodes.push_back({}); }));
+  auto chain = [](int levels) {
+    return [levels](Booster& b) {
+      b = {.nodes = {}, .roots = {0}};
+      for (int k = 0; k < levels; ++k) {
+        b.nodes.push_back({.feature = 0, .value = 1, .left = 2 * k + 1, .right = 2 * k + 2, .cover = static_cast<float>(levels + 1 - k)});
+        b.nodes.push_back({.value = 1});
+      }
+      b.nodes.push_back({.value = 1});
+    };
+  };
+  EXPECT_TRUE(taken(chain(64)));
+  EXPECT_FALSE(taken(chain(65)));
 }
 
 TEST(Trees, MissingGoesWhereTheTreeSays) {
