@@ -28,8 +28,8 @@ telemetry::Status status_of(const Entry& entry) {
     case Outcome::Timeout: return telemetry::Status::Timeout;
     case Outcome::Ok: break;
   }
-  const bool steady = entry.before <= 0 || entry.after <= 0 || std::abs(std::log(entry.after / entry.before)) <= kSteady;
-  return steady ? telemetry::Status::Ok : telemetry::Status::Disturbed;
+  auto steady = [](double before, double after) { return !(before > 0) || !(after > 0) || std::abs(std::log(after / before)) <= kSteady; };
+  return steady(entry.before, entry.after) && steady(entry.canary_before, entry.canary_after) ? telemetry::Status::Ok : telemetry::Status::Disturbed;
 }
 
 }  // namespace
@@ -46,6 +46,17 @@ Result<void> Recorder::open(const TuneOptions& options, const Lowered& model) {
   origins_.sessions = {{.uuid = telemetry::new_uuid(), .started = now(), .source = telemetry::Source::Tune, .policy = "search", .runner = "process", .cpus = options.cpu < 0 ? "" : std::to_string(options.cpu)}};
   if (options.names) name_ = model.graph.name;
   return {};
+}
+
+void Recorder::measured_on(const DeviceSaid& said, const std::string& runner) {
+  if (!store_) return;
+  emulated_ = runner == "qemu";
+  telemetry::Device device = telemetry::device_of(model_->target, false);
+  if (!said.cpu.empty()) device.microarchitecture += " (" + said.cpu + ")";
+  device.kernel = said.kernel, device.microcode = said.microcode, device.clock_mhz = said.clock_mhz;
+  device_ = telemetry::fingerprint(device);
+  origins_.devices = {device};
+  origins_.sessions[0].runner = emulated_ ? runner : "command";
 }
 
 std::string Recorder::workload_json(const RegionGroup& group) const {
@@ -76,10 +87,11 @@ Result<void> Recorder::add(std::span<const Entry> entries) {
         .uuid = telemetry::new_uuid(), .session = origins_.sessions[0].uuid, .device = device_, .compiler = origins_.compilers[0].id, .workload_hash = entry.group->workload,
         .schedule_hash = hex(blake3(schedule)), .schedule = schedule, .workload = workload_json(*entry.group)});
     r.status = status_of(entry);
-    r.message = r.status == telemetry::Status::Disturbed ? "the base's time changed meanwhile" : entry.message.empty() && r.status != telemetry::Status::Ok ? "it was not right" : entry.message;
+    r.message = r.status == telemetry::Status::Disturbed ? "the base's time, or the device's clock, changed meanwhile" : entry.message.empty() && r.status != telemetry::Status::Ok ? "it was not right" : entry.message;
     if (entry.outcome == Outcome::Ok || entry.outcome == Outcome::Wrong) telemetry::set_samples(r, entry.seconds);
-    if (!entry.features.empty()) r.features = entry.features, r.feature_hash = features_id();
-    if (entry.before > 0) r.canary_before = entry.before, r.canary_after = entry.after;
+    if (!entry.features.empty() && !emulated_) r.features = entry.features, r.feature_hash = features_id();
+    if (entry.canary_before > 0) r.canary_before = entry.canary_before, r.canary_after = entry.canary_after;
+    else if (entry.before > 0) r.canary_before = entry.before, r.canary_after = entry.after;
     r.involuntary_switches = entry.switches;
     if (entry.compile_ms > 0) r.compile_ms = entry.compile_ms;
     r.predicted = entry.prior;

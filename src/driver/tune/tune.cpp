@@ -15,6 +15,7 @@
 #include "tenon/judge.h"
 #include "measure.h"
 #include "recorder.h"
+#include "runner.h"
 
 namespace tenon {
 
@@ -86,19 +87,27 @@ class Tuner {
     constexpr double kTurnsMs = 1500;
     constexpr int kFewest = 5, kMost = 30, kCallsPerTurn = 6;
     base_folder_ = (scratch_.path() / "rules").string();
+    TENON_DO(prepare_jobs(options_, base_, base_folder_));
     const Measured first = measure({.model = &base_, .plan = &base_.plan, .base = {}, .keep = base_folder_, .turns = kFewest}, options_);
     if (first.outcome != Outcome::Ok) return fail(Code::E0501, "what rules choose cannot be measured: " + first.message, "tenon bench says more");
     const double ms = first.model.median_ms;
     turns_ = std::clamp(static_cast<int>(kTurnsMs / (kCallsPerTurn * std::max(ms, 1e-3))), kFewest, kMost);
-    // How far outputs of two right artifacts may lie apart: each by its bound from the reference.
-    TENON_TRY(const VerifyReport verified, verify({.compile = options_.compile, .artifact = base_folder_, .inputs = options_.inputs, .dims = options_.dims, .threads = options_.threads, .output = {}, .level = {}}));
+    if (first.device) recorder_.measured_on(*first.device, options_.runner);
+    TENON_TRY(const VerifyReport verified, check(base_folder_));
     report_.verified = verified.passed;  // of what rules choose, unless something better is found
+    // How far outputs of two right artifacts may lie apart: each by its bound from the reference.
     for (const OutputError& output : verified.outputs) apart_.push_back(2 * output.bound);
     self_ = measure({.model = &base_, .plan = &base_.plan, .base = base_folder_, .keep = {}, .turns = turns_}, options_);
     if (self_.outcome != Outcome::Ok) return fail(Code::E0501, "what rules choose cannot be measured twice: " + self_.message, "tenon bench says more");
     report_.target = base_.target.name;
     report_.rules_ms = self_.base_ms;
     return {};
+  }
+
+  // A job that ended well was compared with the reference where it ran.
+  Result<VerifyReport> check(const std::string& artifact) const {
+    if (runs_jobs(options_)) return VerifyReport{.passed = true};
+    return verify({.compile = options_.compile, .artifact = artifact, .inputs = options_.inputs, .dims = options_.dims, .threads = options_.threads, .output = {}, .level = {}});
   }
 
   Result<void> begin(std::vector<RegionGroup> groups) {
@@ -128,7 +137,7 @@ class Tuner {
   Entry entry_of(const Searched& s, const Tiles& tiles, const std::vector<size_t>& regions, const Measured& m) const {
     constexpr double kMs = 1e-3;
     Entry entry{.group = &s.group, .tiles = tiles, .outcome = m.outcome, .message = m.message, .seconds = {}, .before = m.model.before_ms * kMs, .after = m.model.after_ms * kMs,
-                .switches = m.switches, .compile_ms = m.compile_seconds / kMs, .features = s.judge.features(tiles), .prior = s.judge.prior(tiles)};
+                .canary_before = m.canary_before, .canary_after = m.canary_after, .switches = m.switches, .compile_ms = m.compile_seconds / kMs, .features = s.judge.features(tiles), .prior = s.judge.prior(tiles)};
     const RegionTime times = total(regions, m), all = total(s.group.regions, m);
     if (times.against_ms > 0)
       for (const double ms : times.samples_ms) entry.seconds.push_back(ms * kMs * (all.against_ms / times.against_ms) / static_cast<double>(s.group.regions.size()));
@@ -171,6 +180,14 @@ class Tuner {
     return false;
   }
 
+  // A plan in turns with the base.
+  Measured measured(const Plan& plan, const std::string& keep, int turns) const {
+    Measured m = measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = keep, .turns = turns}, options_);
+    if (m.outcome == Outcome::Ok && wrong(m)) m.outcome = Outcome::Wrong;
+    if (m.device && *m.device != *self_.device) m.outcome = Outcome::Refused, m.message = "it ran on another device than the search began on";
+    return m;
+  }
+
   // How many schedules each group gets in this round, at most one per region of it: again and again the group that promises most, less with each that it has.
   std::vector<size_t> shares(size_t most) const {
     constexpr double kNext = 0.7;
@@ -190,7 +207,7 @@ class Tuner {
     Searched& s = searched_[searched];
     std::vector<Proposal> found;
     for (size_t k = 0; k < count; ++k) {
-      auto tiles = options_.random ? s.candidates.draw() : s.candidates.propose([&](const Tiles& t) { return s.judge.promise(t, cost_model_ ? &*cost_model_ : nullptr); });
+      auto tiles = options_.random ? s.candidates.draw() : s.candidates.propose([&](const Tiles& t) { return s.judge.promise(t, model()); });
       if (!tiles) break;
       found.push_back({searched, std::move(*tiles), {}});
     }
@@ -213,8 +230,10 @@ class Tuner {
     exhausted_ = batch.empty();
     TuneProgress shown;
     shown.gain = 1;
+    told_ = {};
     if (!exhausted_) TENON_DO(run_batch(std::move(batch), shown));
     if (!options_.progress) return {};
+    if (told_.schedules > 0) shown.predicted = std::exp(told_.predicted / told_.schedules), shown.measured = std::exp(told_.measured / told_.schedules);
     shown.timings = report_.timings, shown.all = options_.timings, shown.seconds = seconds(), shown.rules_ms = report_.rules_ms, shown.best_ms = report_.rules_ms;
     for (const Searched& s : searched_) shown.best_ms -= s.rules_ms * (1 - s.candidates.best_ratio());
     options_.progress(shown);
@@ -224,8 +243,7 @@ class Tuner {
   // What goes wrong is looked for in halves.
   Result<void> run_batch(std::vector<Proposal> batch, TuneProgress& shown) {
     const Plan plan = plan_with(batch);
-    Measured m = measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = {}, .turns = turns_}, options_);
-    if (m.outcome == Outcome::Ok && wrong(m)) m.outcome = Outcome::Wrong;
+    const Measured m = measured(plan, {}, turns_);
     if (m.outcome != Outcome::Ok && batch.size() > 1) {
       const auto half = batch.begin() + static_cast<int64_t>(batch.size() / 2);
       std::vector<Proposal> second(std::make_move_iterator(half), std::make_move_iterator(batch.end()));
@@ -241,6 +259,7 @@ class Tuner {
       ++report_.timings, ++searched.timings, ++searched.in_vain;
       if (m.outcome != Outcome::Ok) continue;
       const double ratio = ratio_of(p.regions, m), before = searched.candidates.best_ratio();
+      told_.add(searched.judge.promise(p.tiles, model()) - searched.judge.promise(searched.candidates.rules(), model()), std::log(ratio));
       searched.candidates.measured(p.tiles, ratio);
       if (ratio >= before - searched.noise / 2) continue;
       searched.in_vain = 0;
@@ -248,6 +267,8 @@ class Tuner {
     }
     return recorder_.add(entries);
   }
+
+  const CostModel* model() const { return cost_model_ ? &*cost_model_ : nullptr; }
 
   const std::string& name_of(const Searched& s) const { return base_.plan.regions[s.group.regions[0]].name; }
 
@@ -279,13 +300,13 @@ class Tuner {
         if (f.rank == turn) batch.push_back({f.searched, f.tiles, searched_[f.searched].group.regions});
       if (batch.empty()) break;
       const Plan plan = plan_with(batch);
-      const Measured m = measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = {}, .turns = turns_}, options_);
+      const Measured m = measured(plan, {}, turns_);
       std::vector<Entry> entries;
       for (const Proposal& p : batch) {
         Searched& s = searched_[p.searched];
         if (recorder_.is_open()) entries.push_back(entry_of(s, p.tiles, p.regions, m));
         ++report_.timings, ++s.timings;
-        if (m.outcome == Outcome::Ok && !wrong(m)) s.candidates.measured_again(p.tiles, ratio_of(p.regions, m));
+        if (m.outcome == Outcome::Ok) s.candidates.measured_again(p.tiles, ratio_of(p.regions, m));
       }
       TENON_DO(recorder_.add(entries));
     }
@@ -304,13 +325,13 @@ class Tuner {
     for (int turn = 0; turn < kTurns && !chosen.empty(); ++turn) {
       const Plan plan = plan_with(chosen);
       const std::string keep = (scratch_.path() / ("chosen" + std::to_string(turn))).string();
-      const Measured m = measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = keep, .turns = kLonger * turns_}, options_);
-      if (m.outcome != Outcome::Ok || wrong(m)) break;
+      const Measured m = measured(plan, keep, kLonger * turns_);
+      if (m.outcome != Outcome::Ok) break;
       for (const Proposal& p : chosen) ratios[p.searched] = ratio_of(p.regions, m);
       // The last turn judges the whole, as it is.
       if (turn + 1 < kTurns && std::erase_if(chosen, [&](const Proposal& p) { return ratios[p.searched] >= 1 - searched_[p.searched].noise / 2; }) > 0) continue;
       if (m.model.ratio >= 1) break;
-      TENON_TRY(const VerifyReport verified, verify({.compile = options_.compile, .artifact = keep, .inputs = options_.inputs, .dims = options_.dims, .threads = options_.threads, .output = {}, .level = {}}));
+      TENON_TRY(const VerifyReport verified, check(keep));
       if (!verified.passed) {
         ++report_.wrong;
         break;
@@ -340,6 +361,14 @@ class Tuner {
   std::optional<CostModel> cost_model_;
   std::string base_folder_;
   std::vector<double> apart_;
+  // ln(time / that of rules) of a round's schedules, added up.
+  struct {
+    double predicted = 0, measured = 0;
+    int schedules = 0;
+    void add(double of_model, double of_clock) {
+      if (std::isfinite(of_clock)) predicted += of_model, measured += of_clock, ++schedules;
+    }
+  } told_;
   Measured self_;
   int turns_ = 5;
   bool exhausted_ = false;
