@@ -6,8 +6,9 @@
 #include <stdint.h>
 
 #if defined(__x86_64__)
-enum { SYS_write = 1, SYS_close = 3, SYS_lseek = 8, SYS_mmap = 9, SYS_rt_sigprocmask = 14, SYS_sched_yield = 24, SYS_futex = 202, SYS_clock_gettime = 228, SYS_exit_group = 231,
-       SYS_openat = 257, SYS_mkdirat = 258 };
+enum { SYS_read = 0, SYS_write = 1, SYS_close = 3, SYS_lseek = 8, SYS_mmap = 9, SYS_rt_sigprocmask = 14, SYS_sched_yield = 24, SYS_clone = 56, SYS_execve = 59, SYS_wait4 = 61,
+       SYS_getrusage = 98, SYS_futex = 202, SYS_sched_setaffinity = 203, SYS_sched_getaffinity = 204, SYS_clock_gettime = 228, SYS_exit_group = 231, SYS_openat = 257, SYS_mkdirat = 258,
+       SYS_pipe2 = 293 };
 static inline long sys(long n, long a, long b, long c, long d, long e, long f) {
   register long r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
   long result;
@@ -18,8 +19,9 @@ static inline long sys(long n, long a, long b, long c, long d, long e, long f) {
   return result;
 }
 #else
-enum { SYS_mkdirat = 34, SYS_openat = 56, SYS_close = 57, SYS_lseek = 62, SYS_write = 64, SYS_exit_group = 94,
-       SYS_futex = 98, SYS_clock_gettime = 113, SYS_sched_yield = 124, SYS_rt_sigprocmask = 135, SYS_mmap = 222 };
+enum { SYS_mkdirat = 34, SYS_openat = 56, SYS_close = 57, SYS_pipe2 = 59, SYS_lseek = 62, SYS_read = 63, SYS_write = 64, SYS_exit_group = 94,
+       SYS_futex = 98, SYS_clock_gettime = 113, SYS_sched_setaffinity = 122, SYS_sched_getaffinity = 123, SYS_sched_yield = 124, SYS_rt_sigprocmask = 135, SYS_getrusage = 165,
+       SYS_clone = 220, SYS_execve = 221, SYS_mmap = 222, SYS_wait4 = 260 };
 #if defined(__aarch64__)
 #define TN_NUMBER "x8"
 #define TN_ARGUMENT(i) "x" #i

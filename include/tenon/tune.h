@@ -7,7 +7,7 @@
 namespace tenon {
 
 struct TuneOptions {
-  CompileOptions compile;               // the model and its one target, which runs here; its cost model says what to measure, without one the roofline prior does
+  CompileOptions compile;               // the model and its one target, which runs where the runner runs candidates; its cost model says what to measure, without one the roofline prior does
   std::string output;                   // lock file to write; empty: none
   std::string database;                 // telemetry store to add every timing to; empty: none
   bool resume = false;                  // begin with what the store has of this model's regions on this device by this compiler
@@ -20,6 +20,7 @@ struct TuneOptions {
   unsigned threads = 1;
   uint64_t seed = 0;
   bool random = false;                  // draws instead of asking what promises most: what guided searches are compared with
+  std::string runner = "local";         // "local": a process here; "qemu": jobs under the target's emulator; else a command that is given a job's folder: docs/tuning.md
   int cpu = -1;                         // that measurements are pinned to; negative: the last one
   std::function<bool()> stop;           // asked between candidates; true: end now with what is known
   std::function<void(const struct TuneProgress&)> progress;
@@ -30,6 +31,7 @@ struct TuneProgress {
   double seconds = 0;                   // since the beginning
   double rules_ms = 0;                  // of the model
   double best_ms = 0;                   // with the best schedule of each region, by its own timings
+  double predicted = 0, measured = 0;   // of this round's schedules: time / that of rules, geometric means; 0: none ran
   std::string improved;                 // the region that gained most in this round; empty: none did
   double gain = 0;                      // its time / that of what was best before
 };
@@ -67,7 +69,7 @@ struct TuneReport {
   Plan plan;
 };
 
-// E0403, E0405, E0601: as compile. E0501: rules' own artifact does not run here.
+// E0403, E0405, E0601: as compile. E0501: rules' own artifact does not run there. E0506: there is no emulator. E0601: the runner is none, or cannot run this.
 Result<TuneReport> tune(const TuneOptions& options);
 
 }  // namespace tenon

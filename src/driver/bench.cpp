@@ -4,32 +4,14 @@
 #include <limits>
 
 #include "inputs.h"
+#include "region_times.h"
 #include "scratch_folder.h"
 
 namespace tenon {
 
 namespace {
 
-constexpr int kRunsPerTurn = 3;
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
-
-double quantile(const std::vector<double>& sorted, double q) {
-  return sorted[static_cast<size_t>(q * static_cast<double>(sorted.size() - 1) + 0.5)];
-}
-
-// Median time per call of the host program; nothing where a call was not reached.
-std::vector<std::optional<double>> medians_of_calls(const std::vector<CallTimes>& times, size_t calls) {
-  std::vector<std::optional<double>> medians(calls);
-  for (size_t call = 0; call < calls; ++call) {
-    std::vector<double> each;
-    for (const CallTimes& t : times)
-      if (call < t.kernels_ms.size()) each.push_back(t.kernels_ms[call]);
-    if (each.empty()) continue;
-    std::ranges::sort(each);
-    medians[call] = quantile(each, 0.5);
-  }
-  return medians;
-}
 
 // A row per kernel, its calls added up, and the floor over all calls.
 void add_kernels(const Artifact& artifact, const std::vector<CallTimes>& times, const Dims& dims, BenchReport& report) {
@@ -90,30 +72,6 @@ Result<void> time_in_turns(std::span<Timed> all, const std::vector<Tensor>& inpu
   return {};
 }
 
-// By region, in the order of first calls.
-std::vector<RegionTime> region_times(const Artifact& artifact, const std::vector<CallTimes>& times) {
-  std::vector<RegionTime> regions;
-  const std::vector<std::optional<double>> medians = medians_of_calls(times, artifact.calls.size());
-  for (size_t call = 0; call < medians.size(); ++call) {
-    const std::string& name = artifact.calls[call].region;
-    if (!medians[call] || name.empty()) continue;
-    auto row = std::ranges::find(regions, name, &RegionTime::name);
-    if (row == regions.end()) row = regions.insert(regions.end(), RegionTime{.name = name});
-    row->median_ms += *medians[call];
-    row->samples_ms.resize(times.size());
-    for (size_t run = 0; run < times.size(); ++run)
-      if (call < times[run].kernels_ms.size()) row->samples_ms[run] += times[run].kernels_ms[call];
-  }
-  return regions;
-}
-
-double median_total(std::span<const CallTimes> times) {
-  std::vector<double> totals;
-  for (const CallTimes& t : times) totals.push_back(t.total_ms);
-  std::ranges::sort(totals);
-  return quantile(totals, 0.5);
-}
-
 // The largest |a - b|; infinite where one is no number and the other is.
 double difference_of(const Tensor& a, const Tensor& b) {
   double apart = 0;
@@ -127,21 +85,19 @@ double difference_of(const Tensor& a, const Tensor& b) {
   return apart;
 }
 
+std::vector<std::string> regions_of(const Artifact& artifact) {
+  std::vector<std::string> regions;
+  for (const KernelTime& call : artifact.calls) regions.push_back(call.region);
+  return regions;
+}
+
 Result<AgainstTimes> against_other(std::span<const Timed> both, const std::vector<Tensor>& inputs, const Dims& dims, const BenchOptions& options, BenchReport& report) {
-  AgainstTimes found{.median_ms = median_total(both[1].times)};
-  const std::span<const CallTimes> all(both[1].times);
-  found.before_ms = median_total(all.first((all.size() + 1) / 2)), found.after_ms = median_total(all.last((all.size() + 1) / 2));
-  std::vector<double> ratios;
-  for (size_t k = 0; k + kRunsPerTurn <= both[0].times.size(); k += kRunsPerTurn)
-    ratios.push_back(median_total(std::span(both[0].times).subspan(k, kRunsPerTurn)) / median_total(std::span(both[1].times).subspan(k, kRunsPerTurn)));
-  std::ranges::sort(ratios);
-  found.ratio = quantile(ratios, 0.5), found.low = quantile(ratios, 0.25), found.high = quantile(ratios, 0.75);
+  AgainstTimes found = against_times(both[0].times, both[1].times, kRunsPerTurn);
   TENON_TRY(const std::vector<Tensor> a, both[0].artifact->run(inputs, dims, options.threads));
   TENON_TRY(const std::vector<Tensor> b, both[1].artifact->run(inputs, dims, options.threads));
   for (size_t k = 0; k < a.size() && k < b.size(); ++k) found.differences.push_back(difference_of(a[k], b[k]));
-  report.against_regions = region_times(*both[1].artifact, both[1].times);
-  for (RegionTime& region : report.regions)
-    if (const auto other = std::ranges::find(report.against_regions, region.name, &RegionTime::name); other != report.against_regions.end()) region.against_ms = other->median_ms;
+  report.against_regions = region_times(regions_of(*both[1].artifact), both[1].times);
+  set_against(report.regions, report.against_regions);
   return found;
 }
 
@@ -188,7 +144,7 @@ Result<BenchReport> bench(const BenchOptions& options) {
   report.spread = (quantile(totals, 0.9) - quantile(totals, 0.1)) / report.median_ms;
   if (options.kernels) {
     add_kernels(artifact, all[0].times, dims, report);
-    report.regions = region_times(artifact, all[0].times);
+    report.regions = region_times(regions_of(artifact), all[0].times);
   }
   if (!options.against.empty()) {
     TENON_TRY(report.against, against_other(all, inputs, dims, options, report));

@@ -365,9 +365,9 @@ Result<Lowered> lower_model(const CompileOptions& options) {
   return Lowered{std::move(model.target), std::move(model.graph), std::move(model.plan), std::move(module)};
 }
 
-Result<ArtifactSummary> generate_artifact(const Lowered& model, const std::string& folder, const CompileOptions& given) {
+Result<ArtifactSummary> generate_artifact(const Lowered& model, const std::string& folder, const CompileOptions& given, Emit emit) {
   CompileOptions options = given;
-  options.emit = {Emit::SharedLibrary};
+  options.emit = {emit};
   options.jobs = worker_count(given.jobs);
   Progress progress(options, 2);
   std::vector<Level> levels;

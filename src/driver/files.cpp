@@ -1,7 +1,6 @@
 #include "files.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "locked_folder.h"
 #include "tenon/backend.h"
 #include "tenon/hash.h"
 
@@ -113,27 +113,6 @@ Result<OutputFile> output_file(const fs::path& folder, const std::string& name) 
   return OutputFile{.path = name, .bytes = static_cast<int64_t>(file.bytes().size()), .blake3 = hex(blake3(file.bytes()))};
 }
 
-// Folders that the owner holds no lock on any more: it was killed.
-static void remove_abandoned(const fs::path& parent, const std::string& prefix) {
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(parent, error)) {
-    if (!entry.path().filename().string().starts_with(prefix)) continue;
-    const Descriptor folder{open(entry.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    std::error_code ignored;
-    if (folder.fd >= 0 && flock(folder.fd, LOCK_EX | LOCK_NB) == 0) fs::remove_all(entry.path(), ignored);
-  }
-}
-
-// Opens and locks a new folder; -1 where another process took it for abandoned before the lock was there.
-static int lock_new(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  struct stat own {}, there {};
-  if (fd >= 0) flock(fd, LOCK_EX);  // a file system without locks: nobody can take it either
-  if (fd >= 0 && fstat(fd, &own) == 0 && stat(path.c_str(), &there) == 0 && own.st_ino == there.st_ino) return fd;
-  if (fd >= 0) close(fd);
-  return -1;
-}
-
 Result<StagedFolder> StagedFolder::beside(const fs::path& wanted) {
   std::error_code error;
   fs::path final = fs::absolute(wanted, error).lexically_normal();
@@ -143,17 +122,11 @@ Result<StagedFolder> StagedFolder::beside(const fs::path& wanted) {
   const bool inside = fs::is_directory(final);
   const fs::path parent = inside ? final : final.parent_path();
   const std::string prefix = "." + (inside ? std::string() : final.filename().string() + ".") + "tenon-";
-  remove_abandoned(parent, prefix);
-  std::string staged;
-  int lock = -1;
-  while (lock < 0) {
-    staged = (parent / (prefix + "XXXXXX")).string();
-    if (!mkdtemp(staged.data())) return unwritable(wanted, std::strerror(errno));
-    lock = lock_new(staged);
-  }
-  fs::permissions(staged, fs::perms::others_read | fs::perms::others_exec | fs::perms::group_read | fs::perms::group_exec,
+  const std::optional<LockedFolder> staged = make_locked_folder(parent, prefix);
+  if (!staged) return unwritable(wanted, std::strerror(errno));
+  fs::permissions(staged->path, fs::perms::others_read | fs::perms::others_exec | fs::perms::group_read | fs::perms::group_exec,
                   fs::perm_options::add, error);
-  return StagedFolder(std::move(final), std::move(staged), lock);
+  return StagedFolder(std::move(final), staged->path, staged->lock);
 }
 
 StagedFolder::~StagedFolder() {

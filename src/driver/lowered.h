@@ -15,7 +15,7 @@ struct Lowered {
 // As `compile` does it, for the options' one target.
 Result<Lowered> lower_model(const CompileOptions& options);
 
-// A library made of it as it stands.
-Result<ArtifactSummary> generate_artifact(const Lowered& model, const std::string& folder, const CompileOptions& options);
+// A library, or a program, made of it as it stands.
+Result<ArtifactSummary> generate_artifact(const Lowered& model, const std::string& folder, const CompileOptions& options, Emit emit = Emit::SharedLibrary);
 
 }  // namespace tenon

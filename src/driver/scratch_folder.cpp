@@ -1,21 +1,37 @@
 #include "scratch_folder.h"
 
-#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "files.h"
+#include "locked_folder.h"
 
 namespace tenon {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// The user's own place among temporary files, so that only its folders are looked through; all of them where it cannot be made.
+fs::path place_of_scratch() {
+  const fs::path all = fs::temp_directory_path();
+  const std::string own = (all / ("tenon-" + std::to_string(getuid()))).string();
+  struct stat found {};
+  mkdir(own.c_str(), S_IRWXU);
+  const bool ours = lstat(own.c_str(), &found) == 0 && S_ISDIR(found.st_mode) && found.st_uid == getuid() && (found.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+  return ours ? fs::path(own) : all;
+}
+
+}  // namespace
+
 ScratchFolder::ScratchFolder() {
-  std::string name = (fs::temp_directory_path() / "tenon.XXXXXX").string();
-  if (mkdtemp(name.data())) path_ = name;
+  if (auto made = make_locked_folder(place_of_scratch(), "tenon-scratch-")) path_ = made->path, lock_ = made->lock;
 }
 
 ScratchFolder::~ScratchFolder() {
   std::error_code ignored;
   if (!path_.empty()) fs::remove_all(path_, ignored);
+  if (lock_ >= 0) close(lock_);
 }
 
 // Whether some region may be a library's, which a static program cannot load.

@@ -1,4 +1,4 @@
-// A folder that goes when its owner goes.
+// A folder that goes when its owner goes; what a killed process left goes with the next one that is made.
 #pragma once
 
 #include <filesystem>
@@ -17,6 +17,7 @@ class ScratchFolder {
 
  private:
   std::filesystem::path path_;
+  int lock_ = -1;
 };
 
 // `artifact`, or, where it is empty, what the model compiles to for its one target.

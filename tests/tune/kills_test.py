@@ -46,7 +46,7 @@ def main():
                 search.kill()
                 search.wait()
                 said.seek(0)
-                counts = re.findall(r"(\d+)/\d+ timings", said.read())
+                counts = re.findall(r" (\d+)/100000 ", said.read())
             told += int(counts[-1]) if counts else 0
             if not os.path.exists(store):  # killed before it was made
                 continue

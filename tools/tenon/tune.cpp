@@ -1,8 +1,11 @@
-#include <csignal>
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
+#include <csignal>
 #include <memory>
+#include <utility>
 
 #include "model_options.h"
 #include "records.h"
@@ -15,12 +18,20 @@ namespace {
 struct Arguments {
   ModelArguments model;
   std::vector<std::string> inputs;
-  std::string output, budget = "64", database, search = "guided";
+  std::string output, budget = "64", database, search = "guided", runner = "local";
   bool resume = false, names = false;
-  int threads = 1, seed = 0, cpu = -1;
+  int threads = 1, seed = 0, cpu = -1, timeout = 120;
 };
 
 volatile std::sig_atomic_t interrupted = 0;
+
+// The first time it ends after the round, the second time at once.
+void interrupt(int signal) {
+  constexpr std::string_view kSaid = "\nends after this round and keeps what was found; once more: ends now\n";
+  interrupted = 1;
+  std::signal(signal, SIG_DFL);
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, kSaid.data(), kSaid.size());
+}
 
 // "64": timings of kernels; "10m", "90s", "2h": time.
 Result<void> read_budget(const std::string& text, TuneOptions& options) {
@@ -33,6 +44,19 @@ Result<void> read_budget(const std::string& text, TuneOptions& options) {
   options.timings = seconds == 0 ? static_cast<int64_t>(number) : 0;
   options.seconds = number * seconds;
   return {};
+}
+
+// What is left of the budget, as far as can be told: 0 s while what was found is measured together.
+std::string time_left(const TuneProgress& p, double seconds) {
+  if (seconds <= 0 && p.timings <= 0) return "?";
+  const double left = seconds > 0 ? seconds - p.seconds : p.seconds / static_cast<double>(p.timings) * static_cast<double>(p.all - p.timings);
+  return fmt::format("{:.0f} s", std::max(0.0, left));
+}
+
+std::string progress_row(const TuneProgress& p, double seconds) {
+  auto of_rules = [](double ratio) { return ratio > 0 ? fmt::format("{:.3f}", ratio) : std::string("-"); };
+  return fmt::format("{:>5.0f} s {:>7} {:>12} {:>7.3f} ms  {:>8}  {:>9}  {:>8}  {}", p.seconds, time_left(p, seconds), p.all ? fmt::format("{}/{}", p.timings, p.all) : std::to_string(p.timings),
+                     p.best_ms, of_rules(p.best_ms / p.rules_ms), of_rules(p.predicted), of_rules(p.measured), p.improved.empty() ? "" : fmt::format("{} x {:.3f}", p.improved, p.gain));
 }
 
 std::string changes(const TunedRegion& region) {
@@ -70,19 +94,19 @@ int run_tune(const Arguments& a, Console& console) {
   if (!compile) return console.fail(compile.error());
   if (a.resume && a.database.empty()) return console.fail({{.code = Code::E0601, .message = "--resume goes on with what a store has", .hint = "--store FILE --resume"}});
   if (a.search != "guided" && a.search != "random") return console.fail({{.code = Code::E0601, .message = "--search is guided or random", .hint = "--search guided"}});
-  TuneOptions options{.compile = std::move(*compile), .output = a.output, .database = a.database, .resume = a.resume, .names = a.names, .inputs = a.inputs, .threads = static_cast<unsigned>(std::max(1, a.threads)),
-                      .seed = static_cast<uint64_t>(a.seed), .random = a.search == "random", .cpu = a.cpu};
+  TuneOptions options{.compile = std::move(*compile), .output = a.output, .database = a.database, .resume = a.resume, .names = a.names, .inputs = a.inputs, .timeout = static_cast<double>(std::max(1, a.timeout)),
+                      .threads = static_cast<unsigned>(std::max(1, a.threads)), .seed = static_cast<uint64_t>(a.seed), .random = a.search == "random", .runner = a.runner, .cpu = a.cpu};
   if (auto read = read_budget(a.budget, options); !read) return console.fail(read.error());
   for (const auto& [name, range] : options.compile.import.dims)
     if (range.lo == range.hi) options.dims[name] = range.lo;
-  std::signal(SIGINT, [](int) { interrupted = 1; });
+  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, interrupt);
   options.stop = [] { return interrupted != 0; };
-  options.progress = [&console](const TuneProgress& p) {
-    console.remark(fmt::format("{:>6.0f} s  {:>5}{} timings  {:.3f} ms, {:.3f} of rules{}", p.seconds, p.timings, p.all ? fmt::format("/{}", p.all) : "", p.best_ms, p.best_ms / p.rules_ms,
-                               p.improved.empty() ? "" : fmt::format("  {} x {:.3f}", p.improved, p.gain)));
+  options.progress = [&console, &options, begun = false](const TuneProgress& p) mutable {
+    if (!std::exchange(begun, true)) console.remark("   time    left      timings       best  of rules  predicted  measured  gained most");
+    console.remark(progress_row(p, options.seconds));
   };
   const auto report = tune(options);
-  std::signal(SIGINT, SIG_DFL);
+  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
   if (!report) return console.fail(report.error());
   console.record(tune_record(*report));
   print_report(*report, a.output, console);
@@ -101,7 +125,10 @@ Command tune_command() {
           "tenon tune m.onnx --target native --dim N=1 -o m.lock           # 64 timings of kernels\n"
           "tenon tune m.onnx --target native --dim N=1 -o m.lock --budget 10m\n"
           "tenon tune m.onnx --target native --dim N=1 -o m.lock --store t.db --resume  # goes on\n"
-          "tenon compile m.onnx --target native --dim N=1 --locked m.lock  # what was found, or why it does not fit",
+          "tenon compile m.onnx --target native --dim N=1 --locked m.lock  # what was found, or why it does not fit\n"
+          "tenon tune m.onnx --target aarch64 --dim N=1 --runner qemu  # tries it without a device\n"
+          "tenon tune m.onnx --target board.toml --dim N=1 --store board.db --runner ./on_board.sh\n"
+          "# on_board.sh: scp -qr $1 b:/tmp/j && ssh -n b sh /tmp/j/run.sh && scp -q b:/tmp/j/result.json $1",
       .options = joined({{model_row(a->model, true),
                           {"-o,--output", "FILE", "Lock file to write", &a->output},
                           {"--budget", "BUDGET", "Timings of kernels, as 64, or time, as 90s, 10m or 2h; default: 64", &a->budget},
@@ -110,6 +137,9 @@ Command tune_command() {
                           {"--resume", "", "With --store: begin with what it has of these regions on this machine by this build", &a->resume},
                           {"--names", "", "With --store: write the model's name into it, too", &a->names},
                           {"-i,--input", "NAME=FILE", "As for `tenon run`; default: random:0; repeatable", &a->inputs},
+                          {"--runner", "RUNNER", "Where candidates run. local: in processes here; qemu: under the target's emulator, to try things; else a command, which is given a job's folder and leaves "
+                                                 "result.json in it: docs/tuning.md; default: local", &a->runner},
+                          {"--timeout", "SECONDS", "After which a candidate is given up, compiling included; default: 120", &a->timeout},
                           {"--workers", "N", "Threads to run on", &a->threads},
                           {"--cpu", "N", "Processor to measure on; default: the last that this process may use", &a->cpu},
                           {"--seed", "N", "Of the search; default: 0", &a->seed}},

@@ -1,5 +1,6 @@
 /* The program NAME: runs its model on .npy files, times it. One thread. */
 #include "../dispatch/levels.h"
+#include "measure.h"
 #include "npy.h"
 #include "text.h"
 
@@ -23,6 +24,7 @@ typedef struct options {
   const char* level;
 #endif
   int64_t bench, random; /* -1: not asked for */
+  measuring measure;
 } options;
 
 static const int64_t kUnknown = INT64_MIN;
@@ -42,6 +44,7 @@ static void usage(const char* program) {
   put(&out, "usage: ");
   put(&out, program);
   put(&out, " --input NAME=FILE.npy ... [--output DIR] [--dim NAME=N] [--random SEED] [--bench RUNS]");
+  put(&out, " [--measure FILE.json --turns N --calls N --kernels N [--cpu N] [--expect NAME=FILE.npy ...] [--against PROGRAM ARG...]]");
 #ifdef TN_DISPATCH
   put(&out, " [--level NAME]");
 #endif
@@ -56,15 +59,23 @@ static void usage(const char* program) {
   flush(&out, STDOUT);
 }
 
-static uint32_t find_input(const char* name_and_file, const char** file) {
-  for (uint32_t i = 0; i < tn_model_descriptor.inputs; ++i) {
-    const char* name = text_at(tn_ports()[i].name);
+/* The file of NAME=FILE is read as that port's, of those from `first` on. */
+static void read_port(array* arrays, uint32_t first, uint32_t count, const char* name_and_file) {
+  for (uint32_t i = 0; i < count; ++i) {
+    const char* name = text_at(tn_ports()[first + i].name);
     if (starts(name_and_file, name) && name_and_file[length(name)] == '=') {
-      *file = name_and_file + length(name) + 1;
-      return i;
+      arrays[i] = read_npy(name_and_file + length(name) + 1);
+      return;
     }
   }
-  die(name_and_file, ": no such input", NULL);
+  die(name_and_file, first == 0 ? ": no such input" : ": no such output", NULL);
+}
+
+static int64_t number(const char* text, int64_t least, int64_t most, const char* what) {
+  const char* end;
+  const int64_t value = parse_integer(text, &end);
+  if (end == text || *end || value < least || value > most) die(text, ": not ", what, NULL);
+  return value;
 }
 
 static void set_symbol(int64_t* symbols, const char* name_and_value) {
@@ -186,7 +197,7 @@ static void write_outputs(const options* o, void* const* outputs, const int64_t*
   }
 }
 
-static void execute(const options* o, const array* given, int64_t* symbols) {
+static void execute(const options* o, const array* given, const array* expected, int64_t* symbols) {
   const tn_descriptor* d = &tn_model_descriptor;
   const tn_port* port = tn_ports();
   solve_symbols(symbols, given);
@@ -226,6 +237,11 @@ static void execute(const options* o, const array* given, int64_t* symbols) {
   size_t workspace_bytes;
   check(tn_model_workspace(bound, 1, &workspace_bytes));
   void* workspace = allocate(workspace_bytes);
+  if (o->measure.file) {
+    const ready loaded = {&model, bound, io, workspace, workspace_bytes};
+    measure(&o->measure, &loaded, expected, io->pointers + d->inputs, (const int64_t*)(capacity + d->outputs));
+    return;
+  }
   int64_t runs = o->bench > 0 ? o->bench : 1;
   int64_t* times = allocate((size_t)runs * sizeof *times);
   for (int64_t i = o->bench > 0 ? -1 : 0; i < runs; ++i) { /* the first of a bench warms up */
@@ -237,10 +253,25 @@ static void execute(const options* o, const array* given, int64_t* symbols) {
   if (o->bench > 0) report_times(times, runs);
 }
 
+/* An option that measuring takes; whether it is one. */
+static int read_measuring(measuring* m, const char* option, const char* value) {
+  const int64_t kMostTurns = 100000, kMostCalls = 1000, kMostKernels = 100000, kMostCpu = 8191, kMostDescriptor = 1 << 20;
+  if (equal(option, "--measure")) m->file = value;
+  else if (equal(option, "--turns")) m->turns = number(value, 1, kMostTurns, "a number of turns");
+  else if (equal(option, "--calls")) m->calls = number(value, 1, kMostCalls, "a number of calls");
+  else if (equal(option, "--kernels")) m->kernels = number(value, 0, kMostKernels, "a number of kernels");
+  else if (equal(option, "--cpu")) m->cpu = number(value, -1, kMostCpu, "a processor");
+  else if (equal(option, "--take")) m->take = number(value, 0, kMostDescriptor, "a descriptor");
+  else if (equal(option, "--pass")) m->pass = number(value, 0, kMostDescriptor, "a descriptor");
+  else return 0;
+  return 1;
+}
+
 int main(int argc, char** argv) {
   const tn_descriptor* d = &tn_model_descriptor;
-  options o = {.bench = -1, .random = -1};
+  options o = {.bench = -1, .random = -1, .measure = {.turns = 25, .calls = 3, .cpu = kAnywhere, .environment = argv + argc + 1, .take = -1, .pass = -1}};
   array* given = allocate(d->inputs * sizeof *given);
+  array* expected = allocate(d->outputs * sizeof *expected);
   int64_t* symbols = allocate(d->symbols * sizeof *symbols);
   for (uint32_t i = 0; i < d->symbols; ++i) symbols[i] = kUnknown;
   for (int i = 1; i < argc; i += 2) {
@@ -254,12 +285,16 @@ int main(int argc, char** argv) {
       return 0;
     }
     const char* value = i + 1 < argc ? argv[i + 1] : NULL;
-    const char* end = value;
     if (!value) die(option, ": unknown, or without its value; see --help", NULL);
+    if (equal(option, "--against")) { /* all that is left */
+      o.measure.against = argv + i + 1;
+      break;
+    }
+    if (read_measuring(&o.measure, option, value)) continue;
     if (equal(option, "--input")) {
-      const char* file;
-      uint32_t input = find_input(value, &file);
-      given[input] = read_npy(file);
+      read_port(given, 0, d->inputs, value);
+    } else if (equal(option, "--expect")) {
+      read_port(expected, d->inputs, d->outputs, value);
     } else if (equal(option, "--output")) {
       o.output = value;
     } else if (equal(option, "--weights")) {
@@ -271,15 +306,13 @@ int main(int argc, char** argv) {
     } else if (equal(option, "--dim")) {
       set_symbol(symbols, value);
     } else if (equal(option, "--bench")) {
-      o.bench = parse_integer(value, &end);
-      if (*end || o.bench < 1 || o.bench > 1000000) die(value, ": not a number of runs", NULL);
+      o.bench = number(value, 1, 1000000, "a number of runs");
     } else if (equal(option, "--random")) {
-      o.random = parse_integer(value, &end);
-      if (*end || o.random < 0) die(value, ": not a seed", NULL);
+      o.random = number(value, 0, INT64_MAX, "a seed");
     } else {
       die(option, ": unknown option; see --help", NULL);
     }
   }
-  execute(&o, given, symbols);
+  execute(&o, given, expected, symbols);
   return 0;
 }

@@ -2,7 +2,8 @@
 #ifndef TENON_NPY_H
 #define TENON_NPY_H
 
-#include "sys.h"
+#include <stddef.h>
+#include <stdint.h>
 
 enum { MAX_RANK = 32 };
 

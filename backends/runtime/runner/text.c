@@ -50,6 +50,25 @@ void put_milliseconds(line* to, int64_t ns) {
   put(to, fraction);
 }
 
+void put_number(line* to, double value) {
+  int64_t exponent = -8;
+  if (value < 0) put(to, "-"), value = -value;
+  if (!(value <= 0x1p1023)) {
+    put(to, "null");
+    return;
+  }
+  for (; value >= 10; ++exponent) value /= 10;
+  for (; value > 0 && value < 1; --exponent) value *= 10;
+  put_integer(to, (int64_t)(value * 1e8 + 0.5));
+  put(to, "e");
+  put_integer(to, exponent);
+}
+
+void drain(line* from, int fd) {
+  enum { kRoom = 64 };
+  if (from->used + kRoom > sizeof from->text) flush(from, fd);
+}
+
 void flush(line* from, int fd) {
   write_all(fd, from->text, from->used);
   from->used = 0;

@@ -18,7 +18,10 @@ typedef struct line {
 void put(line* to, const char* s);
 void put_integer(line* to, int64_t value);
 void put_milliseconds(line* to, int64_t ns); /* "12.345" */
+void put_number(line* to, double value);     /* nine digits: "123456789e-10"; null where it is no finite number */
 void flush(line* from, int fd);
+/* Flushes where less than a number's room is left: long texts are put piece by piece. */
+void drain(line* from, int fd);
 
 /* Prints the parts, up to a NULL, and leaves with status 1. */
 _Noreturn void die(const char* first, ...);

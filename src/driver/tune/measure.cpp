@@ -15,6 +15,7 @@
 
 #include "../scratch_folder.h"
 #include "pin.h"
+#include "runner.h"
 
 namespace tenon {
 
@@ -33,8 +34,25 @@ int64_t involuntary_switches() {
 
 Json error_json(const char* outcome, const Diags& diags) { return {{"outcome", outcome}, {"message", diags.empty() ? "" : diags[0].message}}; }
 
+Json json_of(const RegionTime& r) { return {r.name, r.median_ms, r.against_ms, r.samples_ms}; }
+Json json_of(const AgainstTimes& a) { return {a.median_ms, a.ratio, a.low, a.high, a.differences, a.before_ms, a.after_ms}; }
+
+// Of a job.
+Json json_of(const Measured& m) {
+  Json answer = {{"outcome", spelling(m.outcome)}, {"message", m.message}};
+  if (m.outcome != Outcome::Ok && m.outcome != Outcome::Wrong) return answer;
+  AgainstTimes against = m.model;
+  against.median_ms = m.base_ms;
+  answer.update({{"switches", m.switches}, {"median_ms", m.model.median_ms}, {"regions", Json::array()}, {"against", json_of(against)}, {"canary", {m.canary_before, m.canary_after}},
+                 {"device", {m.device->cpu, m.device->kernel, m.device->microcode, m.device->clock_mhz}}});
+  for (const RegionTime& r : m.regions) answer["regions"].push_back(json_of(r));
+  answer["base_regions"] = Json::array();
+  for (const RegionTime& r : m.base_regions) answer["base_regions"].push_back({r.name, r.median_ms});
+  return answer;
+}
+
 // What the child does; its answer.
-Json run_job(const Job& job, const std::string& folder, const TuneOptions& options) {
+Json run_job(const Job& job, const std::string& folder, const std::string& scratch, const TuneOptions& options) {
   Clock::time_point start = Clock::now();
   Lowered model{job.model->target, job.model->graph, *job.plan, {}};
   PassOptions passes = options.compile.passes;
@@ -44,9 +62,14 @@ Json run_job(const Job& job, const std::string& folder, const TuneOptions& optio
   model.module = std::move(*module);
   CompileOptions compile = options.compile;
   compile.progress = {}, compile.warn = {}, compile.weights = Weights::File;
-  const auto artifact = generate_artifact(model, folder, compile);
+  const bool as_job = runs_jobs(options);
+  const auto artifact = generate_artifact(model, folder, compile, as_job ? Emit::Exe : Emit::SharedLibrary);
   if (!artifact) return error_json("refused", artifact.error());
   Json answer = {{"outcome", "ok"}, {"compile_seconds", seconds_since(start)}, {"code_bytes", artifact->code_bytes}};
+  if (as_job) {
+    answer.update(json_of(run_as_job(job, folder, scratch, options)));
+    return answer;
+  }
   if (options.threads == 1) pin(options.cpu);
   const int64_t before = involuntary_switches();
   const auto report = bench({.compile = {}, .artifact = folder, .inputs = options.inputs, .dims = options.dims, .runs = 3 * job.turns,
@@ -55,17 +78,20 @@ Json run_job(const Job& job, const std::string& folder, const TuneOptions& optio
   answer["switches"] = involuntary_switches() - before;
   answer["median_ms"] = report->median_ms;
   answer["regions"] = Json::array();
-  for (const RegionTime& r : report->regions) answer["regions"].push_back({r.name, r.median_ms, r.against_ms, r.samples_ms});
+  for (const RegionTime& r : report->regions) answer["regions"].push_back(json_of(r));
   answer["base_regions"] = Json::array();
   for (const RegionTime& r : report->against_regions) answer["base_regions"].push_back({r.name, r.median_ms});
-  if (const auto& a = report->against) answer["against"] = {a->median_ms, a->ratio, a->low, a->high, a->differences, a->before_ms, a->after_ms};
+  if (report->against) answer["against"] = json_of(*report->against);
   return answer;
 }
 
 Measured parse(const std::string& text) try {
   const Json answer = Json::parse(text);
-  if (answer.at("outcome") != "ok") return {.outcome = Outcome::Refused, .message = answer.at("message"), .model = {}, .regions = {}, .base_regions = {}};
-  Measured m{.message = {}, .model = {.median_ms = answer.at("median_ms")}, .regions = {}, .base_regions = {}, .compile_seconds = answer.at("compile_seconds"),
+  const std::string word = answer.at("outcome");
+  Outcome outcome = Outcome::Ok;
+  while (spelling(outcome) != word && outcome != Outcome::Timeout) outcome = static_cast<Outcome>(static_cast<int>(outcome) + 1);
+  if (!answer.contains("regions")) return {.outcome = outcome, .message = answer.at("message"), .model = {}, .regions = {}, .base_regions = {}};
+  Measured m{.outcome = outcome, .message = answer.value("message", ""), .model = {.median_ms = answer.at("median_ms")}, .regions = {}, .base_regions = {}, .compile_seconds = answer.at("compile_seconds"),
              .code_bytes = answer.at("code_bytes"), .switches = answer.at("switches")};
   for (const Json& r : answer.at("regions")) m.regions.push_back({r.at(0), r.at(1), r.at(2), r.at(3)});
   for (const Json& r : answer.at("base_regions")) m.base_regions.push_back({.name = r.at(0), .median_ms = r.at(1)});
@@ -74,6 +100,12 @@ Measured parse(const std::string& text) try {
     m.base_ms = a.at(0);
     m.model = {m.model.median_ms, a.at(1), a.at(2), a.at(3), a.at(5), a.at(6), {}};
     for (const Json& d : a.at(4)) m.model.differences.push_back(d.is_null() ? INFINITY : d.get<double>());  // JSON has no infinity
+  }
+  if (answer.contains("device")) {
+    auto number = [](const Json& value) { return value.is_null() ? NAN : value.get<double>(); };  // nor NaN
+    const Json &canary = answer.at("canary"), &d = answer.at("device");
+    m.canary_before = number(canary.at(0)), m.canary_after = number(canary.at(1));
+    m.device = DeviceSaid{.cpu = d.at(0), .kernel = d.at(1), .microcode = d.at(2), .clock_mhz = number(d.at(3))};
   }
   return m;
 } catch (const Json::exception& error) {
@@ -117,7 +149,7 @@ Measured measure(const Job& job, const TuneOptions& options) {
     close(ends[0]);
     prctl(PR_SET_PDEATHSIG, SIGKILL);  // a search that is killed leaves nothing running
     setpgid(0, 0);  // so that Ctrl-C ends the search and not the measurement
-    const std::string text = run_job(job, folder, options).dump(-1, ' ', false, Json::error_handler_t::replace);
+    const std::string text = run_job(job, folder, scratch.path().string(), options).dump(-1, ' ', false, Json::error_handler_t::replace);
     size_t done = 0;
     while (done < text.size()) {
       const ssize_t n = write(ends[1], text.data() + done, text.size() - done);
@@ -129,7 +161,7 @@ Measured measure(const Job& job, const TuneOptions& options) {
   close(ends[1]);
   const auto text = read_until(ends[0], options.timeout);
   close(ends[0]);
-  if (!text) kill(child, SIGKILL);
+  if (!text) kill(-child, SIGKILL), kill(child, SIGKILL);  // with what it started; alone where it has no group yet
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }

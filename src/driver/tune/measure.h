@@ -1,6 +1,9 @@
 // A candidate plan compiled and run in a process of its own.
 #pragma once
 
+#include <cmath>
+#include <tuple>
+
 #include "../lowered.h"
 #include "tenon/tune.h"
 
@@ -8,6 +11,13 @@ namespace tenon {
 
 enum class Outcome : uint8_t { Ok, Wrong, Refused, Crashed, Timeout };
 std::string_view spelling(Outcome outcome);
+
+// What a device that is not this one says of itself.
+struct DeviceSaid {
+  std::string cpu, kernel, microcode;
+  double clock_mhz = NAN;            // NaN: it does not say
+  bool operator==(const DeviceSaid& other) const { return std::tie(cpu, kernel, microcode) == std::tie(other.cpu, other.kernel, other.microcode); }
+};
 
 struct Measured {
   Outcome outcome = Outcome::Ok;
@@ -20,6 +30,8 @@ struct Measured {
   int64_t code_bytes = 0;
   std::string disturbed;             // what was seen to change on the machine meanwhile; empty: nothing
   int64_t switches = 0;              // by which the kernel took the processor away while it was measured
+  double canary_before = NAN, canary_after = NAN;  // seconds of a fixed chain of instructions on that device, where the job timed it
+  std::optional<DeviceSaid> device;  // where it ran as a job
 };
 
 struct Job {
@@ -30,8 +42,8 @@ struct Job {
   int turns = 25;                    // of three calls each
 };
 
-// In a child process, pinned, with a time-out: whatever it does, this process goes on. The artifact is compiled, its outputs are compared with
-// the base's, its kernels timed in turns with the base's. `model` must not be used by other threads meanwhile.
+// In a child process, pinned, with a time-out: whatever it does, this process goes on. The artifact is compiled, its kernels are timed in turns with
+// the base's; its outputs are compared with the base's, or, in a job (runner.h), with what is expected. `model` must not be used by other threads meanwhile.
 Measured measure(const Job& job, const TuneOptions& options);
 
 }  // namespace tenon

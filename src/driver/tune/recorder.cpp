@@ -45,6 +45,17 @@ Result<void> Recorder::open(const TuneOptions& options, const Lowered& model) {
   return {};
 }
 
+void Recorder::measured_on(const DeviceSaid& said, const std::string& runner) {
+  if (!store_) return;
+  emulated_ = runner == "qemu";
+  telemetry::Device device = telemetry::device_of(model_->target, false);
+  if (!said.cpu.empty()) device.microarchitecture += " (" + said.cpu + ")";
+  device.kernel = said.kernel, device.microcode = said.microcode, device.clock_mhz = said.clock_mhz;
+  device_ = telemetry::fingerprint(device);
+  origins_.devices = {device};
+  origins_.sessions[0].runner = emulated_ ? runner : "command";
+}
+
 std::string Recorder::workload_json(const RegionGroup& group) const {
   const RegionPlan& region = model_->plan.regions[group.regions[0]];
   Json ops = Json::array(), shapes = Json::array(), dtypes = Json::array();
@@ -75,8 +86,9 @@ Result<void> Recorder::add(std::span<const Entry> entries) {
     r.status = status_of(entry);
     r.message = r.status == telemetry::Status::Disturbed ? entry.disturbed : entry.message.empty() && r.status != telemetry::Status::Ok ? "it was not right" : entry.message;
     if (entry.outcome == Outcome::Ok || entry.outcome == Outcome::Wrong) telemetry::set_samples(r, entry.seconds);
-    if (!entry.features.empty()) r.features = entry.features, r.feature_hash = features_id();
-    if (entry.before > 0) r.canary_before = entry.before, r.canary_after = entry.after;
+    if (!entry.features.empty() && !emulated_) r.features = entry.features, r.feature_hash = features_id();
+    if (entry.canary_before > 0) r.canary_before = entry.canary_before, r.canary_after = entry.canary_after;
+    else if (entry.before > 0) r.canary_before = entry.before, r.canary_after = entry.after;
     r.involuntary_switches = entry.switches;
     if (entry.compile_ms > 0) r.compile_ms = entry.compile_ms;
     r.predicted = entry.prior;

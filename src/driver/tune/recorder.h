@@ -16,6 +16,7 @@ struct Entry {
   std::string message;
   std::vector<double> seconds;      // of one call of one region, per run
   double before = 0, after = 0;     // of the base's run, in the first half of the runs and in the second
+  double canary_before = NAN, canary_after = NAN;  // of a job, seconds: Measured
   int64_t switches = -1;
   std::string disturbed;            // what changed on the machine meanwhile; empty: nothing, as far as was seen
   double compile_ms = 0;
@@ -33,6 +34,9 @@ class Recorder {
  public:
   // E0701: the store cannot be used.
   Result<void> open(const TuneOptions& options, const Lowered& model);
+  // What comes now, and what is known, is of that device and not of this one. Before the first of either. What an emulator measured is without
+  // features: nothing learns from it.
+  void measured_on(const DeviceSaid& device, const std::string& runner);
   bool is_open() const { return store_.has_value(); }
 
   // One transaction: what it returns for is on the disk.
@@ -49,6 +53,7 @@ class Recorder {
   telemetry::Origins origins_;
   std::string device_;
   std::string name_;                // of the model, where it is asked for
+  bool emulated_ = false;
 };
 
 }  // namespace tenon

@@ -14,6 +14,7 @@
 #include "cuts.h"
 #include "tenon/candidates.h"
 #include "tenon/judge.h"
+#include "runner.h"
 #include "watch.h"
 
 namespace tenon {
@@ -89,13 +90,15 @@ class Tuner {
     constexpr double kTurnsMs = 1500;
     constexpr int kFewest = 5, kMost = 30, kCallsPerTurn = 6;
     base_folder_ = (scratch_.path() / "rules").string();
+    TENON_DO(prepare_jobs(options_, base_, base_folder_));
     TENON_TRY(const Measured first, watch_.measure({.model = &base_, .plan = &base_.plan, .base = {}, .keep = base_folder_, .turns = kFewest}));
     if (first.outcome != Outcome::Ok) return fail(Code::E0501, "what rules choose cannot be measured: " + first.message, "tenon bench says more");
     const double ms = first.model.median_ms;
     turns_ = std::clamp(static_cast<int>(kTurnsMs / (kCallsPerTurn * std::max(ms, 1e-3))), kFewest, kMost);
-    // How far outputs of two right artifacts may lie apart: each by its bound from the reference.
-    TENON_TRY(const VerifyReport verified, verify({.compile = options_.compile, .artifact = base_folder_, .inputs = options_.inputs, .dims = options_.dims, .threads = options_.threads, .output = {}, .level = {}}));
+    if (first.device) recorder_.measured_on(*first.device, options_.runner);
+    TENON_TRY(const VerifyReport verified, check(base_folder_));
     report_.verified = verified.passed;  // of what rules choose, unless something better is found
+    // How far outputs of two right artifacts may lie apart: each by its bound from the reference.
     for (const OutputError& output : verified.outputs) apart_.push_back(2 * output.bound);
     TENON_TRY(self_, watch_.measure({.model = &base_, .plan = &base_.plan, .base = base_folder_, .keep = {}, .turns = turns_}));
     if (self_.outcome != Outcome::Ok) return fail(Code::E0501, "what rules choose cannot be measured twice: " + self_.message, "tenon bench says more");
@@ -128,10 +131,17 @@ class Tuner {
     if (found.answers.empty()) return {};
     base_.plan = std::move(found.plan);
     base_folder_ = (scratch_.path() / "cuts").string();
+    TENON_DO(prepare_jobs(options_, base_, base_folder_));
     TENON_TRY(const Measured first, watch_.measure({.model = &base_, .plan = &base_.plan, .base = {}, .keep = base_folder_, .turns = turns_}));
     TENON_TRY(self_, watch_.measure({.model = &base_, .plan = &base_.plan, .base = base_folder_, .keep = {}, .turns = turns_}));
     if (first.outcome != Outcome::Ok || self_.outcome != Outcome::Ok) return fail(Code::E0501, "what was found cannot be measured twice: " + first.message + self_.message, "tenon bench says more");
     return {};
+  }
+
+  // A job that ended well was compared with the reference where it ran.
+  Result<VerifyReport> check(const std::string& artifact) const {
+    if (runs_jobs(options_)) return VerifyReport{.passed = true};
+    return verify({.compile = options_.compile, .artifact = artifact, .inputs = options_.inputs, .dims = options_.dims, .threads = options_.threads, .output = {}, .level = {}});
   }
 
   Result<void> begin(std::vector<RegionGroup> groups) {
@@ -161,7 +171,7 @@ class Tuner {
   Entry entry_of(const Searched& s, const Tiles& tiles, const std::vector<size_t>& regions, const Measured& m) const {
     constexpr double kMs = 1e-3;
     Entry entry{.group = &s.group, .tiles = tiles, .outcome = m.outcome, .message = m.message, .seconds = {}, .before = m.model.before_ms * kMs, .after = m.model.after_ms * kMs,
-                .switches = m.switches, .disturbed = m.disturbed, .compile_ms = m.compile_seconds / kMs, .features = s.judge.features(tiles), .prior = s.judge.prior(tiles)};
+                .canary_before = m.canary_before, .canary_after = m.canary_after, .switches = m.switches, .disturbed = m.disturbed, .compile_ms = m.compile_seconds / kMs, .features = s.judge.features(tiles), .prior = s.judge.prior(tiles)};
     const RegionTime times = total(regions, m), all = total(s.group.regions, m);
     if (times.against_ms > 0)
       for (const double ms : times.samples_ms) entry.seconds.push_back(ms * kMs * (all.against_ms / times.against_ms) / static_cast<double>(s.group.regions.size()));
@@ -204,6 +214,14 @@ class Tuner {
     return false;
   }
 
+  // A plan in turns with the base.
+  Result<Measured> measured(const Plan& plan, const std::string& base, const std::string& keep, int turns) {
+    TENON_TRY(Measured m, watch_.measure({.model = &base_, .plan = &plan, .base = base, .keep = keep, .turns = turns}));
+    if (m.outcome == Outcome::Ok && wrong(m)) m.outcome = Outcome::Wrong;
+    if (m.device && *m.device != *self_.device) m.outcome = Outcome::Refused, m.message = "it ran on another device than the search began on";
+    return m;
+  }
+
   // How many schedules each group gets in this round, at most one per region of it: again and again the group that promises most, less with each that it has.
   std::vector<size_t> shares(size_t most) const {
     constexpr double kNext = 0.7;
@@ -223,7 +241,7 @@ class Tuner {
     Searched& s = searched_[searched];
     std::vector<Proposal> found;
     for (size_t k = 0; k < count; ++k) {
-      auto tiles = options_.random ? s.candidates.draw() : s.candidates.propose([&](const Tiles& t) { return s.judge.promise(t, cost_model_ ? &*cost_model_ : nullptr); });
+      auto tiles = options_.random ? s.candidates.draw() : s.candidates.propose([&](const Tiles& t) { return s.judge.promise(t, model()); });
       if (!tiles) break;
       found.push_back({searched, std::move(*tiles), {}});
     }
@@ -246,8 +264,10 @@ class Tuner {
     exhausted_ = batch.empty();
     TuneProgress shown;
     shown.gain = 1;
+    told_ = {};
     if (!exhausted_) TENON_DO(run_batch(std::move(batch), shown));
     if (!options_.progress) return {};
+    if (told_.schedules > 0) shown.predicted = std::exp(told_.predicted / told_.schedules), shown.measured = std::exp(told_.measured / told_.schedules);
     shown.timings = report_.timings, shown.all = options_.timings, shown.seconds = seconds(), shown.rules_ms = report_.rules_ms, shown.best_ms = report_.rules_ms;
     for (const Searched& s : searched_) shown.best_ms -= s.rules_ms * (1 - s.candidates.best_ratio());
     options_.progress(shown);
@@ -257,8 +277,7 @@ class Tuner {
   // What goes wrong is looked for in halves.
   Result<void> run_batch(std::vector<Proposal> batch, TuneProgress& shown) {
     const Plan plan = plan_with(batch);
-    TENON_TRY(Measured m, watch_.measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = {}, .turns = turns_}));
-    if (m.outcome == Outcome::Ok && wrong(m)) m.outcome = Outcome::Wrong;
+    TENON_TRY(const Measured m, measured(plan, base_folder_, {}, turns_));
     if (m.outcome != Outcome::Ok && batch.size() > 1) {
       const auto half = batch.begin() + static_cast<int64_t>(batch.size() / 2);
       std::vector<Proposal> second(std::make_move_iterator(half), std::make_move_iterator(batch.end()));
@@ -274,6 +293,7 @@ class Tuner {
       ++report_.timings, ++searched.timings, ++searched.in_vain;
       if (m.outcome != Outcome::Ok) continue;
       const double ratio = ratio_of(p.regions, m), before = searched.candidates.best_ratio();
+      told_.add(searched.judge.promise(p.tiles, model()) - searched.judge.promise(searched.candidates.rules(), model()), std::log(ratio));
       searched.candidates.measured(p.tiles, ratio);
       if (ratio >= before - searched.noise / 2) continue;
       searched.in_vain = 0;
@@ -281,6 +301,8 @@ class Tuner {
     }
     return recorder_.add(entries);
   }
+
+  const CostModel* model() const { return cost_model_ ? &*cost_model_ : nullptr; }
 
   const std::string& name_of(const Searched& s) const { return base_.plan.regions[s.group.regions[0]].name; }
 
@@ -312,13 +334,13 @@ class Tuner {
         if (f.rank == turn) batch.push_back({f.searched, f.tiles, searched_[f.searched].group.regions});
       if (batch.empty()) break;
       const Plan plan = plan_with(batch);
-      TENON_TRY(const Measured m, watch_.measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = {}, .turns = turns_}));
+      TENON_TRY(const Measured m, measured(plan, base_folder_, {}, turns_));
       std::vector<Entry> entries;
       for (const Proposal& p : batch) {
         Searched& s = searched_[p.searched];
         if (recorder_.is_open()) entries.push_back(entry_of(s, p.tiles, p.regions, m));
         ++report_.timings, ++s.timings;
-        if (m.outcome == Outcome::Ok && !wrong(m)) s.candidates.measured_again(p.tiles, ratio_of(p.regions, m));
+        if (m.outcome == Outcome::Ok) s.candidates.measured_again(p.tiles, ratio_of(p.regions, m));
       }
       TENON_DO(recorder_.add(entries));
     }
@@ -334,8 +356,8 @@ class Tuner {
     std::vector<double> ratios(searched_.size(), 1);
     for (int turn = 0; turn < kTurns && !chosen.empty(); ++turn) {
       const Plan plan = plan_with(chosen);
-      TENON_TRY(const Measured m, watch_.measure({.model = &base_, .plan = &plan, .base = base_folder_, .keep = {}, .turns = kLonger * turns_}));
-      if (m.outcome != Outcome::Ok || wrong(m)) {
+      TENON_TRY(const Measured m, measured(plan, base_folder_, {}, kLonger * turns_));
+      if (m.outcome != Outcome::Ok) {
         chosen.clear();
         break;
       }
@@ -364,9 +386,9 @@ class Tuner {
     report_.result = {.median_ms = report_.rules_ms, .ratio = 1, .low = 1, .high = 1};
     if (!differs) return {};
     const std::string kept = (scratch_.path() / "found").string();
-    TENON_TRY(const Measured m, watch_.measure({.model = &base_, .plan = &plan, .base = rules_folder_, .keep = kept, .turns = kLonger * turns_}));
-    if (m.outcome != Outcome::Ok || wrong(m) || m.model.ratio >= 1) return {};
-    TENON_TRY(const VerifyReport verified, verify({.compile = options_.compile, .artifact = kept, .inputs = options_.inputs, .dims = options_.dims, .threads = options_.threads, .output = {}, .level = {}}));
+    TENON_TRY(const Measured m, measured(plan, rules_folder_, kept, kLonger * turns_));
+    if (m.outcome != Outcome::Ok || m.model.ratio >= 1) return {};
+    TENON_TRY(const VerifyReport verified, check(kept));
     report_.wrong += !verified.passed;
     if (!verified.passed) return {};
     report_.faster = report_.verified = true;
@@ -386,6 +408,14 @@ class Tuner {
   std::optional<CostModel> cost_model_;
   std::string base_folder_, rules_folder_;
   std::vector<double> apart_;
+  // ln(time / that of rules) of a round's schedules, added up.
+  struct {
+    double predicted = 0, measured = 0;
+    int schedules = 0;
+    void add(double of_model, double of_clock) {
+      if (std::isfinite(of_clock)) predicted += of_model, measured += of_clock, ++schedules;
+    }
+  } told_;
   Measured self_;
   int turns_ = 5;
   bool exhausted_ = false;

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <cmath>
 
+#include "runner.h"
+
 namespace tenon {
 
 std::string what_changed(const AgainstTimes& model, bool canaries_steady) {
@@ -19,6 +21,7 @@ Result<void> Watch::look() {
 Result<void> Watch::open(const Target& target, const TuneOptions& options, Recorder& recorder) {
   constexpr int kFirst = 8;
   options_ = &options, recorder_ = &recorder;
+  if (runs_jobs(options)) return {};  // elsewhere; a job looks at canaries of its own
   TENON_DO(canaries_.open(target, options.cpu));
   TENON_DO(look());
   for (int k = 1; k < kFirst; ++k) {
@@ -31,6 +34,14 @@ Result<void> Watch::open(const Target& target, const TuneOptions& options, Recor
 
 Result<Measured> Watch::measure(const Job& job) {
   using namespace std::chrono;
+  if (runs_jobs(*options_)) {
+    constexpr double kSteady = 0.05;  // that a job's canary may change by
+    Measured m = tenon::measure(job, *options_);
+    const bool steady = !(m.canary_before > 0) || !(m.canary_after > 0) || std::abs(std::log(m.canary_after / m.canary_before)) <= kSteady;
+    if (m.outcome == Outcome::Ok) m.disturbed = what_changed(m.model, steady);
+    disturbed_ += !m.disturbed.empty();
+    return m;
+  }
   constexpr int kAgain = 1;
   constexpr microseconds kFresh = milliseconds(500);
   for (int times = 0;; ++times) {
