@@ -50,7 +50,7 @@ Command train_command() {
           "tenon train t.db -o here.model\n"
           "tenon train a.db b.db --device all -o fleet.model\n"
           "tenon train t.db --epoch latest -o here.model                   # since kernel, microcode or Tenon changed\n"
-          "tenon tune m.onnx --target native --model here.model -o m.lock  # the model says what to measure",
+          "tenon tune m.onnx --target native --cost-model here.model -o m.lock  # the model says what to measure",
       .options = {{"STORE", "", "Telemetry stores that `tenon tune --store` filled", &a->stores, {}, true},
                   {"-o,--output", "FILE", "Cost model to write", &a->output},
                   {"--device", "ID", "Learn from this device: the beginning of its id, or all; default: there may be only one", &a->device},
