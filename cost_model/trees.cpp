@@ -22,13 +22,20 @@ float Booster::predict(std::span<const float> x, float margin) const {
   return sum;
 }
 
-Prediction predict(const CostModel& model, std::span<const float> x, double prior_seconds) {
-  const auto margin = static_cast<float>(std::log(prior_seconds));
+namespace {
+
+const Delta* delta_of(const CostModel& model, std::string_view device) {
+  const auto at = device.empty() ? model.deltas.end() : std::ranges::find(model.deltas, device, &Delta::device);
+  return at == model.deltas.end() ? nullptr : &*at;
+}
+
+// Mean and standard deviation of what boosters say.
+Prediction ensemble(std::span<const Booster> boosters, std::span<const float> x, float margin) {
   Prediction p{.mean = margin};
-  if (model.boosters.empty()) return p;
+  if (boosters.empty()) return p;
   double sum = 0, squares = 0;
-  const auto n = static_cast<double>(model.boosters.size());
-  for (const Booster& booster : model.boosters) {
+  const auto n = static_cast<double>(boosters.size());
+  for (const Booster& booster : boosters) {
     const double y = booster.predict(x, margin);
     sum += y, squares += y * y;
   }
@@ -37,13 +44,40 @@ Prediction predict(const CostModel& model, std::span<const float> x, double prio
   return p;
 }
 
+}  // namespace
+
+Prediction predict(const CostModel& model, std::span<const float> x, double prior_seconds, std::string_view device) {
+  const Prediction pooled = ensemble(model.boosters, x, static_cast<float>(std::log(prior_seconds)));
+  const Delta* const delta = delta_of(model, device);
+  if (!delta) return pooled;
+  const Prediction own = ensemble(delta->boosters, x, static_cast<float>(pooled.mean + delta->offset));
+  return {.mean = own.mean, .sigma = std::hypot(pooled.sigma, own.sigma)};
+}
+
+Interval interval(const CostModel& model, const Prediction& prediction, std::string_view device) {
+  const Delta* const delta = delta_of(model, device);
+  const Calibration& known = delta && delta->calibration.scale > 0 ? delta->calibration : model.calibration;
+  if (!(known.scale > 0)) return {.low = 0, .high = INFINITY};
+  const double reach = known.scale * std::hypot(prediction.sigma, known.floor);
+  return {.low = std::exp(prediction.mean - reach), .high = std::exp(prediction.mean + reach)};
+}
+
+double failure_probability(const CostModel& model, std::span<const float> x) {
+  if (model.failures.empty()) return 0;
+  double sum = 0;
+  for (const Booster& booster : model.failures) sum += 1 / (1 + std::exp(-static_cast<double>(booster.predict(x, static_cast<float>(model.failure_margin)))));
+  return sum / static_cast<double>(model.failures.size());
+}
+
 namespace {
 
 constexpr std::string_view kFirst = "tenon-cost-model 2";
 
-std::string hex_bits(float value) {
-  char text[16];
-  const auto end = std::to_chars(text, text + sizeof text, std::bit_cast<uint32_t>(value), 16).ptr;
+template <class T>
+std::string hex_bits(T value) {
+  using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+  char text[24];
+  const auto end = std::to_chars(text, text + sizeof text, std::bit_cast<Bits>(value), 16).ptr;
   return {text, end};
 }
 
@@ -121,6 +155,64 @@ const char* fault(const Booster& booster, size_t features) {
   return once && std::ranges::count(depth, -1) == 0 ? nullptr : "nodes of no tree, or of two";
 }
 
+void print(const std::vector<Booster>& boosters, std::string& text) {
+  for (const Booster& booster : boosters) {
+    text += "booster " + std::to_string(booster.roots.size()) + ' ' + std::to_string(booster.nodes.size()) + '\n';
+    for (const int32_t root : booster.roots) text += "tree " + std::to_string(root) + '\n';
+    for (const TreeNode& node : booster.nodes) {
+      if (node.feature < 0) text += "leaf " + hex_bits(node.value) + ' ' + hex_bits(node.cover) + '\n';
+      else text += "node " + std::to_string(node.feature) + ' ' + hex_bits(node.value) + ' ' + std::to_string(node.left) + ' ' + std::to_string(node.right) + (node.missing_left ? " l " : " r ") + hex_bits(node.cover) + '\n';
+    }
+  }
+}
+
+std::string text_of(const Calibration& c) { return hex_bits(c.floor) + ' ' + hex_bits(c.scale) + ' ' + std::to_string(c.units); }
+
+Booster read_booster(Reader& in) {
+  constexpr size_t kMost = 1 << 24;
+  Booster booster;
+  const auto counts = in.words("booster", 2);
+  const auto trees = in.number<size_t>(counts[0]), nodes = in.number<size_t>(counts[1]);
+  if (trees > kMost || nodes > kMost) in.fail();
+  for (size_t t = 0; t < trees && !in.failed(); ++t) booster.roots.push_back(in.number<int32_t>(in.words("tree", 1)[0]));
+  for (size_t n = 0; n < nodes && !in.failed(); ++n) {
+    const std::vector<std::string_view> words = in.words();
+    TreeNode node;
+    if (words.size() == 3 && words[0] == "leaf") {
+      node.value = in.real(words[1]), node.cover = in.real(words[2]);
+    } else if (words.size() == 7 && words[0] == "node" && (words[5] == "l" || words[5] == "r")) {
+      node = {.feature = in.number<int32_t>(words[1]), .value = in.real(words[2]), .left = in.number<int32_t>(words[3]),
+              .right = in.number<int32_t>(words[4]), .missing_left = words[5] == "l", .cover = in.real(words[6])};
+      if (node.feature < 0) in.fail();
+    } else {
+      in.fail();
+    }
+    booster.nodes.push_back(node);
+  }
+  return booster;
+}
+
+double read_real(Reader& in, std::string_view word) {
+  const double value = std::bit_cast<double>(in.number<uint64_t>(word, 16));
+  if (!std::isfinite(value)) in.fail();
+  return value;
+}
+
+Calibration read_calibration(Reader& in, std::span<const std::string_view> words) {
+  Calibration c{.floor = read_real(in, words[0]), .scale = read_real(in, words[1]), .units = in.number<int64_t>(words[2])};
+  if (c.floor < 0 || c.scale < 0 || c.units < 0) in.fail();
+  return c;
+}
+
+// `count` of them, each walked in bounds; `wrong`: the first fault.
+void read_boosters(Reader& in, size_t count, size_t features, std::vector<Booster>& boosters, std::string& wrong) {
+  for (size_t b = 0; b < count && !in.failed() && wrong.empty(); ++b) {
+    boosters.push_back(read_booster(in));
+    const char* what = in.failed() ? nullptr : fault(boosters.back(), features);
+    if (what) wrong = "booster " + std::to_string(b) + " has " + what;
+  }
+}
+
 }  // namespace
 
 std::string print(const CostModel& model) {
@@ -129,53 +221,42 @@ std::string print(const CostModel& model) {
   text += "provenance " + std::to_string(model.provenance.size()) + '\n';
   for (const std::string& line : model.provenance) text += line + '\n';
   text += "boosters " + std::to_string(model.boosters.size()) + '\n';
-  for (const Booster& booster : model.boosters) {
-    text += "booster " + std::to_string(booster.roots.size()) + ' ' + std::to_string(booster.nodes.size()) + '\n';
-    for (const int32_t root : booster.roots) text += "tree " + std::to_string(root) + '\n';
-    for (const TreeNode& node : booster.nodes) {
-      if (node.feature < 0) text += "leaf " + hex_bits(node.value) + ' ' + hex_bits(node.cover) + '\n';
-      else text += "node " + std::to_string(node.feature) + ' ' + hex_bits(node.value) + ' ' + std::to_string(node.left) + ' ' + std::to_string(node.right) + (node.missing_left ? " l " : " r ") + hex_bits(node.cover) + '\n';
-    }
+  print(model.boosters, text);
+  text += "calibration " + text_of(model.calibration) + "\nfailures " + std::to_string(model.failures.size()) + ' ' + hex_bits(model.failure_margin) + '\n';
+  print(model.failures, text);
+  text += "deltas " + std::to_string(model.deltas.size()) + '\n';
+  for (const Delta& delta : model.deltas) {
+    text += "delta " + delta.device + ' ' + std::to_string(delta.probes) + ' ' + hex_bits(delta.offset) + ' ' + text_of(delta.calibration) + ' ' + std::to_string(delta.boosters.size()) + '\n';
+    print(delta.boosters, text);
   }
   return text;
 }
 
 Result<CostModel> parse_cost_model(std::string_view text) {
   auto refused = [](const std::string& why) { return fail(Code::E0703, why, "tenon train writes such files"); };
-  constexpr size_t kMost = 1 << 24;
   Reader in(text);
   if (in.line() != kFirst) return refused("it does not begin with \"" + std::string(kFirst) + "\"");
   CostModel model;
-  auto counts = in.words("features", 2);
-  model.features = counts[0];
-  const auto features = in.number<size_t>(counts[1]);
+  auto words = in.words("features", 2);
+  model.features = words[0];
+  const auto features = in.number<size_t>(words[1]);
   for (size_t k = 0; k < features && !in.failed(); ++k) model.names.emplace_back(in.words("feature", 1)[0]);
   const auto lines = in.number<size_t>(in.words("provenance", 1)[0]);
   for (size_t k = 0; k < lines && !in.failed(); ++k) model.provenance.emplace_back(in.line());
-  const auto boosters = in.number<size_t>(in.words("boosters", 1)[0]);
-  for (size_t b = 0; b < boosters && !in.failed(); ++b) {
-    Booster& booster = model.boosters.emplace_back();
-    counts = in.words("booster", 2);
-    const auto trees = in.number<size_t>(counts[0]), nodes = in.number<size_t>(counts[1]);
-    if (trees > kMost || nodes > kMost) in.fail();
-    for (size_t t = 0; t < trees && !in.failed(); ++t) booster.roots.push_back(in.number<int32_t>(in.words("tree", 1)[0]));
-    for (size_t n = 0; n < nodes && !in.failed(); ++n) {
-      const std::vector<std::string_view> words = in.words();
-      TreeNode node;
-      if (words.size() == 3 && words[0] == "leaf") {
-        node.value = in.real(words[1]), node.cover = in.real(words[2]);
-      } else if (words.size() == 7 && words[0] == "node" && (words[5] == "l" || words[5] == "r")) {
-        node = {.feature = in.number<int32_t>(words[1]), .value = in.real(words[2]), .left = in.number<int32_t>(words[3]),
-                .right = in.number<int32_t>(words[4]), .missing_left = words[5] == "l", .cover = in.real(words[6])};
-        if (node.feature < 0) in.fail();
-      } else {
-        in.fail();
-      }
-      booster.nodes.push_back(node);
-    }
-    if (in.failed()) break;
-    if (const char* what = fault(booster, model.names.size())) return refused("booster " + std::to_string(b) + " has " + what);
+  std::string wrong;
+  read_boosters(in, in.number<size_t>(in.words("boosters", 1)[0]), features, model.boosters, wrong);
+  model.calibration = read_calibration(in, in.words("calibration", 3));
+  words = in.words("failures", 2);
+  model.failure_margin = read_real(in, words[1]);
+  read_boosters(in, in.number<size_t>(words[0]), features, model.failures, wrong);
+  const auto deltas = in.number<size_t>(in.words("deltas", 1)[0]);
+  for (size_t d = 0; d < deltas && !in.failed(); ++d) {
+    words = in.words("delta", 7);
+    Delta& delta = model.deltas.emplace_back(Delta{.device = std::string(words[0]), .probes = in.number<int64_t>(words[1]), .offset = read_real(in, words[2]), .boosters = {}, .calibration = {}});
+    delta.calibration = read_calibration(in, std::span(words).subspan(3, 3));
+    read_boosters(in, in.number<size_t>(words[6]), features, delta.boosters, wrong);
   }
+  if (!wrong.empty()) return refused(wrong);
   if (in.failed() || !in.at_end()) return refused("its text is cut or malformed");
   return model;
 }

@@ -1,4 +1,5 @@
-# XGBoost 1.7: `tenon train` grows its trees. What it grew is read back as plain data, so that nothing else needs the library.
+# XGBoost 1.7: `tenon train` and its kin grow trees with it. They open the library when they need it; what it grew is read back as plain data.
+# The product sees its header only: tests that ask the library itself link tenon_dep_xgboost.
 find_path(TENON_XGBOOST_INCLUDE xgboost/c_api.h REQUIRED)
 find_library(TENON_XGBOOST_LIBRARY xgboost REQUIRED)
 add_library(tenon_dep_xgboost INTERFACE)

@@ -28,12 +28,36 @@ struct Booster {
   float predict(std::span<const float> x, float margin) const;
 };
 
+// How far measured times lie from predicted ones where the boosters saw nothing of a workload: |ln t - mean| <= scale * hypot(sigma, floor)
+// holds for kCoverage of the schedules of an unseen workload. src/learn/calibrate.cpp derives it.
+constexpr double kCoverage = 0.9;
+struct Calibration {
+  double floor = 0;     // standard deviation of ln(seconds) that the boosters' spread does not show
+  double scale = 0;     // 0: not known
+  int64_t units = 0;    // workloads that it was taken from
+  bool operator==(const Calibration&) const = default;
+};
+
+// What a device adds to the pooled model: learnt from few probes of it.
+struct Delta {
+  std::string device;              // its fingerprint
+  int64_t probes = 0;
+  double offset = 0;               // of ln(seconds)
+  std::vector<Booster> boosters;   // that start from the pooled mean + offset
+  Calibration calibration;
+  bool operator==(const Delta&) const = default;
+};
+
 // ln(seconds) of a region's schedule: the roofline prior's logarithm and what trees add to it.
 struct CostModel {
   std::string features;            // hash of the extractor (features_hash())
   std::vector<std::string> names;  // of the features
   std::vector<std::string> provenance;  // a line each: hash of the telemetry, rows, parameters
   std::vector<Booster> boosters;   // grown from different draws of the same telemetry
+  Calibration calibration;
+  double failure_margin = 0;       // ln odds of a failure that `failures` start from
+  std::vector<Booster> failures;   // of ln odds that a schedule is refused, crashes, takes too long or is wrong; none: too few did
+  std::vector<Delta> deltas;       // by device, in the order of fingerprints
   bool operator==(const CostModel&) const = default;
 };
 
@@ -41,7 +65,17 @@ struct CostModel {
 struct Prediction {
   double mean = 0, sigma = 0;
 };
-Prediction predict(const CostModel& model, std::span<const float> x, double prior_seconds);
+// `device`: a fingerprint, whose delta counts where the model has one.
+Prediction predict(const CostModel& model, std::span<const float> x, double prior_seconds, std::string_view device = {});
+
+// Between which seconds a schedule's time lies with probability kCoverage. Where the model is not calibrated: anywhere.
+struct Interval {
+  double low = 0, high = 0;
+};
+Interval interval(const CostModel& model, const Prediction& prediction, std::string_view device = {});
+
+// Probability that the schedule cannot be used; 0 where the model knows nothing of that.
+double failure_probability(const CostModel& model, std::span<const float> x);
 
 // Text, the same bytes for the same model; floats as their bits.
 std::string print(const CostModel& model);

@@ -1,148 +1,74 @@
-// The only user of XGBoost's interface.
+// The pooled model: bagged boosters on the prior.
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <random>
 
-#include <xgboost/c_api.h>
-
-#include "import.h"
-#include "tenon/learn.h"
+#include "boost.h"
+#include "calibrate.h"
+#include "timings.h"
 
 namespace tenon {
 
 namespace {
 
-Result<void> done(int status) {
-  if (status == 0) return {};
-  return fail(Code::E0703, std::string("XGBoost says: ") + XGBGetLastError(), "this is a fault of Tenon's; report it with the telemetry");
+std::vector<double> weights_of(std::span<const Timing> timings) {
+  constexpr double kLeastWeight = 0.05;
+  std::map<int, double> fastest;
+  for (const Timing& t : timings) {
+    const auto [at, fresh] = fastest.emplace(t.group, t.seconds);
+    if (!fresh) at->second = std::min(at->second, t.seconds);
+  }
+  std::vector<double> weights;
+  for (const Timing& t : timings) weights.push_back(std::clamp(fastest[t.group] / t.seconds, kLeastWeight, 1.0) * trust(t));
+  return weights;
 }
 
-// Handles of the library, freed with their owner.
-class Matrix {
- public:
-  Matrix() = default;
-  Matrix(const Matrix&) = delete;
-  Matrix& operator=(const Matrix&) = delete;
-  ~Matrix() {
-    if (handle_) XGDMatrixFree(handle_);
+float margin_of(const Timing& t) { return static_cast<float>(std::log(t.prior)); }
+
+Result<std::vector<Booster>> grow_all(std::span<const Timing> timings, std::span<const double> labels, std::span<const Draw> draws, const GrowOptions& options) {
+  const std::vector<double> weights = weights_of(timings);
+  auto table = [&](const std::vector<size_t>& rows) {
+    Table made;
+    for (const size_t r : rows) made.add(timings[r].features, labels[r], margin_of(timings[r]), weights[r]);
+    return made;
+  };
+  std::vector<Booster> boosters;
+  for (size_t k = 0; k < draws.size(); ++k) {
+    TENON_TRY(boosters.emplace_back(), boost(table(draws[k].rows), table(draws[k].left_out), Objective::Squares, options, options.seed + k));
   }
-
-  Result<void> make(std::span<const Timing> timings, const std::vector<size_t>& rows, const std::vector<float>& weights) {
-    std::vector<float> cells, labels, margins, weighted;
-    for (const size_t r : rows) {
-      cells.insert(cells.end(), timings[r].features.begin(), timings[r].features.end());
-      labels.push_back(static_cast<float>(std::log(timings[r].seconds)));
-      margins.push_back(static_cast<float>(std::log(timings[r].prior)));
-      weighted.push_back(weights[r]);
-    }
-    const auto count = static_cast<bst_ulong>(rows.size());
-    TENON_DO(done(XGDMatrixCreateFromMat(cells.data(), count, static_cast<bst_ulong>(timings[0].features.size()), NAN, &handle_)));
-    TENON_DO(done(XGDMatrixSetFloatInfo(handle_, "label", labels.data(), count)));
-    TENON_DO(done(XGDMatrixSetFloatInfo(handle_, "base_margin", margins.data(), count)));
-    return done(XGDMatrixSetFloatInfo(handle_, "weight", weighted.data(), count));
-  }
-  DMatrixHandle handle() const { return handle_; }
-
- private:
-  DMatrixHandle handle_ = nullptr;
-};
-
-class Handle {
- public:
-  Handle() = default;
-  Handle(const Handle&) = delete;
-  Handle& operator=(const Handle&) = delete;
-  ~Handle() {
-    if (booster) XGBoosterFree(booster);
-  }
-  BoosterHandle booster = nullptr;
-};
-
-// The first `rounds` trees.
-Result<Booster> trees_of(BoosterHandle handle, int rounds) {
-  bst_ulong length = 0;
-  const char* text = nullptr;
-  TENON_DO(done(XGBoosterSaveModelToBuffer(handle, R"({"format": "json"})", &length, &text)));
-  return booster_of_json(std::string_view(text, length), rounds);
+  return boosters;
 }
 
-// A number behind the last colon of "[3]\tjudged-rmse:0.12".
-double error_in(const char* text) {
-  const std::string line = text;
-  return std::strtod(line.c_str() + line.rfind(':') + 1, nullptr);
-}
-
-Result<Booster> grow_one(std::span<const Timing> timings, const std::vector<size_t>& drawn, const std::vector<size_t>& left_out, const std::vector<float>& weights,
-                         const GrowOptions& options, uint64_t seed) {
-  Matrix growing, judging;
-  TENON_DO(growing.make(timings, drawn, weights));
-  TENON_DO(judging.make(timings, left_out, weights));
-  Handle handle;
-  const DMatrixHandle matrices[] = {growing.handle(), judging.handle()};
-  TENON_DO(done(XGBoosterCreate(matrices, 2, &handle.booster)));
-  const std::map<std::string, std::string> parameters = {
-      {"tree_method", "hist"}, {"objective", "reg:squarederror"}, {"eval_metric", "rmse"}, {"base_score", "0"}, {"max_depth", std::to_string(options.depth)},
-      {"eta", std::to_string(options.eta)}, {"min_child_weight", std::to_string(options.min_child_weight)}, {"lambda", std::to_string(options.lambda)},
-      {"subsample", std::to_string(options.sampled)}, {"colsample_bytree", std::to_string(options.sampled)}, {"seed", std::to_string(seed)},
-      {"nthread", std::to_string(options.threads)}, {"verbosity", "0"}};
-  for (const auto& [name, value] : parameters) TENON_DO(done(XGBoosterSetParam(handle.booster, name.c_str(), value.c_str())));
-  int best = 0;
-  double least = INFINITY;
-  for (int round = 0; round < options.rounds && round - best <= options.patience; ++round) {
-    TENON_DO(done(XGBoosterUpdateOneIter(handle.booster, round, growing.handle())));
-    DMatrixHandle judged[] = {judging.handle()};
-    const char* names[] = {"judged"};
-    const char* said = nullptr;
-    TENON_DO(done(XGBoosterEvalOneIter(handle.booster, round, judged, names, 1, &said)));
-    if (const double error = error_in(said); error < least) least = error, best = round;
-  }
-  return trees_of(handle.booster, best + 1);
+// Labels less what a group's have in common beyond what boosters say that did not see it; the fewer timings, the less of it.
+std::vector<double> without_offsets(std::span<const Timing> timings, std::span<const double> labels, std::span<const Unseen> said) {
+  constexpr double kDoubt = 8;  // timings
+  std::map<int, std::pair<double, double>> residuals;  // of each group: sum and number
+  for (size_t r = 0; r < timings.size(); ++r)
+    if (said[r].boosters > 0) residuals[timings[r].group].first += labels[r] - said[r].mean, residuals[timings[r].group].second += 1;
+  std::vector<double> less(labels.begin(), labels.end());
+  for (size_t r = 0; r < timings.size(); ++r)
+    if (const auto at = residuals.find(timings[r].group); at != residuals.end()) less[r] -= at->second.first / (at->second.second + kDoubt);
+  return less;
 }
 
 }  // namespace
 
 Result<CostModel> grow(const std::string& features_hash, const std::vector<std::string>& names, std::span<const Timing> timings, const GrowOptions& options) {
-  constexpr double kLeastWeight = 0.05, kNoise = 0.02;
   constexpr size_t kFewestGroups = 4;
-  std::map<int, std::vector<size_t>> groups;
-  std::map<int, double> fastest;
-  for (size_t k = 0; k < timings.size(); ++k) {
-    const Timing& t = timings[k];
-    const bool right = t.features.size() == names.size() && std::isfinite(t.prior) && std::isfinite(t.seconds) && t.prior > 0 && t.seconds > 0 && t.noise >= 0 &&
-                       std::ranges::none_of(t.features, [](float x) { return std::isinf(x); });
-    if (!right) return fail(Code::E0703, "timing " + std::to_string(k) + " has times that are not positive, or features that do not fit", "tenon telemetry stats");
-    groups[t.group].push_back(k);
-    const auto [at, fresh] = fastest.emplace(t.group, t.seconds);
-    if (!fresh) at->second = std::min(at->second, t.seconds);
+  TENON_DO(check_timings(timings, names.size(), kFewestGroups));
+  const std::vector<int> units = units_of(timings);
+  const std::vector<Draw> draws = draw_units(units, options.boosters, options.seed);
+  std::vector<double> labels;
+  for (const Timing& t : timings) labels.push_back(std::log(t.seconds));
+  CostModel model{.features = features_hash, .names = names, .provenance = {}, .boosters = {}, .calibration = {}, .failures = {}, .deltas = {}};
+  auto unseen = [&] {
+    return predict_unseen(draws, model.boosters, timings.size(), [&](size_t r) { return std::span(timings[r].features); }, [&](size_t r) { return margin_of(timings[r]); });
+  };
+  TENON_TRY(model.boosters, grow_all(timings, labels, draws, options));
+  if (options.group_offsets) {
+    TENON_TRY(model.boosters, grow_all(timings, without_offsets(timings, labels, unseen()), draws, options));
   }
-  if (groups.size() < kFewestGroups)
-    return fail(Code::E0703, std::to_string(groups.size()) + " groups of timings are too few to learn from", "tune more models: tenon tune");
-  std::vector<float> weights;
-  for (const Timing& t : timings)
-    weights.push_back(static_cast<float>(std::clamp(fastest[t.group] / t.seconds, kLeastWeight, 1.0) * kNoise * kNoise / (t.noise * t.noise + kNoise * kNoise)));
-  std::vector<const std::vector<size_t>*> all;
-  for (const auto& [group, rows] : groups) all.push_back(&rows);
-  CostModel model{.features = features_hash, .names = names, .provenance = {}, .boosters = {}};
-  for (int b = 0; b < options.boosters; ++b) {
-    // Multiply-shift instead of a distribution, whose results libraries differ in.
-    std::mt19937_64 dice(options.seed * 1000003 + static_cast<uint64_t>(b));
-    auto draw = [&] { return static_cast<size_t>(((dice() >> 32) * all.size()) >> 32); };
-    std::vector<bool> taken(all.size());
-    std::vector<size_t> drawn, left_out;
-    do {
-      taken.assign(all.size(), false), drawn.clear(), left_out.clear();
-      for (size_t k = 0; k < all.size(); ++k) {
-        const size_t g = draw();
-        taken[g] = true;
-        drawn.insert(drawn.end(), all[g]->begin(), all[g]->end());
-      }
-      for (size_t g = 0; g < all.size(); ++g)
-        if (!taken[g]) left_out.insert(left_out.end(), all[g]->begin(), all[g]->end());
-    } while (left_out.empty());
-    std::ranges::sort(drawn);
-    TENON_TRY(model.boosters.emplace_back(), grow_one(timings, drawn, left_out, weights, options, options.seed + static_cast<uint64_t>(b)));
-  }
+  model.calibration = calibrate(unseen(), labels, units, options.boosters);
   return model;
 }
 

@@ -139,14 +139,30 @@ class CommandLine(unittest.TestCase):
             self.assertGreaterEqual(trained["groups"], 4)
             self.assertEqual(records("train", store, "-o", again, "-j", "2")[0]["blake3"], trained["blake3"])
             self.assertEqual(pathlib.Path(model).read_bytes(), pathlib.Path(again).read_bytes())
-            resumed = records("tune", *words, "--store", store, "--resume", "--model", model, "--budget", "6")[-1]
+            resumed = records("tune", *words, "--store", store, "--resume", "--cost-model", model, "--budget", "6")[-1]
             self.assertGreater(resumed["resumed"], 0)
             pathlib.Path(bad).write_text(pathlib.Path(model).read_text().replace(trained["features"], "0" * 16, 1))
-            refused = tenon("tune", *words, "--model", bad, "--budget", "6")
+            refused = tenon("tune", *words, "--cost-model", bad, "--budget", "6")
             self.assertEqual(refused.returncode, 1)
             self.assertIn("E0703", refused.stderr)
             self.assertIn("E0703", tenon("train", store, "-o", model, "--device", "none").stderr)
+            alone = subprocess.run([TENON, "train", store, "-o", model], capture_output=True, text=True, env={**os.environ, "TENON_XGBOOST": "/nonexistent"})
+            self.assertEqual(alone.returncode, 1)
+            self.assertIn("libxgboost0", alone.stderr)
+            # Without names there are no families to leave out.
+            self.assertIn("E0703", tenon("evaluate-model", store).stderr)
+            page = os.path.join(folder, "page.html")
+            done = tenon("evaluate-model", store, "--leave", "operator", "--seeds", "1", "--json", "--html", page)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            evaluated = json.loads(done.stdout)
+            self.assertEqual((evaluated["schema"], evaluated["leave"]), ("tenon.evaluate/1", "operator"))
+            self.assertGreaterEqual(len(evaluated["splits"]), 2)
+            text = pathlib.Path(page).read_text()
+            self.assertTrue(text.startswith("<!doctype html>") and text.endswith("</html>\n"))
+            self.assertNotIn("http", text)  # one file that needs no other
         self.assertEqual(tenon("tune", DIGITS, "--resume").returncode, 2)
+        for words in (["--probes", "32"], ["--probes", "3", "--leave", "device"], ["--seeds", "0"], ["--leave", "everything"]):
+            self.assertEqual(tenon("evaluate-model", "none.db", *words).returncode, 2, words)
 
     def test_features_have_a_prior_for_every_region(self):
         (record,) = records("features", DIGITS, "--target", "x86-64-v3")

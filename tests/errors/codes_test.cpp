@@ -195,7 +195,7 @@ const Case kCases[] = {
     {Code::E0703, 1, "does not begin with", "", [](const Scene& s) {
        s.model(kIdentity);
        s.write("none.model", "trees");
-       return std::string("tune m.onnx --model none.model");
+       return std::string("tune m.onnx --cost-model none.model");
      }},
     {Code::E0901, 1, "nest too deeply", "", [](const Scene& s) {
        s.model("<ir_version: 8, opset_import: [\"\" : 17, \"own\" : 1]> g (float[2] x) => (float[2] y) { y = own.f(x) }"

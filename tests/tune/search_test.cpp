@@ -135,9 +135,18 @@ TEST(Recorder, GivesBackWhatWasMeasured) {
   {
     Recorder recorder;
     ASSERT_TRUE(recorder.open(options, model));
-    const std::vector<Entry> entries = {entry(search.rules(), Outcome::Ok, 2e-3, ""), entry(first, Outcome::Ok, 1e-3, ""), entry(second, Outcome::Timeout, 1, ""), entry(third, Outcome::Ok, 1e-4, "canaries changed meanwhile")};
+    std::vector<Entry> entries = {entry(search.rules(), Outcome::Ok, 2e-3, ""), entry(first, Outcome::Ok, 1e-3, ""), entry(second, Outcome::Timeout, 1, ""), entry(third, Outcome::Ok, 1e-4, "canaries changed meanwhile"), entry(third, Outcome::Ok, 0, "")};
+    entries[0].rules = true;
+    entries[2].features = {1, 2};  // what fails is learnt from, too
+    entries[4].unclear = true;
     const auto added = recorder.add(entries);
     ASSERT_TRUE(added) << added.error()[0].message;
+    auto store = telemetry::Store::open(options.database);
+    const auto records = store->query({.devices = {}, .compilers = {}, .all_devices = true, .all_compilers = true, .workload = {}, .statuses = {}});
+    ASSERT_EQ(records->size(), 4U);  // without the one whose time is not known
+    EXPECT_EQ((*records)[0].decided_by, "rules");
+    EXPECT_EQ((*records)[1].decided_by, "search");
+    EXPECT_EQ((*records)[2].features, (std::vector<float>{1, 2}));
   }
   Recorder again;  // another session
   ASSERT_TRUE(again.open(options, model));

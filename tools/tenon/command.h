@@ -54,6 +54,7 @@ Command plan_command();
 Command space_command();
 Command tune_command();
 Command train_command();
+Command evaluate_command();
 Command telemetry_command();
 Command features_command();
 Command ops_command();

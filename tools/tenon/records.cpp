@@ -299,7 +299,10 @@ std::string train_record(const TrainReport& report, const std::string& blake3) {
   json["timings"] = report.timings;
   json["groups"] = report.groups;
   json["other_features"] = report.other_features;
+  json["failures"] = report.failures;
   json["trees"] = report.growth;
+  json["failure_boosters"] = report.model.failures.size();
+  json["calibration"] = {{"floor", report.model.calibration.floor}, {"scale", report.model.calibration.scale}, {"units", report.model.calibration.units}};
   json["features"] = report.model.features;
   json["provenance"] = report.model.provenance;
   json["blake3"] = blake3;

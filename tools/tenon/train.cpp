@@ -31,6 +31,10 @@ int run_train(const Arguments& a, Console& console) {
   console.print(fmt::format("{} timings in {} groups; trees per booster: {:.0f}\n", report->timings, report->groups, fmt::join(report->growth, ", ")));
   if (report->other_epochs > 0) console.print(fmt::format("{} records are left out: they are of other epochs of the device\n", report->other_epochs));
   if (report->other_features > 0) console.print(fmt::format("{} timings are left out: their features are another build's\n", report->other_features));
+  const Calibration& known = report->model.calibration;
+  console.print(known.scale > 0 ? fmt::format("90 % intervals: {:.2f} x hypot(spread, {:.1f} %), from {} workloads that boosters did not see\n", known.scale, 100 * known.floor, known.units)
+                                : std::string("too few workloads to calibrate intervals by\n"));
+  if (report->failures > 0 && report->model.failures.empty()) console.print(fmt::format("{} trials failed, too few to learn which do\n", report->failures));
   console.print(fmt::format("{}  {}\n", hex(blake3(text)).substr(0, 16), a.output));
   return kOk;
 }
@@ -46,7 +50,7 @@ Command train_command() {
           "tenon train t.db -o here.model\n"
           "tenon train a.db b.db --device all -o fleet.model\n"
           "tenon train t.db --epoch latest -o here.model                   # since kernel, microcode or Tenon changed\n"
-          "tenon tune m.onnx --target native --model here.model -o m.lock  # the model says what to measure",
+          "tenon tune m.onnx --target native --cost-model here.model -o m.lock  # the model says what to measure",
       .options = {{"STORE", "", "Telemetry stores that `tenon tune --store` filled", &a->stores, {}, true},
                   {"-o,--output", "FILE", "Cost model to write", &a->output},
                   {"--device", "ID", "Learn from this device: the beginning of its id, or all; default: there may be only one", &a->device},

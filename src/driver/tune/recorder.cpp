@@ -79,6 +79,7 @@ Result<void> Recorder::add(std::span<const Entry> entries) {
   if (!store_) return {};
   std::vector<telemetry::Record> records;
   for (const Entry& entry : entries) {
+    if (entry.unclear) continue;
     const std::string schedule = text_of(entry.tiles);
     telemetry::Record& r = records.emplace_back(telemetry::Record{
         .uuid = telemetry::new_uuid(), .session = origins_.sessions[0].uuid, .device = device_, .compiler = origins_.compilers[0].id, .workload_hash = entry.group->workload,
@@ -92,7 +93,7 @@ Result<void> Recorder::add(std::span<const Entry> entries) {
     r.involuntary_switches = entry.switches;
     if (entry.compile_ms > 0) r.compile_ms = entry.compile_ms;
     r.predicted = entry.prior;
-    r.decided_by = "search";
+    r.decided_by = entry.rules ? "rules" : "search";
     r.timestamp = now();
     r.model_name = name_;
   }

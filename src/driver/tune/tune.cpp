@@ -159,7 +159,7 @@ class Tuner {
       const RegionGroup& kept = *groups_.back();
       TENON_TRY(Judge judge, Judge::of(graph, base_.plan, base_.target, kept, options_.threads));
       Searched& s = searched_.emplace_back(kept, Candidates(kept, base_.plan, options_.seed + searched_.size()), std::move(judge), ms, std::abs(1 - own / ms));
-      if (recorder_.is_open()) entries.push_back(entry_of(s, s.candidates.rules(), kept.regions, self_));
+      if (recorder_.is_open()) entries.push_back(entry_of(s, s.candidates.rules(), kept.regions, self_)), entries.back().rules = true;
       if (!options_.resume) continue;
       TENON_TRY(const std::vector<Known> known, recorder_.known(kept, s.candidates.rules()));
       for (const Known& k : known) report_.resumed += s.candidates.remember(k.tiles, k.ratio);
@@ -175,8 +175,8 @@ class Tuner {
     const RegionTime times = total(regions, m), all = total(s.group.regions, m);
     if (times.against_ms > 0)
       for (const double ms : times.samples_ms) entry.seconds.push_back(ms * kMs * (all.against_ms / times.against_ms) / static_cast<double>(s.group.regions.size()));
-    if (entry.outcome == Outcome::Ok && std::ranges::any_of(entry.seconds, [](double x) { return !(x > 0); })) entry.outcome = Outcome::Refused, entry.message = "a time is zero: the clock is too coarse for it";
-    if (entry.seconds.empty() && entry.outcome == Outcome::Ok) entry.outcome = Outcome::Refused, entry.message = "no kernel of it ran";
+    // None of its kernels ran, or the clock is too coarse for them: no fault of the schedule.
+    entry.unclear = entry.outcome == Outcome::Ok && (entry.seconds.empty() || std::ranges::any_of(entry.seconds, [](double x) { return !(x > 0); }));
     return entry;
   }
 
