@@ -138,21 +138,23 @@ TEST(Recorder, GivesBackWhatWasMeasured) {
     std::vector<Entry> entries = {entry(search.rules(), Outcome::Ok, 2e-3, ""), entry(first, Outcome::Ok, 1e-3, ""), entry(second, Outcome::Timeout, 1, ""), entry(third, Outcome::Ok, 1e-4, "canaries changed meanwhile"), entry(third, Outcome::Ok, 0, "")};
     entries[0].rules = true;
     entries[2].features = {1, 2};  // what fails is learnt from, too
-    entries[4].unclear = true;
+    entries[4].unclear = true, entries[4].features = {1, 2};
     const auto added = recorder.add(entries);
     ASSERT_TRUE(added) << added.error()[0].message;
     auto store = telemetry::Store::open(options.database);
     const auto records = store->query({.devices = {}, .compilers = {}, .all_devices = true, .all_compilers = true, .workload = {}, .statuses = {}});
-    ASSERT_EQ(records->size(), 4U);  // without the one whose time is not known
+    ASSERT_EQ(records->size(), 5U);
     EXPECT_EQ((*records)[0].decided_by, "rules");
     EXPECT_EQ((*records)[1].decided_by, "search");
     EXPECT_EQ((*records)[2].features, (std::vector<float>{1, 2}));
+    EXPECT_EQ((*records)[4].status, telemetry::Status::Invalid);
+    EXPECT_TRUE((*records)[4].features.empty() && (*records)[4].samples.empty());
   }
   Recorder again;  // another session
   ASSERT_TRUE(again.open(options, model));
   const auto known = again.known(groups[0], search.rules());
   ASSERT_TRUE(known);
-  ASSERT_EQ(known->size(), 2U);  // the third was measured while the machine changed
+  ASSERT_EQ(known->size(), 3U);  // the third was measured while the machine changed
   EXPECT_EQ((*known)[0].tiles, first);
   EXPECT_EQ((*known)[0].ratio, 0.5);
   EXPECT_EQ((*known)[1].tiles, second);

@@ -79,15 +79,16 @@ Result<void> Recorder::add(std::span<const Entry> entries) {
   if (!store_) return {};
   std::vector<telemetry::Record> records;
   for (const Entry& entry : entries) {
-    if (entry.unclear) continue;
     const std::string schedule = text_of(entry.tiles);
     telemetry::Record& r = records.emplace_back(telemetry::Record{
         .uuid = telemetry::new_uuid(), .session = origins_.sessions[0].uuid, .device = device_, .compiler = origins_.compilers[0].id, .workload_hash = entry.group->workload,
         .schedule_hash = hex(blake3(schedule)), .schedule = schedule, .workload = workload_json(*entry.group)});
     r.status = status_of(entry);
     r.message = r.status == telemetry::Status::Disturbed ? entry.disturbed : entry.message.empty() && r.status != telemetry::Status::Ok ? "it was not right" : entry.message;
-    if (entry.outcome == Outcome::Ok || entry.outcome == Outcome::Wrong) telemetry::set_samples(r, entry.seconds);
-    if (!entry.features.empty() && !emulated_) r.features = entry.features, r.feature_hash = features_id();
+    // Counted, but without features, so that nobody learns it as a failure of the schedule.
+    if (entry.unclear) r.status = telemetry::Status::Invalid, r.message = "no kernel of it ran, or the clock is too coarse for its time";
+    else if (entry.outcome == Outcome::Ok || entry.outcome == Outcome::Wrong) telemetry::set_samples(r, entry.seconds);
+    if (!entry.features.empty() && !entry.unclear && !emulated_) r.features = entry.features, r.feature_hash = features_id();
     if (entry.canary_before > 0) r.canary_before = entry.canary_before, r.canary_after = entry.canary_after;
     else if (entry.before > 0) r.canary_before = entry.before, r.canary_after = entry.after;
     r.involuntary_switches = entry.switches;

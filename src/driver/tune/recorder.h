@@ -14,7 +14,7 @@ struct Entry {
   Tiles tiles;
   Outcome outcome = Outcome::Ok;
   bool rules = false;               // it is what rules choose
-  bool unclear = false;             // it ran, but its time is not known: nothing to record
+  bool unclear = false;             // its time is not known, which is no fault of the schedule
   std::string message;
   std::vector<double> seconds;      // of one call of one region, per run
   double before = 0, after = 0;     // of the base's run, in the first half of the runs and in the second
