@@ -23,6 +23,7 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 Record learnable(uint64_t number) {
   Record r = sample_record(number);
   r.workload_hash = hash_of("workload " + std::to_string(number % kWorkloads));
+  r.workload = R"({"op_class":"conv","shapes":[[1,)" + std::to_string(16 + number % kWorkloads) + R"(,56,56]],"dtypes":["f32"]})";
   r.feature_hash = features_id();
   r.features.assign(feature_table().size(), 0);
   for (size_t k = 0; k < r.features.size(); ++k) r.features[k] = static_cast<float>((number * 7 + k * 13) % 11);

@@ -69,7 +69,7 @@ class Runners(unittest.TestCase):
 
     def test_a_command_that_fails_now_and_then_ends_no_search(self):
         self.script("board.sh", 'echo x >> calls\n[ $(wc -l < calls) -gt 2 ] && [ $(wc -l < calls) -lt 5 ] && exit 9\nexec sh "$1/run.sh"\n')
-        done = self.tune("--runner", "./board.sh", "--store", "t.db")
+        done = self.tune("--runner", "./board.sh", "--store", "t.db", "--search", "random")
         self.assertEqual(done.returncode, 0, done.stderr)
         report = json.loads(done.stdout.splitlines()[-1])
         self.assertEqual(report["candidates"]["crashed"], 1)

@@ -130,7 +130,7 @@ TEST(Recorder, GivesBackWhatWasMeasured) {
   Candidates search(groups[0], model.plan, 1);
   const Tiles first = *search.propose([](const Tiles&) { return 0.0; }), second = *search.propose([](const Tiles&) { return 0.0; }), third = *search.propose([](const Tiles&) { return 0.0; });
   auto entry = [&](const Tiles& tiles, Outcome outcome, double seconds, const char* disturbed) {
-    return Entry{.group = &groups[0], .tiles = tiles, .outcome = outcome, .message = outcome == Outcome::Ok ? "" : "why", .seconds = {seconds, seconds}, .before = 1, .after = 1, .disturbed = disturbed, .features = {}, .prior = 1e-3};
+    return Entry{.group = &groups[0], .plan = &model.plan, .tiles = tiles, .outcome = outcome, .message = outcome == Outcome::Ok ? "" : "why", .seconds = {seconds, seconds}, .before = 1, .after = 1, .disturbed = disturbed, .features = {}, .prior = 1e-3};
   };
   {
     Recorder recorder;

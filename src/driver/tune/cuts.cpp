@@ -5,18 +5,20 @@
 #include <map>
 #include <set>
 
+#include "tenon/differences.h"
+
 namespace tenon {
 
 namespace {
 
 class Search {
  public:
-  Search(const Lowered& model, const CutsOptions& cuts, Watch& watch, const TuneOptions& options) : model_(model), cuts_(cuts), watch_(watch), options_(options) {}
+  Search(const Lowered& model, const CutsOptions& cuts, Watch& watch, Recorder& recorder, const TuneOptions& options) : model_(model), cuts_(cuts), watch_(watch), recorder_(recorder), options_(options) {}
 
   Result<Cuts> run() {
     constexpr int kRounds = 6;
     found_.plan = model_.plan;
-    for (int round = 0; round < kRounds && !cuts_.over(found_.timings); ++round) {
+    for (int round = 0; round < kRounds && cuts_.left(found_.timings) > 0; ++round) {
       TENON_TRY(const bool gained, search());
       if (!gained) break;
     }
@@ -39,10 +41,11 @@ class Search {
     const double least = kLeastShare * total_ms();
     std::erase_if(open, [&](const Alternative& a) { return a.before * 1e3 < least || measured_.contains(text_of(a)); });
     bool gained = false;
-    while (!open.empty() && !cuts_.over(found_.timings)) {
+    for (int64_t left = cuts_.left(found_.timings); !open.empty() && left > 0; left = cuts_.left(found_.timings)) {
       std::vector<Alternative> batch;
       std::set<int> taken;
       for (const Alternative& a : open) {
+        if (static_cast<int64_t>(batch.size()) == left) break;
         if (std::ranges::any_of(a.nodes, [&](int n) { return taken.contains(n); })) continue;
         taken.insert(a.nodes.begin(), a.nodes.end());
         batch.push_back(a);
@@ -80,9 +83,9 @@ class Search {
       return one || two;
     }
     found_.wrong += m.outcome == Outcome::Wrong, found_.crashed += m.outcome == Outcome::Crashed, found_.timeouts += m.outcome == Outcome::Timeout, found_.refused += m.outcome == Outcome::Refused;
+    TENON_DO(record(decided.plan, m));
     bool gained = false;
     for (const Alternative& a : batch) {
-      ++found_.timings;
       if (m.outcome != Outcome::Ok) continue;
       const double ratio = ratio_of(decided.plan, a.nodes, m), before = known_of(a.nodes);
       found_.tried.push_back({.kind = std::string(spelling(a.kind)), .subject = a.subject, .answer = a.answer, .rules = a.instead_of, .predicted = a.after / a.before, .ratio = ratio});
@@ -95,6 +98,26 @@ class Search {
       if (cuts_.found) cuts_.found(found_.timings, found_.tried.back());
     }
     return gained;
+  }
+
+  // Regions that the rules' plan does not have, in the schedules that rules choose for them; counts them.
+  Result<void> record(const Plan& plan, const Measured& m) {
+    std::set<size_t> changed;
+    for (const Difference& d : differences(model_.graph, model_.plan, plan)) changed.insert(d.after.begin(), d.after.end());
+    TENON_TRY(const std::vector<RegionGroup> groups, group_regions(model_.graph, plan, model_.target, options_.compile.precision));
+    const Graph graph = laid_out(model_.graph, plan);
+    std::vector<Entry> entries;
+    for (const RegionGroup& group : groups) {
+      std::vector<size_t> regions;
+      std::ranges::copy_if(group.regions, std::back_inserter(regions), [&](size_t r) { return changed.contains(r); });
+      if (regions.empty()) continue;
+      ++found_.timings;
+      if (!recorder_.is_open()) continue;
+      TENON_TRY(const Judge judge, Judge::of(graph, plan, model_.target, group, options_.threads));
+      entries.push_back(entry_of(group, plan, judge, tiles_of(plan.regions[regions[0]], group.space), regions, m, true));
+      entries.back().rules = true;
+    }
+    return recorder_.add(entries);
   }
 
   // Time in the regions of these nodes, as the plan cuts them / that in the regions that the rules make of them.
@@ -131,7 +154,7 @@ class Search {
     for (int turn = 0; turn < kTurns && !found_.answers.empty(); ++turn) {
       TENON_TRY(DecidedPlan decided, plan_of(found_.answers));
       TENON_TRY(const Measured m, watch_.measure({.model = &model_, .plan = &decided.plan, .base = cuts_.base, .keep = {}, .turns = 2 * cuts_.turns}));
-      ++found_.timings;
+      TENON_DO(record(decided.plan, m));
       if (m.outcome != Outcome::Ok || cuts_.wrong(m)) {
         found_.answers.clear();
         break;
@@ -157,6 +180,7 @@ class Search {
   const Lowered& model_;
   const CutsOptions& cuts_;
   Watch& watch_;
+  Recorder& recorder_;
   const TuneOptions& options_;
   std::set<std::string> measured_;
   std::map<Key, std::pair<std::set<int>, double>> gains_;
@@ -165,6 +189,6 @@ class Search {
 
 }  // namespace
 
-Result<Cuts> search_cuts(const Lowered& model, const CutsOptions& cuts, Watch& watch, const TuneOptions& options) { return Search(model, cuts, watch, options).run(); }
+Result<Cuts> search_cuts(const Lowered& model, const CutsOptions& cuts, Watch& watch, Recorder& recorder, const TuneOptions& options) { return Search(model, cuts, watch, recorder, options).run(); }
 
 }  // namespace tenon

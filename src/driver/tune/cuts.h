@@ -11,7 +11,7 @@ struct CutsOptions {
   int turns = 25;
   std::vector<RegionTime> self;                     // regions of that plan, measured against themselves
   std::function<bool(const Measured&)> wrong;       // its results are too far from the base's
-  std::function<bool(int64_t timings)> over;        // asked between measurements
+  std::function<int64_t(int64_t timings)> left;     // how many more there may be after so many; asked between measurements
   std::function<void(int64_t timings, const TunedAnswer&)> found;
 };
 
@@ -24,7 +24,7 @@ struct Cuts {
 };
 
 // From the plan of the rules: what should gain most by the prior is measured first, as many at a time as touch different regions; what gains stays, and
-// the questions are asked anew until nothing gains. In the end all that stayed is measured again together, and what does not gain then goes.
-Result<Cuts> search_cuts(const Lowered& model, const CutsOptions& cuts, Watch& watch, const TuneOptions& options);
+// the questions are asked anew until nothing gains. A timing is one of a region that the rules' plan does not have; all go to the recorder, where it is open. In the end all that stayed is measured again together, and what does not gain then goes.
+Result<Cuts> search_cuts(const Lowered& model, const CutsOptions& cuts, Watch& watch, Recorder& recorder, const TuneOptions& options);
 
 }  // namespace tenon

@@ -31,6 +31,31 @@ telemetry::Status status_of(const Entry& entry) {
 
 }  // namespace
 
+RegionTime total(const Plan& plan, const std::vector<size_t>& regions, const Measured& m, bool also_new) {
+  RegionTime sum{.against_ms = 0};
+  for (const size_t r : regions) {
+    const auto found = std::ranges::find(m.regions, plan.regions[r].name, &RegionTime::name);
+    if (found == m.regions.end() || (found->against_ms <= 0 && !also_new)) continue;
+    sum.median_ms += found->median_ms, sum.against_ms += found->against_ms;
+    sum.samples_ms.resize(found->samples_ms.size());
+    for (size_t k = 0; k < sum.samples_ms.size(); ++k) sum.samples_ms[k] += found->samples_ms[k];
+  }
+  return sum;
+}
+
+Entry entry_of(const RegionGroup& group, const Plan& plan, const Judge& judge, const Tiles& tiles, const std::vector<size_t>& regions, const Measured& m, bool new_cut) {
+  constexpr double kMs = 1e-3;
+  Entry entry{.group = &group, .plan = &plan, .tiles = tiles, .outcome = m.outcome, .message = m.message, .seconds = {}, .before = m.model.before_ms * kMs, .after = m.model.after_ms * kMs,
+              .canary_before = m.canary_before, .canary_after = m.canary_after, .switches = m.switches, .disturbed = m.disturbed, .compile_ms = m.compile_seconds / kMs, .features = judge.features(tiles), .prior = judge.prior(tiles)};
+  const RegionTime times = total(plan, regions, m, new_cut), all = total(plan, group.regions, m, new_cut);
+  const double share = new_cut ? 1 / static_cast<double>(regions.size()) : all.against_ms / times.against_ms / static_cast<double>(group.regions.size());
+  if (times.median_ms > 0 && std::isfinite(share))
+    for (const double ms : times.samples_ms) entry.seconds.push_back(ms * kMs * share);
+  // None of its kernels ran, or the clock is too coarse for them: no fault of the schedule.
+  entry.unclear = entry.outcome == Outcome::Ok && (entry.seconds.empty() || std::ranges::any_of(entry.seconds, [](double x) { return !(x > 0); }));
+  return entry;
+}
+
 Result<void> Recorder::open(const TuneOptions& options, const Lowered& model) {
   if (options.database.empty()) return {};
   TENON_TRY(store_, telemetry::Store::open(options.database, {.check = true}));
@@ -56,8 +81,8 @@ void Recorder::measured_on(const DeviceSaid& said, const std::string& runner) {
   origins_.sessions[0].runner = emulated_ ? runner : "command";
 }
 
-std::string Recorder::workload_json(const RegionGroup& group) const {
-  const RegionPlan& region = model_->plan.regions[group.regions[0]];
+std::string Recorder::workload_json(const RegionGroup& group, const Plan& plan) const {
+  const RegionPlan& region = plan.regions[group.regions[0]];
   Json ops = Json::array(), shapes = Json::array(), dtypes = Json::array();
   std::string heaviest = "none";
   for (const int n : region.nodes) {
@@ -82,7 +107,7 @@ Result<void> Recorder::add(std::span<const Entry> entries) {
     const std::string schedule = text_of(entry.tiles);
     telemetry::Record& r = records.emplace_back(telemetry::Record{
         .uuid = telemetry::new_uuid(), .session = origins_.sessions[0].uuid, .device = device_, .compiler = origins_.compilers[0].id, .workload_hash = entry.group->workload,
-        .schedule_hash = hex(blake3(schedule)), .schedule = schedule, .workload = workload_json(*entry.group)});
+        .schedule_hash = hex(blake3(schedule)), .schedule = schedule, .workload = workload_json(*entry.group, *entry.plan)});
     r.status = status_of(entry);
     r.message = r.status == telemetry::Status::Disturbed ? entry.disturbed : entry.message.empty() && r.status != telemetry::Status::Ok ? "it was not right" : entry.message;
     // Counted, but without features, so that nobody learns it as a failure of the schedule.

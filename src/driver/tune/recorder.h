@@ -11,6 +11,7 @@ namespace tenon {
 // One schedule of a group, as it was measured.
 struct Entry {
   const RegionGroup* group = nullptr;
+  const Plan* plan = nullptr;       // of which the group's regions are
   Tiles tiles;
   Outcome outcome = Outcome::Ok;
   bool rules = false;               // it is what rules choose
@@ -25,6 +26,12 @@ struct Entry {
   std::vector<float> features;
   double prior = 0;
 };
+
+// Of the regions, their sums: those that both artifacts have by that name, or all of the candidate's where `also_new`.
+RegionTime total(const Plan& plan, const std::vector<size_t>& regions, const Measured& m, bool also_new = false);
+// What the store gets of a schedule that ran in these regions of the group: seconds of one call of one region; where it ran in some only, as it would
+// take in the mean of all, by the base's times. `new_cut`: the base has no such regions.
+Entry entry_of(const RegionGroup& group, const Plan& plan, const Judge& judge, const Tiles& tiles, const std::vector<size_t>& regions, const Measured& m, bool new_cut = false);
 
 // A schedule that the store knows, with its time as a share of that of rules in the same session.
 struct Known {
@@ -48,7 +55,7 @@ class Recorder {
   Result<std::vector<Known>> known(const RegionGroup& group, const Tiles& rules);
 
  private:
-  std::string workload_json(const RegionGroup& group) const;
+  std::string workload_json(const RegionGroup& group, const Plan& plan) const;
 
   std::optional<telemetry::Store> store_;
   const Lowered* model_ = nullptr;

@@ -59,6 +59,8 @@ class Tuner {
     TENON_DO(begin(std::move(groups)));
     while (!over()) TENON_DO(round());
     TENON_DO(finals());
+    // What the finals left of a number of timings.
+    for (explored_ = 1; options_.timings > 0 && !over();) TENON_DO(round());
     TENON_DO(choose());
     if (!options_.output.empty()) {
       TENON_TRY(const std::string lock, print_lock(report_.plan, base_.graph, base_.target, options_.compile));
@@ -84,7 +86,8 @@ class Tuner {
   }
   // Of the budget; the rest is for the finals.
   static constexpr double kExplored = 0.75, kCuts = 0.2;
-  int64_t explored() const { return static_cast<int64_t>(std::ceil(kExplored * static_cast<double>(options_.timings))); }
+  double explored_ = kExplored;
+  int64_t explored() const { return static_cast<int64_t>(std::ceil(explored_ * static_cast<double>(options_.timings))); }
 
   Result<void> measure_rules() {
     constexpr double kTurnsMs = 1500;
@@ -111,18 +114,19 @@ class Tuner {
   Result<void> cut() {
     rules_folder_ = base_folder_, rules_plan_ = base_.plan;
     if (options_.random || options_.compile.policy != "rules" || !options_.compile.schedule.empty() || !options_.compile.locked.empty()) return {};
+    constexpr int64_t kUnlimited = 1 << 20;
     const double began = seconds();
     const CutsOptions cuts{.base = base_folder_, .turns = turns_, .self = self_.regions, .wrong = [&](const Measured& m) { return wrong(m); },
-                           .over = [&](int64_t timings) {
-                             if (options_.stop && options_.stop()) return true;
-                             return (options_.timings > 0 && static_cast<double>(timings) >= kCuts * static_cast<double>(options_.timings)) || (options_.seconds > 0 && seconds() - began >= kCuts * options_.seconds);
+                           .left = [&](int64_t timings) -> int64_t {
+                             if ((options_.stop && options_.stop()) || (options_.seconds > 0 && seconds() - began >= kCuts * options_.seconds)) return 0;
+                             return options_.timings > 0 ? static_cast<int64_t>(std::ceil(kCuts * static_cast<double>(options_.timings))) - timings : kUnlimited;
                            },
                            .found = [&](int64_t timings, const TunedAnswer& answer) {
                              if (!options_.progress) return;
                              options_.progress({.timings = timings, .all = options_.timings, .seconds = seconds(), .rules_ms = report_.rules_ms, .best_ms = report_.rules_ms,
                                                 .improved = answer.kind + ' ' + answer.subject + ": " + answer.answer, .gain = answer.ratio});
                            }};
-    TENON_TRY(Cuts found, search_cuts(base_, cuts, watch_, options_));
+    TENON_TRY(Cuts found, search_cuts(base_, cuts, watch_, recorder_, options_));
     report_.timings += found.timings, report_.wrong += found.wrong, report_.crashed += found.crashed, report_.timeouts += found.timeouts, report_.refused += found.refused;
     report_.answers = std::move(found.tried);
     for (TunedAnswer& answer : report_.answers)
@@ -149,7 +153,7 @@ class Tuner {
     const Graph graph = laid_out(base_.graph, base_.plan);
     std::vector<Entry> entries;
     for (RegionGroup& group : groups) {
-      const RegionTime times = total(group.regions, self_);
+      const RegionTime times = total(base_.plan, group.regions, self_);
       const double ms = times.against_ms, own = times.median_ms;
       if (ms < kLeastShare * report_.rules_ms) continue;
       // One thread does not see what is lost to several.
@@ -167,18 +171,7 @@ class Tuner {
     return recorder_.add(entries);
   }
 
-  // What the store gets of a schedule that ran: seconds of one call of one region, where it is tried in some only as it would take in the mean of all.
-  Entry entry_of(const Searched& s, const Tiles& tiles, const std::vector<size_t>& regions, const Measured& m) const {
-    constexpr double kMs = 1e-3;
-    Entry entry{.group = &s.group, .tiles = tiles, .outcome = m.outcome, .message = m.message, .seconds = {}, .before = m.model.before_ms * kMs, .after = m.model.after_ms * kMs,
-                .canary_before = m.canary_before, .canary_after = m.canary_after, .switches = m.switches, .disturbed = m.disturbed, .compile_ms = m.compile_seconds / kMs, .features = s.judge.features(tiles), .prior = s.judge.prior(tiles)};
-    const RegionTime times = total(regions, m), all = total(s.group.regions, m);
-    if (times.against_ms > 0)
-      for (const double ms : times.samples_ms) entry.seconds.push_back(ms * kMs * (all.against_ms / times.against_ms) / static_cast<double>(s.group.regions.size()));
-    // None of its kernels ran, or the clock is too coarse for them: no fault of the schedule.
-    entry.unclear = entry.outcome == Outcome::Ok && (entry.seconds.empty() || std::ranges::any_of(entry.seconds, [](double x) { return !(x > 0); }));
-    return entry;
-  }
+  Entry entry_of(const Searched& s, const Tiles& tiles, const std::vector<size_t>& regions, const Measured& m) const { return tenon::entry_of(s.group, base_.plan, s.judge, tiles, regions, m); }
 
   // The plan with these schedules, the others as rules choose.
   Plan plan_with(const std::vector<Proposal>& proposals) const {
@@ -189,22 +182,9 @@ class Tuner {
     return plan;
   }
 
-  // Times of these regions.
-  RegionTime total(const std::vector<size_t>& regions, const Measured& m) const {
-    RegionTime sum{.against_ms = 0};
-    for (const size_t r : regions) {
-      const auto found = std::ranges::find(m.regions, base_.plan.regions[r].name, &RegionTime::name);
-      if (found == m.regions.end() || found->against_ms <= 0) continue;
-      sum.median_ms += found->median_ms, sum.against_ms += found->against_ms;
-      sum.samples_ms.resize(found->samples_ms.size());
-      for (size_t k = 0; k < sum.samples_ms.size(); ++k) sum.samples_ms[k] += found->samples_ms[k];
-    }
-    return sum;
-  }
-
   // Time in these regions / that of what rules choose there.
   double ratio_of(const std::vector<size_t>& regions, const Measured& m) const {
-    const RegionTime times = total(regions, m);
+    const RegionTime times = total(base_.plan, regions, m);
     return times.against_ms > 0 ? times.median_ms / times.against_ms : INFINITY;
   }
 
