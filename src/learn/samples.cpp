@@ -70,7 +70,7 @@ Result<Samples> read_samples(const TrainOptions& options) {
   const std::string id = features_id();
   for (telemetry::Store& store : stores)
     if (auto read = store.each(filter, [&](const telemetry::Record& r) {
-          if (r.features.empty() || !(r.predicted > 0)) return;
+          if (r.status == telemetry::Status::Disturbed || r.features.empty() || !(r.predicted > 0)) return;
           if (r.feature_hash == id) records.emplace(r.uuid, r);
           else ++samples.other_features;
         });
