@@ -67,9 +67,15 @@ def grouped(files):
 
 
 def newest(groups):
-    """The first group of each processor."""
-    seen = set()
-    return [g for g in groups if not (g[0] in seen or seen.add(g[0]))]
+    """Of each processor the newest row of what was measured: groups without rows that a later commit's replace, the processors in the order of their first ones."""
+    seen, kept = {}, {}
+    for cpu, commit, date, rows in groups:
+        known = seen.setdefault(cpu, set())
+        fresh = [row for row in rows if identity(row) not in known]
+        known.update(identity(row) for row in rows)
+        if fresh:
+            kept.setdefault(cpu, []).append((cpu, commit, date, fresh))
+    return [group for of_cpu in kept.values() for group in of_cpu]
 
 
 def workers(files):

@@ -82,6 +82,10 @@ class Figures(unittest.TestCase):
                                  results([row("mnist", {"onnxruntime": 0.2})], commit="d" * 40, date="2026-02-01T00:00Z")])
         self.assertEqual([g[1][0] for g in groups], ["d", "c"])
         self.assertEqual([g[1][0] for g in report.newest(groups)], ["d"])
+        # What only the older one measured stays, under its own commit.
+        groups = report.grouped([results([row("mnist", {"onnxruntime": 0.7}), row("kws_int8", {"onnxruntime": 0.6})]),
+                                 results([row("mnist", {"onnxruntime": 0.2})], commit="d" * 40, date="2026-02-01T00:00Z")])
+        self.assertEqual([(g[1][0], [r["model"] for r in g[3]]) for g in report.newest(groups)], [("d", ["mnist"]), ("c", ["kws_int8"])])
 
     def test_kernels_say_what_bounds_a_model(self):
         bounds = report.bounds(row("mnist", {}, kernels=KERNELS))
