@@ -18,4 +18,7 @@ struct Alternative {
 // that should take more than `most` times what they replace, are left out. At most `count` are looked at, in the order of the questions.
 Result<std::vector<Alternative>> alternatives(const Graph& graph, const Target& target, Precision precision, Providers providers, const Answers& answers, double most, size_t count, unsigned threads);
 
+// The other answers to one question that was asked on the way to the plan that `answers` make; those that change nothing are left out.
+Result<std::vector<Alternative>> alternatives_of(const Graph& graph, const Target& target, Precision precision, Providers providers, const Answers& answers, const Asked& asked, unsigned threads);
+
 }  // namespace tenon

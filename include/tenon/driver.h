@@ -140,14 +140,14 @@ struct SpaceReport {
 };
 Result<SpaceReport> space(const CompileOptions& options);
 
-// Of one target: what the policy decides. `compile` with the same options does exactly that.
+// Of one target: what the policy decides. `compile` with the same options does exactly that. `explain`: which decisions get a reason.
 struct PlanReport {
   std::string target;
   std::string cost_model;   // hash of its text; empty: none was asked
   std::string text;         // the plan as --emit schedule writes it
   std::vector<Decision> decisions;
 };
-Result<PlanReport> decisions(const CompileOptions& options);
+Result<PlanReport> decisions(const CompileOptions& options, const std::function<bool(const Decision&)>& explain = {});
 
 // Of one target: what a cost model is told of each region, in the schedule that the policy chooses.
 struct FeaturesReport {

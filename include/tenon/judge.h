@@ -14,6 +14,7 @@ class Judge {
 
   // Seconds of one call by the roofline prior: positive and finite.
   double prior(const Tiles& tiles) const;
+  Prior whole_prior(const Tiles& tiles) const;
   std::vector<float> features(const Tiles& tiles) const;
   // Of ln(seconds): by the prior, and the first booster where there is a model.
   double draft(const Tiles& tiles, const CostModel* model) const;

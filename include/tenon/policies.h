@@ -1,6 +1,8 @@
 // Policies: who answers the planner's questions and chooses schedules, and what they decided. docs/learning.md.
 #pragma once
 
+#include <optional>
+
 #include "tenon/decisions.h"
 #include "tenon/policy.h"
 #include "tenon/trees.h"
@@ -16,12 +18,32 @@ enum class Policy : uint8_t {
 std::optional<Policy> parse_policy(std::string_view word);
 std::string_view spelling(Policy policy);
 
+struct Decision;
+
 struct PolicyOptions {
   Policy policy = Policy::Rules;
   const CostModel* model = nullptr;    // null: the roofline prior alone, which is never sure
   Precision precision = Precision::Strict;
   Providers providers = Providers::None;
   unsigned threads = 1;
+  // Which decisions get a reason; empty: none. Schedules are then compared with others whoever decides.
+  std::function<bool(const Decision& decision)> explain = {};
+};
+
+// Why something was decided so and not as the runner-up says.
+struct Reason {
+  // A part of runner_up_seconds / seconds: they multiply to it.
+  struct Term {
+    std::string name, meaning;         // of a feature (docs/features.md), or "roofline": the ratio of what the prior says of both
+    double factor = 1;
+  };
+  std::vector<Term> terms;             // furthest from 1 first
+  double roofline = 0;                 // seconds of what was chosen, by the prior
+  std::string bound;                   // what the prior says limits it: bound_name
+  double second = 0;                   // what comes next, as a share of that
+  double low = 0, high = 0;            // 90 % interval of `seconds`; both 0: there is no calibrated model
+  std::string nearest;                 // of the schedules that differ in one knob the fastest, "unroll=1 -> 4"; empty: there is none
+  double nearest_seconds = 0;
 };
 
 // What was decided about one value or region.
@@ -36,6 +58,7 @@ struct Decision {
   double runner_up_seconds = 0;
   double sigma = 0;                    // standard deviation of ln(runner_up_seconds / seconds); 0: there is no model
   int occurrences = 1;                 // regions that compute the same are decided once
+  std::optional<Reason> reason;        // where it was asked for
 };
 
 struct PolicyPlan {

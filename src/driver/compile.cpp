@@ -169,7 +169,7 @@ Result<void> write_depfile(const CompileOptions& options, const std::vector<std:
 }
 
 // A plan that is replayed has no decisions.
-Result<PolicyPlan> make_plan(const Graph& graph, const Target& target, const CompileOptions& options) {
+Result<PolicyPlan> make_plan(const Graph& graph, const Target& target, const CompileOptions& options, const std::function<bool(const Decision&)>& explain = {}) {
   if (!options.locked.empty()) {
     TENON_TRY(const std::string text, read_file(options.locked));
     auto plan = parse_lock(text, graph, target, options);
@@ -193,7 +193,7 @@ Result<PolicyPlan> make_plan(const Graph& graph, const Target& target, const Com
   if (!options.cost_model.empty()) {
     TENON_TRY(model, read_cost_model(options.cost_model));
   }
-  auto chosen = choose_plan(graph, target, {.policy = *policy, .model = model ? &*model : nullptr, .precision = options.precision, .providers = options.providers});
+  auto chosen = choose_plan(graph, target, {.policy = *policy, .model = model ? &*model : nullptr, .precision = options.precision, .providers = options.providers, .explain = explain});
   if (chosen && options.warn && options.precision == Precision::Fp16) std::ranges::for_each(beyond_f16(graph, chosen->plan), options.warn);
   return chosen;
 }
@@ -347,12 +347,12 @@ struct Planned {
 };
 
 // For the options' one target; `refusal`: what is said where there are more.
-Result<Planned> plan_model(const CompileOptions& options, Progress& progress, const char* refusal) {
+Result<Planned> plan_model(const CompileOptions& options, Progress& progress, const char* refusal, const std::function<bool(const Decision&)>& explain = {}) {
   TENON_TRY(std::vector<Target> targets, load_targets(options));
   if (targets.size() != 1) return fail(Code::E0601, refusal);
   TENON_TRY(const Loaded model, load_graph(options, targets, progress));
   Graph graph = model.of(targets[0]);
-  TENON_TRY(PolicyPlan chosen, make_plan(graph, targets[0], options));
+  TENON_TRY(PolicyPlan chosen, make_plan(graph, targets[0], options, explain));
   return Planned{std::move(targets[0]), std::move(graph), std::move(chosen.plan), std::move(chosen.decisions)};
 }
 
@@ -382,9 +382,11 @@ Result<SpaceReport> space(const CompileOptions& options) {
   return SpaceReport{.target = model.target.name, .regions = std::move(regions)};
 }
 
-Result<PlanReport> decisions(const CompileOptions& options) {
+Result<PlanReport> decisions(const CompileOptions& options, const std::function<bool(const Decision&)>& explain) {
+  if (!options.schedule.empty() || !options.locked.empty())
+    return fail(Code::E0601, "a plan that is replayed was decided elsewhere", "leave --schedule and --locked out");
   Progress progress(options, 1);
-  TENON_TRY(Planned model, plan_model(options, progress, "decisions are those of one target"));
+  TENON_TRY(Planned model, plan_model(options, progress, "decisions are those of one target", explain ? explain : [](const Decision&) { return false; }));
   std::string model_hash;
   if (!options.cost_model.empty()) {
     TENON_TRY(const std::string text, read_file(options.cost_model));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 
 #include "tenon/differences.h"
 #include "tenon/features.h"
@@ -44,27 +45,69 @@ class Seconds {
   std::map<size_t, double> seconds_;
 };
 
+// What the base's plan is compared with.
+class Comparison {
+ public:
+  static Result<Comparison> of(const Graph& graph, const Target& target, Precision precision, Providers providers, const Answers& answers, unsigned threads) {
+    Comparison c(graph, target, precision, providers, answers, threads);
+    TENON_TRY(DecidedPlan base, decided_plan(graph, target, precision, providers, answers));
+    c.base_ = std::make_unique<DecidedPlan>(std::move(base));
+    c.before_ = std::make_unique<Seconds>(graph, c.base_->plan, target, threads);
+    return c;
+  }
+
+  const std::vector<Asked>& asked() const { return base_->asked; }
+
+  Result<Alternative> with(const Asked& asked, size_t answer) {
+    Answers other = answers_;
+    other[{asked.kind, asked.subject}] = asked.answers[answer];
+    TENON_TRY(const DecidedPlan changed, decided_plan(graph_, target_, precision_, providers_, other));
+    Alternative alternative{.kind = asked.kind, .subject = asked.subject, .answer = asked.answers[answer], .instead_of = asked.answers[asked.rules], .nodes = {}};
+    Seconds after(graph_, changed.plan, target_, threads_);
+    for (const Difference& d : differences(graph_, base_->plan, changed.plan)) {
+      alternative.nodes.insert(d.nodes.begin(), d.nodes.end());
+      TENON_TRY(const double one, before_->of(d.before));
+      TENON_TRY(const double two, after.of(d.after));
+      alternative.before += one, alternative.after += two;
+    }
+    return alternative;
+  }
+
+ private:
+  Comparison(const Graph& graph, const Target& target, Precision precision, Providers providers, const Answers& answers, unsigned threads)
+      : graph_(graph), target_(target), precision_(precision), providers_(providers), answers_(answers), threads_(threads) {}
+
+  const Graph& graph_;
+  const Target& target_;
+  Precision precision_;
+  Providers providers_;
+  const Answers& answers_;
+  unsigned threads_;
+  std::unique_ptr<DecidedPlan> base_;
+  std::unique_ptr<Seconds> before_;
+};
+
 }  // namespace
 
+Result<std::vector<Alternative>> alternatives_of(const Graph& graph, const Target& target, Precision precision, Providers providers, const Answers& answers, const Asked& asked, unsigned threads) {
+  TENON_TRY(Comparison comparison, Comparison::of(graph, target, precision, providers, answers, threads));
+  std::vector<Alternative> found;
+  for (size_t a = 0; a < asked.answers.size(); ++a) {
+    if (a == asked.chosen) continue;
+    TENON_TRY(Alternative alternative, comparison.with(asked, a));
+    if (!alternative.nodes.empty()) found.push_back(std::move(alternative));
+  }
+  return found;
+}
+
 Result<std::vector<Alternative>> alternatives(const Graph& graph, const Target& target, Precision precision, Providers providers, const Answers& answers, double most, size_t count, unsigned threads) {
-  TENON_TRY(const DecidedPlan base, decided_plan(graph, target, precision, providers, answers));
-  Seconds before(graph, base.plan, target, threads);
+  TENON_TRY(Comparison comparison, Comparison::of(graph, target, precision, providers, answers, threads));
   std::vector<Alternative> found;
   size_t looked = 0;
-  for (const Asked& asked : base.asked)
+  for (const Asked& asked : comparison.asked())
     for (size_t a = 0; a < asked.answers.size(); ++a) {
       if (a == asked.chosen || looked++ >= count) continue;
-      Answers other = answers;
-      other[{asked.kind, asked.subject}] = asked.answers[a];
-      TENON_TRY(const DecidedPlan changed, decided_plan(graph, target, precision, providers, other));
-      Alternative alternative{.kind = asked.kind, .subject = asked.subject, .answer = asked.answers[a], .instead_of = asked.answers[asked.rules], .nodes = {}};
-      Seconds after(graph, changed.plan, target, threads);
-      for (const Difference& d : differences(graph, base.plan, changed.plan)) {
-        alternative.nodes.insert(d.nodes.begin(), d.nodes.end());
-        TENON_TRY(const double one, before.of(d.before));
-        TENON_TRY(const double two, after.of(d.after));
-        alternative.before += one, alternative.after += two;
-      }
+      TENON_TRY(Alternative alternative, comparison.with(asked, a));
       if (!alternative.nodes.empty() && alternative.after <= most * alternative.before) found.push_back(std::move(alternative));
     }
   std::ranges::stable_sort(found, std::greater<>{}, [](const Alternative& a) { return a.before - a.after; });

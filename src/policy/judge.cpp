@@ -24,6 +24,8 @@ Variant Judge::variant_of(const Tiles& tiles) const {
 
 double Judge::prior(const Tiles& tiles) const { return prior_seconds(facts_, variant_of(tiles), device_); }
 
+Prior Judge::whole_prior(const Tiles& tiles) const { return tenon::prior(facts_, variant_of(tiles), device_); }
+
 std::vector<float> Judge::features(const Tiles& tiles) const {
   std::vector<float> values(feature_table().size());
   features_of(facts_, variant_of(tiles), device_, values);

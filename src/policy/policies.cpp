@@ -4,7 +4,8 @@
 #include <array>
 #include <cmath>
 
-#include "schedules.h"
+#include "explain.h"
+#include "tenon/alternatives.h"
 
 namespace tenon {
 
@@ -28,18 +29,6 @@ std::vector<std::string> origins(const Graph& graph, std::string_view value) {
   return {};
 }
 
-// "rows=14 vectors=2"; of several tiles "rows=14 | rows=4".
-std::string shown(const Tiles& tiles) {
-  std::string text;
-  for (const Knobs& knobs : tiles) {
-    if (&knobs != &tiles.front()) text += " | ";
-    std::string own;
-    for (const auto& [knob, value] : knobs.values) own += (own.empty() ? "" : " ") + std::string(knob_table()[static_cast<size_t>(knob)].name) + '=' + std::to_string(value);
-    text += own.empty() ? "-" : own;
-  }
-  return text;
-}
-
 class Chooser {
  public:
   Chooser(const Graph& graph, const Target& target, const PolicyOptions& options) : graph_(graph), target_(target), options_(options) {}
@@ -47,15 +36,25 @@ class Chooser {
   Result<PolicyPlan> run() {
     TENON_TRY(DecidedPlan decided, decided_plan(graph_, target_, options_.precision, options_.providers));
     chosen_.plan = std::move(decided.plan);
-    for (const Asked& asked : decided.asked) add(asked);
-    if (options_.policy != Policy::Rules) TENON_DO(schedules());
+    for (const Asked& asked : decided.asked) TENON_DO(add(asked));
+    if (options_.policy != Policy::Rules || options_.explain) TENON_DO(schedules());
     return std::move(chosen_);
   }
 
  private:
-  void add(const Asked& asked) {
-    chosen_.decisions.push_back({.kind = std::string(spelling(asked.kind)), .subject = asked.subject, .nodes = origins(graph_, asked.subject), .chosen = asked.answers[asked.chosen], .rules = asked.answers[asked.rules],
-                                 .runner_up = asked.answers[asked.chosen == 0 ? 1 : 0], .decided_by = "rules"});
+  Result<void> add(const Asked& asked) {
+    Decision decision{.kind = std::string(spelling(asked.kind)), .subject = asked.subject, .nodes = origins(graph_, asked.subject), .chosen = asked.answers[asked.chosen], .rules = asked.answers[asked.rules],
+                      .runner_up = asked.answers[asked.chosen == 0 ? 1 : 0], .decided_by = "rules", .reason = {}};
+    if (options_.explain && options_.explain(decision)) {
+      TENON_TRY(const std::vector<Alternative> others, alternatives_of(graph_, target_, options_.precision, options_.providers, {}, asked, options_.threads));
+      const auto best = std::ranges::min_element(others, {}, [](const Alternative& a) { return a.after - a.before; });
+      if (best != others.end()) {
+        decision.runner_up = best->answer, decision.seconds = best->before, decision.runner_up_seconds = best->after;
+        decision.reason = Reason{.terms = {{.name = "roofline", .meaning = "of the regions that change, what the prior says of both", .factor = best->after / best->before}}, .roofline = best->before, .bound = {}, .nearest = {}};
+      }
+    }
+    chosen_.decisions.push_back(std::move(decision));
+    return {};
   }
 
   Result<void> schedules() {
@@ -75,11 +74,11 @@ class Chooser {
   }
 
   void decide(const RegionGroup& group, const Judge& judge, Plan& plan) {
-    constexpr size_t kShown = 2;
-    const Ranking ranking = rank_schedules(group, chosen_.plan, judge, options_.model, kShown);
+    constexpr size_t kKept = 64;
+    const Ranking ranking = rank_schedules(group, chosen_.plan, judge, options_.model, kKept);
     const RegionPlan& first = plan.regions[group.regions[0]];
     Decision decision{.kind = "schedule", .subject = first.name, .nodes = origins(graph_, first), .chosen = shown(ranking.rules.tiles), .rules = shown(ranking.rules.tiles), .runner_up = {}, .decided_by = "rules",
-                      .seconds = std::exp(ranking.rules.mean), .occurrences = static_cast<int>(group.regions.size())};
+                      .seconds = std::exp(ranking.rules.mean), .occurrences = static_cast<int>(group.regions.size()), .reason = {}};
     const Judged* runner_up = ranking.others.empty() ? nullptr : &ranking.others[0];
     const Judged* chosen = &ranking.rules;
     if (runner_up && is_better(*runner_up, ranking.rules)) {
@@ -93,6 +92,7 @@ class Chooser {
       decision.runner_up = shown(runner_up->tiles), decision.runner_up_seconds = std::exp(runner_up->mean);
       decision.sigma = compared(*runner_up, *chosen).sigma;
     }
+    if (options_.explain && options_.explain(decision)) decision.reason = explain(group, judge, options_.model, *chosen, runner_up, ranking);
     chosen_.decisions.push_back(std::move(decision));
   }
 
@@ -101,7 +101,7 @@ class Chooser {
     constexpr double kLeastGain = 0.02, kSigmas = 1.5;
     const Prediction gain = compared(rules, other);
     if (options_.policy == Policy::Model) return gain.mean > 0;
-    return options_.model && gain.mean > std::max(kLeastGain, kSigmas * gain.sigma);
+    return options_.policy == Policy::Hybrid && options_.model && gain.mean > std::max(kLeastGain, kSigmas * gain.sigma);
   }
 
   const Graph& graph_;

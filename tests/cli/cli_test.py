@@ -170,6 +170,21 @@ class CommandLine(unittest.TestCase):
         for words in (["--probes", "32"], ["--probes", "3", "--leave", "device"], ["--seeds", "0"], ["--leave", "everything"]):
             self.assertEqual(tenon("evaluate-model", "none.db", *words).returncode, 2, words)
 
+    def test_plan_and_why_list_the_same_decisions(self):
+        words = [DIGITS, "--dim", "N=4", "--target", "x86-64-v3", "--policy", "hybrid"]
+        (plan,) = records("plan", *words)
+        (why,) = records("why", *words)
+        self.assertTrue(plan["decisions"])
+        self.assertEqual([(d["kind"], d["subject"], d["chosen"], d["decided_by"]) for d in plan["decisions"]],
+                         [(d["kind"], d["subject"], d["chosen"], d["decided_by"]) for d in why["decisions"]])
+        for decision in why["decisions"]:
+            self.assertIn("reason", decision, decision["subject"])
+        node = next(d["nodes"][0] for d in why["decisions"] if d["kind"] == "schedule" and d["nodes"])
+        done = tenon("why", *words, "--node", node)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("roofline", done.stdout)
+        self.assertEqual(tenon("why", *words, "--node", "nobody").returncode, 2)
+
     def test_features_have_a_prior_for_every_region(self):
         (record,) = records("features", DIGITS, "--target", "x86-64-v3")
         for region in record["regions"]:

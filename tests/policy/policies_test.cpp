@@ -104,6 +104,40 @@ TEST(Policies, HybridAbstains) {
   EXPECT_FALSE(has_one_row(*hybrid));
 }
 
+// Every decision has a reason, whose terms multiply to what the runner-up would take more; asking changes nothing.
+TEST(Policies, ExplainWhatTheyDecide) {
+  const testing::GraphMaker g = network();
+  const Target target = *load_target("x86-64-v3");
+  CostModel model = likes_rows(3.5F, {0.3F, 0.2F, 0.4F});
+  for (Booster& booster : model.boosters) {
+    booster.nodes[0].cover = 8;
+    booster.nodes[1].cover = 5, booster.nodes[2].cover = 3;
+  }
+  for (const Policy policy : {Policy::Rules, Policy::Hybrid}) {
+    PolicyOptions options{.policy = policy, .model = &model};
+    const auto plain = choose_plan(g.graph, target, options);
+    options.explain = [](const Decision&) { return true; };
+    const auto explained = choose_plan(g.graph, target, options);
+    ASSERT_TRUE(plain && explained);
+    EXPECT_EQ(print(plain->plan, g.graph), print(explained->plan, g.graph));
+    int schedules = 0;
+    for (const Decision& d : explained->decisions) {
+      ASSERT_TRUE(d.reason) << d.kind << ' ' << d.subject;
+      if (d.seconds <= 0) continue;  // no other answer changes anything
+      EXPECT_GT(d.reason->roofline, 0);
+      double product = 1;
+      for (const Reason::Term& t : d.reason->terms) product *= t.factor;
+      // Predictions add three leaves in float to a margin of about 10.
+      EXPECT_NEAR(std::log(product), std::log(d.runner_up_seconds / d.seconds), 1e-5) << d.kind << ' ' << d.subject;
+      if (d.kind != "schedule") continue;
+      ++schedules;
+      EXPECT_FALSE(d.reason->bound.empty());
+      EXPECT_FALSE(d.reason->nearest.empty());
+    }
+    EXPECT_GT(schedules, 0);
+  }
+}
+
 TEST(Policies, AModelOfOtherFeaturesIsRefused) {
   const testing::GraphMaker g = network();
   CostModel model = likes_rows(1, {1});

@@ -51,6 +51,7 @@ Command run_command();
 Command verify_command();
 Command bench_command();
 Command plan_command();
+Command why_command();
 Command space_command();
 Command tune_command();
 Command train_command();

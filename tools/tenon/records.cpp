@@ -188,6 +188,12 @@ std::string plan_record(const PlanReport& report) {
     row["runner_up"] = d.runner_up.empty() ? Json() : Json(d.runner_up);
     auto known = [](double x) { return x > 0 ? Json(x) : Json(); };
     row["seconds"] = known(d.seconds), row["runner_up_seconds"] = known(d.runner_up_seconds), row["sigma"] = known(d.sigma);
+    if (d.reason) {
+      Json terms = Json::array();
+      for (const Reason::Term& t : d.reason->terms) terms.push_back({{"name", t.name}, {"factor", t.factor}});
+      row["reason"] = {{"terms", terms}, {"roofline_seconds", d.reason->roofline}, {"bound", d.reason->bound.empty() ? Json() : Json(d.reason->bound)}, {"next_bound", d.reason->second},
+                       {"interval", d.reason->high > 0 ? Json{d.reason->low, d.reason->high} : Json()}, {"nearest", d.reason->nearest.empty() ? Json() : Json(d.reason->nearest)}, {"nearest_seconds", known(d.reason->nearest_seconds)}};
+    }
     decisions.push_back(std::move(row));
   }
   json["decisions"] = std::move(decisions);

@@ -1,0 +1,72 @@
+#include "explain.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "tenon/contributions.h"
+
+namespace tenon {
+
+namespace {
+
+// What differs, if it is one knob: "unroll=1 -> 4".
+std::optional<std::string> one_change(const RegionSpace& space, const Tiles& from, const Tiles& to) {
+  std::optional<std::string> found;
+  for (size_t t = 0; t < from.size(); ++t)
+    for (const KnobValues& k : space.tiles[t].knobs) {
+      if (from[t][k.knob] == to[t][k.knob]) continue;
+      if (found) return std::nullopt;
+      found = std::string(knob_table()[static_cast<size_t>(k.knob)].name) + '=' + std::to_string(from[t][k.knob]) + " -> " + std::to_string(to[t][k.knob]);
+      if (!space.tiles[t].value.empty()) *found += " of " + space.tiles[t].value;
+    }
+  return found;
+}
+
+std::vector<Reason::Term> terms_of(const Judge& judge, const CostModel* model, const Tiles& chosen, const Tiles& runner_up) {
+  constexpr size_t kMost = 8;
+  std::vector<Reason::Term> terms = {{.name = "roofline", .meaning = "what the prior says of both", .factor = judge.prior(runner_up) / judge.prior(chosen)}};
+  if (!model) return terms;
+  double rest = 1;
+  for (const Factor& f : factors(*model, judge.features(runner_up), judge.features(chosen))) {
+    const FeatureInfo& feature = feature_table()[f.feature];
+    if (terms.size() <= kMost) terms.push_back({.name = std::string(feature.name), .meaning = std::string(feature.meaning), .factor = f.factor});
+    else rest *= f.factor;
+  }
+  if (rest != 1) terms.push_back({.name = "others", .meaning = "all other features together", .factor = rest});
+  std::ranges::stable_sort(terms, std::greater<>{}, [](const Reason::Term& t) { return std::abs(std::log(t.factor)); });
+  return terms;
+}
+
+}  // namespace
+
+std::string shown(const Tiles& tiles) {
+  std::string text;
+  for (const Knobs& knobs : tiles) {
+    if (&knobs != &tiles.front()) text += " | ";
+    std::string own;
+    for (const auto& [knob, value] : knobs.values) own += (own.empty() ? "" : " ") + std::string(knob_table()[static_cast<size_t>(knob)].name) + '=' + std::to_string(value);
+    text += own.empty() ? "-" : own;
+  }
+  return text;
+}
+
+Reason explain(const RegionGroup& group, const Judge& judge, const CostModel* model, const Judged& chosen, const Judged* runner_up, const Ranking& others) {
+  Reason reason;
+  const Prior prior = judge.whole_prior(chosen.tiles);
+  reason.roofline = prior.seconds, reason.bound = bound_name(prior.bound), reason.second = prior.second;
+  if (runner_up) reason.terms = terms_of(judge, model, chosen.tiles, runner_up->tiles);
+  if (model) {
+    const Interval i = interval(*model, predict(*model, judge.features(chosen.tiles), prior.seconds));
+    if (i.low > 0 && std::isfinite(i.high)) reason.low = i.low, reason.high = i.high;
+  }
+  auto consider = [&](const Judged& other) {
+    const auto change = one_change(group.space, chosen.tiles, other.tiles);
+    if (!change || (!reason.nearest.empty() && reason.nearest_seconds <= std::exp(other.mean))) return;
+    reason.nearest = *change, reason.nearest_seconds = std::exp(other.mean);
+  };
+  consider(others.rules);
+  std::ranges::for_each(others.others, consider);
+  return reason;
+}
+
+}  // namespace tenon
