@@ -4,21 +4,13 @@
 #include <algorithm>
 #include <cmath>
 
-#include "../loops/cases.h"
+#include "network.h"
 #include "tenon/features.h"
 #include "tenon/ops.h"
 #include "tenon/policies.h"
 
 namespace tenon {
 namespace {
-
-testing::GraphMaker network() {
-  testing::GraphMaker g{"net"};
-  ValueId x = g.node(Op::abs, {g.node(Op::conv, {g.input("x", {"1", "16", "28", "28"}), g.constant({24, 16, 3, 3})}, g.conv({1, 1}, {1, 1}))});
-  for (int layer = 0; layer < 3; ++layer) x = g.node(Op::abs, {g.node(Op::conv, {x, g.constant({24, 24, 3, 3})}, g.conv({1, 1}, {1, 1}))});
-  g.output(g.node(Op::conv, {x, g.constant({10, 24, 1, 1})}, g.conv({1, 1}, {0, 0})));
-  return g;
-}
 
 // Boosters of one tree: tiles of at least so many rows take exp(-gains[b]) of the time that the prior says.
 CostModel likes_rows(float rows, std::vector<float> gains) {

@@ -9,21 +9,12 @@
 #include "tenon/candidates.h"
 #include "../../src/driver/tune/measure.h"
 #include "../../src/driver/tune/recorder.h"
-#include "../loops/cases.h"
+#include "../policy/network.h"
 #include "tenon/ops.h"
 #include "tenon/policy.h"
 
 namespace tenon {
 namespace {
-
-// Equal convolutions after one that differs.
-testing::GraphMaker network() {
-  testing::GraphMaker g{"net"};
-  ValueId x = g.node(Op::abs, {g.node(Op::conv, {g.input("x", {"1", "16", "28", "28"}), g.constant({24, 16, 3, 3})}, g.conv({1, 1}, {1, 1}))});
-  for (int layer = 0; layer < 3; ++layer) x = g.node(Op::abs, {g.node(Op::conv, {x, g.constant({24, 24, 3, 3})}, g.conv({1, 1}, {1, 1}))});
-  g.output(g.node(Op::conv, {x, g.constant({10, 24, 1, 1})}, g.conv({1, 1}, {0, 0})));
-  return g;
-}
 
 TEST(Workload, HasNoNames) {
   const testing::GraphMaker g = network();
