@@ -1,6 +1,7 @@
 // Other answers to the planner's questions, and what they should change.
 #pragma once
 
+#include <memory>
 #include <set>
 
 #include "tenon/decisions.h"
@@ -14,11 +15,28 @@ struct Alternative {
   double before = 0, after = 0;             // seconds of these, by the roofline prior
 };
 
+// Plans that differ in one answer from the plan that `answers` make.
+class Comparison {
+ public:
+  static Result<Comparison> of(const Graph& graph, const Target& target, Precision precision, Providers providers, Answers answers, unsigned threads);
+  Comparison(Comparison&&) noexcept;
+  Comparison& operator=(Comparison&&) noexcept;
+  ~Comparison();
+
+  const std::vector<Asked>& asked() const;
+  // The question's other answer of that index.
+  Result<Alternative> with(const Asked& asked, size_t answer);
+  // All other answers to one of `asked`; those that change nothing are left out.
+  Result<std::vector<Alternative>> others(const Asked& asked);
+
+ private:
+  struct State;
+  explicit Comparison(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
 // Of every question on the way to the plan that `answers` make, each other answer, that which should gain most first. Those that change nothing, or
 // that should take more than `most` times what they replace, are left out. At most `count` are looked at, in the order of the questions.
 Result<std::vector<Alternative>> alternatives(const Graph& graph, const Target& target, Precision precision, Providers providers, const Answers& answers, double most, size_t count, unsigned threads);
-
-// The other answers to one question that was asked on the way to the plan that `answers` make; those that change nothing are left out.
-Result<std::vector<Alternative>> alternatives_of(const Graph& graph, const Target& target, Precision precision, Providers providers, const Answers& answers, const Asked& asked, unsigned threads);
 
 }  // namespace tenon

@@ -1,6 +1,8 @@
 // What a region computes, without names: regions of the same workload have the same schedules and, at the same place, the same times.
 #pragma once
 
+#include <initializer_list>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,10 @@ struct RegionGroup {
 
 // Of the regions that have something to choose, in the order of the plan.
 Result<std::vector<RegionGroup>> group_regions(const Graph& source, const Plan& plan, const Target& target, Precision precision);
+
+// Of all tiles: they keep what the plan has.
+void leave_out(RegionSpace& space, std::span<const Knob> knobs);
+inline void leave_out(RegionSpace& space, std::initializer_list<Knob> knobs) { leave_out(space, std::span(knobs.begin(), knobs.size())); }
 
 // The knobs of tile `tile` of a region's space.
 Knobs knobs_of(const Variant& variant, const RegionSpace& space, size_t tile);

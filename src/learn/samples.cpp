@@ -7,6 +7,7 @@
 #include "epochs.h"
 #include "tenon/features.h"
 #include "tenon/hash.h"
+#include "tenon/median.h"
 
 namespace tenon {
 
@@ -76,7 +77,6 @@ Result<Samples> read_samples(const TrainOptions& options) {
         });
         !read)
       return std::unexpected(std::move(read).error());
-  constexpr double kSigmaOfMad = 1.4826;  // of a normal distribution
   Numbers groups, units;
   std::string content;
   for (auto& [uuid, r] : records) {

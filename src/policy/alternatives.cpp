@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <map>
-#include <memory>
+#include <optional>
 
 #include "tenon/differences.h"
 #include "tenon/features.h"
@@ -45,56 +45,56 @@ class Seconds {
   std::map<size_t, double> seconds_;
 };
 
-// What the base's plan is compared with.
-class Comparison {
- public:
-  static Result<Comparison> of(const Graph& graph, const Target& target, Precision precision, Providers providers, const Answers& answers, unsigned threads) {
-    Comparison c(graph, target, precision, providers, answers, threads);
-    TENON_TRY(DecidedPlan base, decided_plan(graph, target, precision, providers, answers));
-    c.base_ = std::make_unique<DecidedPlan>(std::move(base));
-    c.before_ = std::make_unique<Seconds>(graph, c.base_->plan, target, threads);
-    return c;
-  }
-
-  const std::vector<Asked>& asked() const { return base_->asked; }
-
-  Result<Alternative> with(const Asked& asked, size_t answer) {
-    Answers other = answers_;
-    other[{asked.kind, asked.subject}] = asked.answers[answer];
-    TENON_TRY(const DecidedPlan changed, decided_plan(graph_, target_, precision_, providers_, other));
-    Alternative alternative{.kind = asked.kind, .subject = asked.subject, .answer = asked.answers[answer], .instead_of = asked.answers[asked.rules], .nodes = {}};
-    Seconds after(graph_, changed.plan, target_, threads_);
-    for (const Difference& d : differences(graph_, base_->plan, changed.plan)) {
-      alternative.nodes.insert(d.nodes.begin(), d.nodes.end());
-      TENON_TRY(const double one, before_->of(d.before));
-      TENON_TRY(const double two, after.of(d.after));
-      alternative.before += one, alternative.after += two;
-    }
-    return alternative;
-  }
-
- private:
-  Comparison(const Graph& graph, const Target& target, Precision precision, Providers providers, const Answers& answers, unsigned threads)
-      : graph_(graph), target_(target), precision_(precision), providers_(providers), answers_(answers), threads_(threads) {}
-
-  const Graph& graph_;
-  const Target& target_;
-  Precision precision_;
-  Providers providers_;
-  const Answers& answers_;
-  unsigned threads_;
-  std::unique_ptr<DecidedPlan> base_;
-  std::unique_ptr<Seconds> before_;
-};
-
 }  // namespace
 
-Result<std::vector<Alternative>> alternatives_of(const Graph& graph, const Target& target, Precision precision, Providers providers, const Answers& answers, const Asked& asked, unsigned threads) {
-  TENON_TRY(Comparison comparison, Comparison::of(graph, target, precision, providers, answers, threads));
+struct Comparison::State {
+  const Graph& graph;
+  const Target& target;
+  Precision precision;
+  Providers providers;
+  Answers answers;
+  unsigned threads;
+  DecidedPlan base = {};
+  std::optional<Seconds> before = {};
+
+  Result<DecidedPlan> plan(const Answers& of) const { return decided_plan(graph, target, precision, providers, of); }
+};
+
+Comparison::Comparison(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Comparison::Comparison(Comparison&&) noexcept = default;
+Comparison& Comparison::operator=(Comparison&&) noexcept = default;
+Comparison::~Comparison() = default;
+
+Result<Comparison> Comparison::of(const Graph& graph, const Target& target, Precision precision, Providers providers, Answers answers, unsigned threads) {
+  auto state = std::make_unique<State>(graph, target, precision, providers, std::move(answers), threads);
+  TENON_TRY(state->base, state->plan(state->answers));
+  state->before.emplace(graph, state->base.plan, target, threads);
+  return Comparison(std::move(state));
+}
+
+const std::vector<Asked>& Comparison::asked() const { return state_->base.asked; }
+
+Result<Alternative> Comparison::with(const Asked& asked, size_t answer) {
+  State& s = *state_;
+  Answers other = s.answers;
+  other[{asked.kind, asked.subject}] = asked.answers[answer];
+  TENON_TRY(const DecidedPlan changed, s.plan(other));
+  Alternative alternative{.kind = asked.kind, .subject = asked.subject, .answer = asked.answers[answer], .instead_of = asked.answers[asked.rules], .nodes = {}};
+  Seconds after(s.graph, changed.plan, s.target, s.threads);
+  for (const Difference& d : differences(s.graph, s.base.plan, changed.plan)) {
+    alternative.nodes.insert(d.nodes.begin(), d.nodes.end());
+    TENON_TRY(const double one, s.before->of(d.before));
+    TENON_TRY(const double two, after.of(d.after));
+    alternative.before += one, alternative.after += two;
+  }
+  return alternative;
+}
+
+Result<std::vector<Alternative>> Comparison::others(const Asked& asked) {
   std::vector<Alternative> found;
   for (size_t a = 0; a < asked.answers.size(); ++a) {
     if (a == asked.chosen) continue;
-    TENON_TRY(Alternative alternative, comparison.with(asked, a));
+    TENON_TRY(Alternative alternative, with(asked, a));
     if (!alternative.nodes.empty()) found.push_back(std::move(alternative));
   }
   return found;

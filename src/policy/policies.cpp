@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 
 #include "explain.h"
 #include "tenon/alternatives.h"
@@ -23,15 +24,12 @@ std::vector<std::string> origins(const Graph& graph, const RegionPlan& region) {
   return names;
 }
 
-std::vector<std::string> origins(const Graph& graph, std::string_view value) {
-  for (size_t v = 0; v < graph.values.size(); ++v)
-    if (const NodeId def = graph.values[ValueId(v)].def; graph.values[ValueId(v)].name == value && def.valid()) return {graph.nodes[static_cast<size_t>(def.index)].origin.name};
-  return {};
-}
-
 class Chooser {
  public:
-  Chooser(const Graph& graph, const Target& target, const PolicyOptions& options) : graph_(graph), target_(target), options_(options) {}
+  Chooser(const Graph& graph, const Target& target, const PolicyOptions& options) : graph_(graph), target_(target), options_(options) {
+    for (size_t v = 0; v < graph.values.size(); ++v)
+      if (const NodeId def = graph.values[ValueId(v)].def; def.valid()) made_by_.emplace(graph.values[ValueId(v)].name, def);
+  }
 
   Result<PolicyPlan> run() {
     TENON_TRY(DecidedPlan decided, decided_plan(graph_, target_, options_.precision, options_.providers));
@@ -42,11 +40,20 @@ class Chooser {
   }
 
  private:
+  // The ONNX node that makes the value.
+  std::vector<std::string> origin(std::string_view value) const {
+    const auto found = made_by_.find(value);
+    return found == made_by_.end() ? std::vector<std::string>{} : std::vector{graph_.nodes[static_cast<size_t>(found->second.index)].origin.name};
+  }
+
   Result<void> add(const Asked& asked) {
-    Decision decision{.kind = std::string(spelling(asked.kind)), .subject = asked.subject, .nodes = origins(graph_, asked.subject), .chosen = asked.answers[asked.chosen], .rules = asked.answers[asked.rules],
+    Decision decision{.kind = std::string(spelling(asked.kind)), .subject = asked.subject, .nodes = origin(asked.subject), .chosen = asked.answers[asked.chosen], .rules = asked.answers[asked.rules],
                       .runner_up = asked.answers[asked.chosen == 0 ? 1 : 0], .decided_by = "rules", .reason = {}};
     if (options_.explain && options_.explain(decision)) {
-      TENON_TRY(const std::vector<Alternative> others, alternatives_of(graph_, target_, options_.precision, options_.providers, {}, asked, options_.threads));
+      if (!comparison_) {
+        TENON_TRY(comparison_, Comparison::of(graph_, target_, options_.precision, options_.providers, {}, options_.threads));
+      }
+      TENON_TRY(const std::vector<Alternative> others, comparison_->others(asked));
       const auto best = std::ranges::min_element(others, {}, [](const Alternative& a) { return a.after - a.before; });
       if (best != others.end()) {
         decision.runner_up = best->answer, decision.seconds = best->before, decision.runner_up_seconds = best->after;
@@ -61,8 +68,7 @@ class Chooser {
     TENON_TRY(std::vector<RegionGroup> groups, group_regions(graph_, chosen_.plan, target_, options_.precision));
     // How tasks are cut is for several threads; what one thread is predicted to take says nothing of it.
     if (options_.threads == 1)
-      for (RegionGroup& group : groups)
-        for (TileSpace& tile : group.space.tiles) std::erase_if(tile.knobs, [](const KnobValues& k) { return k.knob == Knob::parallel; });
+      for (RegionGroup& group : groups) leave_out(group.space, {Knob::parallel});
     const Graph laid = laid_out(graph_, chosen_.plan);
     Plan plan = chosen_.plan;
     for (const RegionGroup& group : groups) {
@@ -107,6 +113,8 @@ class Chooser {
   const Graph& graph_;
   const Target& target_;
   const PolicyOptions& options_;
+  std::map<std::string_view, NodeId> made_by_;  // values, by their names
+  std::optional<Comparison> comparison_;        // with the rules' plan
   PolicyPlan chosen_;
 };
 

@@ -26,6 +26,10 @@ Result<std::string> workload_text(const Graph& graph, const RegionPlan& plan) {
   return print(region) + layouts + blocks + std::string(spelling(plan.precision));
 }
 
+void leave_out(RegionSpace& space, std::span<const Knob> knobs) {
+  for (TileSpace& tile : space.tiles) std::erase_if(tile.knobs, [&](const KnobValues& k) { return std::ranges::count(knobs, k.knob) > 0; });
+}
+
 Result<std::vector<RegionGroup>> group_regions(const Graph& source, const Plan& plan, const Target& target, Precision precision) {
   TENON_TRY(std::vector<RegionSpace> spaces, schedule_spaces(source, plan, target, precision));
   const Graph graph = laid_out(source, plan);
@@ -35,7 +39,7 @@ Result<std::vector<RegionGroup>> group_regions(const Graph& source, const Plan& 
     TENON_TRY(const std::string text, workload_text(graph, plan.regions[r]));
     const std::string workload = hex(blake3(text));
     // Where a region stands among the others decides what it asks for beyond its own constants.
-    for (TileSpace& tile : spaces[r].tiles) std::erase_if(tile.knobs, [](const KnobValues& k) { return k.knob == Knob::beyond || k.knob == Knob::beyond_from; });
+    leave_out(spaces[r], {Knob::beyond, Knob::beyond_from});
     auto group = std::ranges::find(groups, workload, &RegionGroup::workload);
     if (group == groups.end()) group = groups.insert(groups.end(), RegionGroup{.workload = workload, .regions = {}, .space = std::move(spaces[r])});
     group->regions.push_back(r);

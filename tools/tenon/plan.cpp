@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 
+#include "decision_text.h"
 #include "model_options.h"
 #include "records.h"
 
@@ -18,28 +19,16 @@ struct Arguments {
   bool json = false;
 };
 
-std::string time(double seconds) {
-  if (seconds <= 0) return "";
-  return seconds < 1e-3 ? fmt::format("{:.1f} us", seconds * 1e6) : fmt::format("{:.3f} ms", seconds * 1e3);
-}
-
-// "+3.1 % +- 1.2": how much longer the runner-up should take.
-std::string margin(const Decision& d) {
-  if (d.seconds <= 0 || d.runner_up_seconds <= 0) return "";
-  const std::string by = fmt::format("{:+.1f} %", 100 * (d.runner_up_seconds / d.seconds - 1));
-  return d.sigma > 0 ? by + fmt::format(" +- {:.1f}", 100 * d.sigma) : by;
-}
-
 void print_schedules(const PlanReport& report, Console& console) {
   console.print("  predicted  by      region: schedule; runner-up, its margin\n");
   double all = 0;
   for (const Decision& d : report.decisions) {
     if (d.kind != "schedule") continue;
     all += d.seconds * d.occurrences;
-    console.print(fmt::format("{:>11}  {:<6}  {}{}: {}{}\n", time(d.seconds), d.decided_by, d.subject, d.occurrences > 1 ? fmt::format(" x{}", d.occurrences) : "", d.chosen.empty() ? "-" : d.chosen,
+    console.print(fmt::format("{:>11}  {:<6}  {}{}: {}{}\n", d.seconds > 0 ? duration(d.seconds) : "", d.decided_by, d.subject, d.occurrences > 1 ? fmt::format(" x{}", d.occurrences) : "", d.chosen.empty() ? "-" : d.chosen,
                               d.runner_up.empty() ? "" : fmt::format("; {} {}", d.runner_up, margin(d))));
   }
-  if (all > 0) console.print(fmt::format("{:>11}  in all\n", time(all)));
+  if (all > 0) console.print(fmt::format("{:>11}  in all\n", duration(all)));
 }
 
 int run_plan(const Arguments& a, Console& console) {

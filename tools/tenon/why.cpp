@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "decision_text.h"
 #include "model_options.h"
 #include "records.h"
 
@@ -18,8 +19,6 @@ struct Arguments {
   bool json = false;
 };
 
-std::string time(double seconds) { return seconds < 1e-3 ? fmt::format("{:.1f} us", seconds * 1e6) : fmt::format("{:.3f} ms", seconds * 1e3); }
-
 // Which decisions are asked for: all, unless a node or a region is named.
 bool is_meant(const Arguments& a, const Decision& d) {
   if (!a.region.empty()) return d.subject == a.region;
@@ -29,13 +28,13 @@ bool is_meant(const Arguments& a, const Decision& d) {
 void print_reason(const Decision& d, const Reason& reason, Console& console) {
   const bool schedule = d.kind == "schedule";
   if (d.seconds > 0) {
-    std::string line = fmt::format("    {} {}", schedule ? "should take" : "the regions that it is about should take", time(d.seconds));
-    if (reason.high > 0) line += fmt::format(" (90 %: {} to {})", time(reason.low), time(reason.high));
-    if (schedule) line += fmt::format("; by the roofline {}, bound by {}, what comes next takes {:.0f} % of that", time(reason.roofline), reason.bound, 100 * reason.second);
+    std::string line = fmt::format("    {} {}", schedule ? "should take" : "the regions that it is about should take", duration(d.seconds));
+    if (reason.high > 0) line += fmt::format(" (90 %: {} to {})", duration(reason.low), duration(reason.high));
+    if (schedule) line += fmt::format("; by the roofline {}, bound by {}, what comes next takes {:.0f} % of that", duration(reason.roofline), reason.bound, 100 * reason.second);
     console.print(line + "\n");
   }
   if (!d.runner_up.empty() && d.seconds > 0) {
-    console.print(fmt::format("    runner-up {}: {:+.1f} %{}\n", d.runner_up, 100 * (d.runner_up_seconds / d.seconds - 1), d.sigma > 0 ? fmt::format(" +- {:.1f}", 100 * d.sigma) : ""));
+    console.print(fmt::format("    runner-up {}: {}\n", d.runner_up, margin(d)));
     for (const Reason::Term& t : reason.terms)
       if (std::abs(t.factor - 1) >= 5e-4) console.print(fmt::format("      x{:.3f}  {}: {}\n", t.factor, t.name, t.meaning));
   }

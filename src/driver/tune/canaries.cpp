@@ -1,12 +1,12 @@
 #include "canaries.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <thread>
 
 #include "../lowered.h"
 #include "canary_kernels.h"
+#include "clock.h"
 #include "pin.h"
 #include "tenon/median.h"
 
@@ -62,7 +62,7 @@ Result<CanarySet> Canaries::measure() {
     for (const CallTimes& one : *times) least = std::min(least, one.kernels_ms[k]);
     set.seconds.push_back(least * 1e-3);
   }
-  set.at = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  set.at = now();
   return set;
 }
 

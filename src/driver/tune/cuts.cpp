@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "halves.h"
 #include "tenon/differences.h"
 
 namespace tenon {
@@ -13,16 +14,17 @@ namespace {
 
 class Search {
  public:
-  Search(const Lowered& model, const CutsOptions& cuts, Watch& watch, Recorder& recorder, const TuneOptions& options) : model_(model), cuts_(cuts), watch_(watch), recorder_(recorder), options_(options) {}
+  Search(const Lowered& model, const CutsOptions& cuts, Recorder& recorder, const TuneOptions& options) : model_(model), cuts_(cuts), recorder_(recorder), options_(options) {}
 
   Result<Cuts> run() {
     constexpr int kRounds = 6;
-    found_.plan = model_.plan;
     for (int round = 0; round < kRounds && cuts_.left(found_.timings) > 0; ++round) {
       TENON_TRY(const bool gained, search());
       if (!gained) break;
     }
     TENON_DO(confirm());
+    TENON_TRY(DecidedPlan decided, plan_of(found_.answers));
+    found_.plan = std::move(decided.plan);
     return std::move(found_);
   }
 
@@ -38,7 +40,7 @@ class Search {
     constexpr double kMost = 1.15;
     constexpr size_t kLookedAt = 400;
     TENON_TRY(std::vector<Alternative> open, alternatives(model_.graph, model_.target, options_.compile.precision, options_.compile.providers, found_.answers, kMost, kLookedAt, options_.threads));
-    const double least = kLeastShare * total_ms();
+    const double least = kLeastShare * cuts_.rules_ms;
     std::erase_if(open, [&](const Alternative& a) { return a.before * 1e3 < least || measured_.contains(text_of(a)); });
     bool gained = false;
     for (int64_t left = cuts_.left(found_.timings); !open.empty() && left > 0; left = cuts_.left(found_.timings)) {
@@ -61,28 +63,20 @@ class Search {
   }
 
   static std::string text_of(const Alternative& a) { return std::string(spelling(a.kind)) + ' ' + a.subject + ' ' + a.answer; }
-  double total_ms() const {
-    double all = 0;
-    for (const RegionTime& r : cuts_.self) all += r.against_ms;
-    return all;
-  }
 
   // What goes wrong is looked for in halves.
   Result<bool> try_all(std::vector<Alternative> batch) {
     Answers answers = found_.answers;
     for (const Alternative& a : batch) answers[{a.kind, a.subject}] = a.answer;
     TENON_TRY(const DecidedPlan decided, plan_of(answers));
-    TENON_TRY(Measured m, watch_.measure({.model = &model_, .plan = &decided.plan, .base = cuts_.base, .keep = {}, .turns = cuts_.turns}));
-    if (m.outcome == Outcome::Ok && cuts_.wrong(m)) m.outcome = Outcome::Wrong;
+    TENON_TRY(const Measured m, cuts_.measure(decided.plan, 1));
     if (m.outcome != Outcome::Ok && batch.size() > 1) {
-      const auto half = batch.begin() + static_cast<int64_t>(batch.size() / 2);
-      std::vector<Alternative> second(half, batch.end());
-      batch.erase(half, batch.end());
+      std::vector<Alternative> second = take_second_half(batch);
       TENON_TRY(const bool one, try_all(std::move(batch)));
       TENON_TRY(const bool two, try_all(std::move(second)));
       return one || two;
     }
-    found_.wrong += m.outcome == Outcome::Wrong, found_.crashed += m.outcome == Outcome::Crashed, found_.timeouts += m.outcome == Outcome::Timeout, found_.refused += m.outcome == Outcome::Refused;
+    cuts_.ended(m.outcome);
     TENON_DO(record(decided.plan, m));
     bool gained = false;
     for (const Alternative& a : batch) {
@@ -150,36 +144,26 @@ class Search {
   }
 
   Result<void> confirm() {
-    constexpr int kTurns = 3;
+    constexpr int kTurns = 3, kLonger = 2;
     for (int turn = 0; turn < kTurns && !found_.answers.empty(); ++turn) {
-      TENON_TRY(DecidedPlan decided, plan_of(found_.answers));
-      TENON_TRY(const Measured m, watch_.measure({.model = &model_, .plan = &decided.plan, .base = cuts_.base, .keep = {}, .turns = 2 * cuts_.turns}));
+      TENON_TRY(const DecidedPlan decided, plan_of(found_.answers));
+      TENON_TRY(const Measured m, cuts_.measure(decided.plan, kLonger));
       TENON_DO(record(decided.plan, m));
-      if (m.outcome != Outcome::Ok || cuts_.wrong(m)) {
+      if (m.outcome != Outcome::Ok) {
         found_.answers.clear();
         break;
       }
       size_t gone = 0;
       for (const auto& [key, gain] : gains_)
         if (found_.answers.contains(key) && ratio_of(decided.plan, gain.first, m) >= 1 - kLeastGain / 2) gone += found_.answers.erase(key);
-      if (gone == 0) {
-        found_.plan = std::move(decided.plan);
-        break;
-      }
+      if (gone == 0) break;
     }
-    if (found_.answers.empty()) {
-      found_.plan = model_.plan;
-      return {};
-    }
-    TENON_TRY(DecidedPlan decided, plan_of(found_.answers));
-    found_.plan = std::move(decided.plan);
     return {};
   }
 
   static constexpr double kLeastGain = 0.02, kLeastShare = 0.003;  // of a region's time; of the model's
   const Lowered& model_;
   const CutsOptions& cuts_;
-  Watch& watch_;
   Recorder& recorder_;
   const TuneOptions& options_;
   std::set<std::string> measured_;
@@ -189,6 +173,6 @@ class Search {
 
 }  // namespace
 
-Result<Cuts> search_cuts(const Lowered& model, const CutsOptions& cuts, Watch& watch, Recorder& recorder, const TuneOptions& options) { return Search(model, cuts, watch, recorder, options).run(); }
+Result<Cuts> search_cuts(const Lowered& model, const CutsOptions& cuts, Recorder& recorder, const TuneOptions& options) { return Search(model, cuts, recorder, options).run(); }
 
 }  // namespace tenon

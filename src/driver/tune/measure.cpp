@@ -13,6 +13,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "../region_times.h"
 #include "../scratch_folder.h"
 #include "pin.h"
 #include "runner.h"
@@ -32,9 +33,15 @@ int64_t involuntary_switches() {
   return usage.ru_nivcsw;
 }
 
+// The regions of both, in what a child answers.
+void add_regions(Json& answer, const std::vector<RegionTime>& regions, const std::vector<RegionTime>& base_regions) {
+  answer["regions"] = Json::array(), answer["base_regions"] = Json::array();
+  for (const RegionTime& r : regions) answer["regions"].push_back({r.name, r.median_ms, r.against_ms, r.samples_ms});
+  for (const RegionTime& r : base_regions) answer["base_regions"].push_back({r.name, r.median_ms});
+}
+
 Json error_json(const char* outcome, const Diags& diags) { return {{"outcome", outcome}, {"message", diags.empty() ? "" : diags[0].message}}; }
 
-Json json_of(const RegionTime& r) { return {r.name, r.median_ms, r.against_ms, r.samples_ms}; }
 Json json_of(const AgainstTimes& a) { return {a.median_ms, a.ratio, a.low, a.high, a.differences, a.before_ms, a.after_ms}; }
 
 // Of a job.
@@ -43,11 +50,9 @@ Json json_of(const Measured& m) {
   if (m.outcome != Outcome::Ok && m.outcome != Outcome::Wrong) return answer;
   AgainstTimes against = m.model;
   against.median_ms = m.base_ms;
-  answer.update({{"switches", m.switches}, {"median_ms", m.model.median_ms}, {"regions", Json::array()}, {"against", json_of(against)}, {"canary", {m.canary_before, m.canary_after}},
+  answer.update({{"switches", m.switches}, {"median_ms", m.model.median_ms}, {"against", json_of(against)}, {"canary", {m.canary_before, m.canary_after}},
                  {"device", {m.device->cpu, m.device->kernel, m.device->microcode, m.device->clock_mhz}}});
-  for (const RegionTime& r : m.regions) answer["regions"].push_back(json_of(r));
-  answer["base_regions"] = Json::array();
-  for (const RegionTime& r : m.base_regions) answer["base_regions"].push_back({r.name, r.median_ms});
+  add_regions(answer, m.regions, m.base_regions);
   return answer;
 }
 
@@ -72,15 +77,12 @@ Json run_job(const Job& job, const std::string& folder, const std::string& scrat
   }
   if (options.threads == 1) pin(options.cpu);
   const int64_t before = involuntary_switches();
-  const auto report = bench({.compile = {}, .artifact = folder, .inputs = options.inputs, .dims = options.dims, .runs = 3 * job.turns,
+  const auto report = bench({.compile = {}, .artifact = folder, .inputs = options.inputs, .dims = options.dims, .runs = kRunsPerTurn * job.turns,
                              .threads = options.threads, .kernels = true, .level = {}, .against = job.base});
   if (!report) return error_json("refused", report.error());
   answer["switches"] = involuntary_switches() - before;
   answer["median_ms"] = report->median_ms;
-  answer["regions"] = Json::array();
-  for (const RegionTime& r : report->regions) answer["regions"].push_back(json_of(r));
-  answer["base_regions"] = Json::array();
-  for (const RegionTime& r : report->against_regions) answer["base_regions"].push_back({r.name, r.median_ms});
+  add_regions(answer, report->regions, report->against_regions);
   if (report->against) answer["against"] = json_of(*report->against);
   return answer;
 }

@@ -1,12 +1,12 @@
 #include "recorder.h"
 
 #include <algorithm>
-#include <chrono>
 #include <map>
 
 #include <nlohmann/json.hpp>
 
 #include "../compiler_id.h"
+#include "clock.h"
 #include "tenon/hash.h"
 #include "tenon/ops.h"
 
@@ -15,8 +15,6 @@ namespace tenon {
 namespace {
 
 using Json = nlohmann::json;
-
-int64_t now() { return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
 telemetry::Status status_of(const Entry& entry) {
   switch (entry.outcome) {

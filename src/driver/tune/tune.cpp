@@ -12,6 +12,7 @@
 #include "../lock.h"
 #include "../scratch_folder.h"
 #include "cuts.h"
+#include "halves.h"
 #include "tenon/candidates.h"
 #include "tenon/judge.h"
 #include "runner.h"
@@ -116,7 +117,9 @@ class Tuner {
     if (options_.random || options_.compile.policy != "rules" || !options_.compile.schedule.empty() || !options_.compile.locked.empty()) return {};
     constexpr int64_t kUnlimited = 1 << 20;
     const double began = seconds();
-    const CutsOptions cuts{.base = base_folder_, .turns = turns_, .self = self_.regions, .wrong = [&](const Measured& m) { return wrong(m); },
+    double rules_ms = 0;
+    for (const RegionTime& region : self_.regions) rules_ms += region.against_ms;
+    const CutsOptions cuts{.rules_ms = rules_ms, .measure = [&](const Plan& plan, int longer) { return measured(plan, rules_folder_, {}, longer * turns_); }, .ended = [&](Outcome outcome) { count(outcome); },
                            .left = [&](int64_t timings) -> int64_t {
                              if ((options_.stop && options_.stop()) || (options_.seconds > 0 && seconds() - began >= kCuts * options_.seconds)) return 0;
                              return options_.timings > 0 ? static_cast<int64_t>(std::ceil(kCuts * static_cast<double>(options_.timings))) - timings : kUnlimited;
@@ -126,8 +129,8 @@ class Tuner {
                              options_.progress({.timings = timings, .all = options_.timings, .seconds = seconds(), .rules_ms = report_.rules_ms, .best_ms = report_.rules_ms,
                                                 .improved = answer.kind + ' ' + answer.subject + ": " + answer.answer, .gain = answer.ratio});
                            }};
-    TENON_TRY(Cuts found, search_cuts(base_, cuts, watch_, recorder_, options_));
-    report_.timings += found.timings, report_.wrong += found.wrong, report_.crashed += found.crashed, report_.timeouts += found.timeouts, report_.refused += found.refused;
+    TENON_TRY(Cuts found, search_cuts(base_, cuts, recorder_, options_));
+    report_.timings += found.timings;
     report_.answers = std::move(found.tried);
     for (TunedAnswer& answer : report_.answers)
       if (const auto kind = parse_decision_kind(answer.kind))
@@ -157,8 +160,7 @@ class Tuner {
       const double ms = times.against_ms, own = times.median_ms;
       if (ms < kLeastShare * report_.rules_ms) continue;
       // One thread does not see what is lost to several.
-      if (options_.threads == 1)
-        for (TileSpace& tile : group.space.tiles) std::erase_if(tile.knobs, [](const KnobValues& k) { return k.knob == Knob::parallel; });
+      if (options_.threads == 1) leave_out(group.space, {Knob::parallel});
       groups_.push_back(std::make_unique<RegionGroup>(std::move(group)));
       const RegionGroup& kept = *groups_.back();
       TENON_TRY(Judge judge, Judge::of(graph, base_.plan, base_.target, kept, options_.threads));
@@ -259,9 +261,7 @@ class Tuner {
     const Plan plan = plan_with(batch);
     TENON_TRY(const Measured m, measured(plan, base_folder_, {}, turns_));
     if (m.outcome != Outcome::Ok && batch.size() > 1) {
-      const auto half = batch.begin() + static_cast<int64_t>(batch.size() / 2);
-      std::vector<Proposal> second(std::make_move_iterator(half), std::make_move_iterator(batch.end()));
-      batch.erase(half, batch.end());
+      std::vector<Proposal> second = take_second_half(batch);
       TENON_DO(run_batch(std::move(batch), shown));
       return run_batch(std::move(second), shown);
     }

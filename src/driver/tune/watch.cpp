@@ -3,13 +3,23 @@
 #include <chrono>
 #include <cmath>
 
+#include "clock.h"
 #include "runner.h"
 
 namespace tenon {
 
+namespace {
+
+// Less than 5 % apart, as far as both are known.
+bool steady(double before, double after) {
+  constexpr double kSteady = 0.05;
+  return !(before > 0) || !(after > 0) || std::abs(std::log(after / before)) <= kSteady;
+}
+
+}  // namespace
+
 std::string what_changed(const AgainstTimes& model, bool canaries_steady) {
-  constexpr double kSteady = 0.05;  // that the base may change by
-  if (model.before_ms > 0 && model.after_ms > 0 && std::abs(std::log(model.after_ms / model.before_ms)) > kSteady) return "the base's time changed meanwhile";
+  if (!steady(model.before_ms, model.after_ms)) return "the base's time changed meanwhile";
   return canaries_steady ? "" : "canaries changed meanwhile";
 }
 
@@ -35,18 +45,16 @@ Result<void> Watch::open(const Target& target, const TuneOptions& options, Recor
 Result<Measured> Watch::measure(const Job& job) {
   using namespace std::chrono;
   if (runs_jobs(*options_)) {
-    constexpr double kSteady = 0.05;  // that a job's canary may change by
     Measured m = tenon::measure(job, *options_);
-    const bool steady = !(m.canary_before > 0) || !(m.canary_after > 0) || std::abs(std::log(m.canary_after / m.canary_before)) <= kSteady;
-    if (m.outcome == Outcome::Ok) m.disturbed = what_changed(m.model, steady);
+    if (m.outcome == Outcome::Ok) m.disturbed = what_changed(m.model, steady(m.canary_before, m.canary_after));
     disturbed_ += !m.disturbed.empty();
     return m;
   }
   constexpr int kAgain = 1;
-  constexpr microseconds kFresh = milliseconds(500);
+  constexpr int64_t kFresh = microseconds(milliseconds(500)).count();
   for (int times = 0;; ++times) {
     // The canaries after one round are those before the next, if it comes at once.
-    if (duration_cast<microseconds>(system_clock::now().time_since_epoch()).count() - last_.at > kFresh.count()) TENON_DO(look());
+    if (now() - last_.at > kFresh) TENON_DO(look());
     const CanarySet before = last_;
     Measured m = tenon::measure(job, *options_);
     if (m.outcome != Outcome::Ok) return m;
