@@ -226,12 +226,10 @@ Tile vector_tile(const Target& target, Work work, double k, const Vectors& in, c
   // Results of f32 that find no place in the second-level cache beside the weights.
   if (target.results_ahead && in.steps == 1 && m > kFewestRows && work.column * n + m * n * static_cast<double>(sizeof(float)) > l2)
     knobs.set(Knob::results_ahead, 1);
-  // The operand that is larger is streamed once. Panels that the second-level cache holds can be gone through by every
-  // task, for rows of its own.
+  // The operand that is larger is streamed once.
   constexpr int kHalf = 2, kWord = 4;
   const bool holds = k * n * (work.element == kHalf ? kHalf : kWord) <= l2 / 2, panels_outside = n > m || !holds;
   knobs.set(Knob::order, panels_outside ? 0 : 1);
-  if (panels_outside && holds) knobs.set(Knob::parallel, 2);
   return tile;
 }
 

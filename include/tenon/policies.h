@@ -25,7 +25,8 @@ struct PolicyOptions {
   const CostModel* model = nullptr;    // null: the roofline prior alone, which is never sure
   Precision precision = Precision::Strict;
   Providers providers = Providers::None;
-  unsigned threads = 1;
+  unsigned threads = 1;                // that times are predicted for
+  bool workers = false;                // whether the artifact may run on several: cut_rows
   // Which decisions get a reason; empty: none. Schedules are then compared with others whoever decides.
   std::function<bool(const Decision& decision)> explain = {};
 };

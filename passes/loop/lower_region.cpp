@@ -204,7 +204,9 @@ class RegionLowering {
       if (!region_.buffers[b].is_output || places_[b].layout.halos.empty()) continue;
       const std::vector<Statement> zeros = margins(region_, b, places_[b].layout);
       begin_kernel(built_.size());
-      for (const Statement& s : zeros) add_statement(s, Knobs{}, kernel().body);
+      std::vector<std::vector<Stmt>> boxes(zeros.size());
+      for (size_t k = 0; k < zeros.size(); ++k) add_statement(zeros[k], Knobs{}, boxes[k]);
+      kernel().body = margin_tasks(kernel().pool, std::move(boxes), places_[b].layout, variant_.knobs);
       finish_kernel();
     }
   }

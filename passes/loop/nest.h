@@ -292,4 +292,8 @@ WinogradProducts winograd_products(Region& region, const Statement& statement, c
 // parallel, grain.
 void make_tasks(ExprPool& pool, std::vector<Stmt>& body, const Knobs& knobs);
 
+// What fills the margins of a result, one list of loops per box of `margins`, as tasks that have the same rows (or, where the kernel
+// that makes the inside goes channels by channels, the same channels) as the tasks of that kernel; as they are where it is little.
+std::vector<Stmt> margin_tasks(ExprPool& pool, std::vector<std::vector<Stmt>> boxes, const Layout& layout, const Knobs& knobs);
+
 }  // namespace tenon

@@ -193,7 +193,7 @@ Result<PolicyPlan> make_plan(const Graph& graph, const Target& target, const Com
   if (!options.cost_model.empty()) {
     TENON_TRY(model, read_cost_model(options.cost_model));
   }
-  auto chosen = choose_plan(graph, target, {.policy = *policy, .model = model ? &*model : nullptr, .precision = options.precision, .providers = options.providers, .explain = explain});
+  auto chosen = choose_plan(graph, target, {.policy = *policy, .model = model ? &*model : nullptr, .precision = options.precision, .providers = options.providers, .workers = options.threads != Threads::None, .explain = explain});
   if (chosen && options.warn && options.precision == Precision::Fp16) std::ranges::for_each(beyond_f16(graph, chosen->plan), options.warn);
   return chosen;
 }

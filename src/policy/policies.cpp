@@ -7,6 +7,7 @@
 
 #include "explain.h"
 #include "tenon/alternatives.h"
+#include "tenon/policy.h"
 
 namespace tenon {
 
@@ -34,6 +35,7 @@ class Chooser {
   Result<PolicyPlan> run() {
     TENON_TRY(DecidedPlan decided, decided_plan(graph_, target_, options_.precision, options_.providers));
     chosen_.plan = std::move(decided.plan);
+    if (options_.workers) cut_rows(graph_, chosen_.plan);
     for (const Asked& asked : decided.asked) TENON_DO(add(asked));
     if (options_.policy != Policy::Rules || options_.explain) TENON_DO(schedules());
     return std::move(chosen_);

@@ -7,6 +7,7 @@
 
 #include "halves.h"
 #include "tenon/differences.h"
+#include "tenon/policy.h"
 
 namespace tenon {
 
@@ -32,7 +33,9 @@ class Search {
   using Key = std::pair<DecisionKind, std::string>;
 
   Result<DecidedPlan> plan_of(const Answers& answers) const {
-    return decided_plan(model_.graph, model_.target, options_.compile.precision, options_.compile.providers, answers);
+    TENON_TRY(DecidedPlan decided, decided_plan(model_.graph, model_.target, options_.compile.precision, options_.compile.providers, answers));
+    if (options_.compile.threads != Threads::None) cut_rows(model_.graph, decided.plan);
+    return decided;
   }
 
   // One pass over what is left to try; whether something gained.
