@@ -20,7 +20,7 @@ struct Arguments {
   std::vector<std::string> inputs;
   std::string output, budget = "64", database, search = "guided", runner = "local";
   bool resume = false, names = false;
-  int threads = 1, seed = 0, cpu = -1, timeout = 120;
+  int threads = 1, seed = 0, cpu = -1, timeout = 120, turns = 0;
 };
 
 volatile std::sig_atomic_t interrupted = 0;
@@ -95,7 +95,7 @@ int run_tune(const Arguments& a, Console& console) {
   if (a.resume && a.database.empty()) return console.fail({{.code = Code::E0601, .message = "--resume goes on with what a store has", .hint = "--store FILE --resume"}});
   if (a.search != "guided" && a.search != "random") return console.fail({{.code = Code::E0601, .message = "--search is guided or random", .hint = "--search guided"}});
   TuneOptions options{.compile = std::move(*compile), .output = a.output, .database = a.database, .resume = a.resume, .names = a.names, .inputs = a.inputs, .timeout = static_cast<double>(std::max(1, a.timeout)),
-                      .threads = static_cast<unsigned>(std::max(1, a.threads)), .seed = static_cast<uint64_t>(a.seed), .random = a.search == "random", .runner = a.runner, .cpu = a.cpu};
+                      .threads = static_cast<unsigned>(std::max(1, a.threads)), .seed = static_cast<uint64_t>(a.seed), .turns = std::max(0, a.turns), .random = a.search == "random", .runner = a.runner, .cpu = a.cpu};
   if (auto read = read_budget(a.budget, options); !read) return console.fail(read.error());
   for (const auto& [name, range] : options.compile.import.dims)
     if (range.lo == range.hi) options.dims[name] = range.lo;
@@ -142,6 +142,7 @@ Command tune_command() {
                           {"--timeout", "SECONDS", "After which a candidate is given up, compiling included; default: 120", &a->timeout},
                           {"--workers", "N", "Threads to run on", &a->threads},
                           {"--cpu", "N", "Processor to measure on; default: the last that this process may use", &a->cpu},
+                          {"--turns", "N", "Turns of a measurement, each six calls of both artifacts: fewer are quicker and noisier; default: as many as take 1.5 s, 5 to 30", &a->turns},
                           {"--seed", "N", "Of the search; default: 0", &a->seed}},
                          import_rows(a->model),
                          code_rows(a->model)}),

@@ -98,7 +98,7 @@ class Tuner {
     TENON_TRY(const Measured first, watch_.measure({.model = &base_, .plan = &base_.plan, .base = {}, .keep = base_folder_, .turns = kFewest}));
     if (first.outcome != Outcome::Ok) return fail(Code::E0501, "what rules choose cannot be measured: " + first.message, "tenon bench says more");
     const double ms = first.model.median_ms;
-    turns_ = std::clamp(static_cast<int>(kTurnsMs / (kCallsPerTurn * std::max(ms, 1e-3))), kFewest, kMost);
+    turns_ = options_.turns > 0 ? options_.turns : std::clamp(static_cast<int>(kTurnsMs / (kCallsPerTurn * std::max(ms, 1e-3))), kFewest, kMost);
     if (first.device) recorder_.measured_on(*first.device, options_.runner);
     TENON_TRY(const VerifyReport verified, check(base_folder_));
     report_.verified = verified.passed;  // of what rules choose, unless something better is found
