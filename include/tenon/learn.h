@@ -54,6 +54,7 @@ std::vector<size_t> choose_probes(std::span<const ProbeCandidate> candidates, si
 struct TrainOptions {
   std::vector<std::string> stores;
   std::string device, compiler;
+  std::string without;  // a family of models (cost_model/families.toml) whose records, and those without a model's name, are left out; empty: none
   std::string epoch;  // of the device whose hardware begins with `device`: a number, "latest" or "all"; empty: there may be only one
   GrowOptions grow;
 };
@@ -61,10 +62,11 @@ struct TrainReport {
   CostModel model;
   int64_t timings = 0, groups = 0;
   int64_t other_epochs = 0, other_features = 0;         // left out: records of the device's other epochs, and those of another extractor
+  int64_t other_models = 0;                             // left out by TrainOptions::without
   int64_t failures = 0;                                 // trials that failed; model.failures is empty where they are too few
   std::vector<double> growth;                           // trees per booster
 };
-// E0701: a store cannot be used. E0703: none or several devices or compilers where one is meant; too little to learn from.
+// E0701: a store cannot be used. E0703: none or several devices or compilers where one is meant; a family that is not known; too little to learn from.
 Result<TrainReport> train(const TrainOptions& options);
 
 }  // namespace tenon

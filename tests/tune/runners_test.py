@@ -50,7 +50,7 @@ class Runners(unittest.TestCase):
     def test_a_command_measures_elsewhere(self):
         # As scp and ssh would: into a folder of the device's own, where nothing of ours is in the environment.
         self.script("board.sh", 'mkdir -p device && cp -r "$1" device/job.$$ && env -i PATH=/usr/bin:/bin sh device/job.$$/run.sh && cp device/job.$$/result.json "$1"\n')
-        done = self.tune("--runner", "./board.sh", "--store", "t.db", "-o", "m.lock")
+        done = self.tune("--runner", "./board.sh", "--store", "t.db", "-o", "m.lock", budget=6)
         self.assertEqual(done.returncode, 0, done.stderr)
         report = json.loads(done.stdout.splitlines()[-1])
         self.assertGreaterEqual(report["timings"], 1)

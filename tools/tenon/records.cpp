@@ -303,6 +303,7 @@ std::string bench_record(const BenchReport& report) {
 std::string train_record(const TrainReport& report, const std::string& blake3) {
   Json json = record("train/1");
   json["timings"] = report.timings;
+  json["other_models"] = report.other_models;
   json["groups"] = report.groups;
   json["other_features"] = report.other_features;
   json["failures"] = report.failures;

@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+"""What policies gain over rules, with and without measurements: the tables of docs/learning.md.
+
+    policies.py mobilenet_v2:N=1 kws_int8 --zoo FOLDER --store t.db --work FOLDER --json out.json   # measure
+    policies.py --tables out.json --docs docs/learning.md                                           # write the tables
+
+Per model, each searched by `tenon tune` and kept in --work, so that a second call goes on where the first stopped:
+    best      two searches of --best timings each, guided by a model of --store and random; best known is the faster of all
+              plans here, verified
+    hybrid    no measurements: `--policy hybrid` by a model trained on --store without the model's family
+    tune      64 timings, guided by that same model
+    random    1,000 random timings
+Every plan is compiled and timed in turns with that of rules (`tenon bench --against`, --runs calls, --rounds times): the ratio is the median
+over rounds, its interval the least and the largest of the rounds' bounds. gap = 1 - best / rules; closed = what a policy gains / the gap.
+"""
+import argparse
+import datetime
+import json
+import math
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+import compare  # noqa: E402
+
+FAMILIES = HERE.parent / "cost_model" / "families.toml"
+BEGIN, END = "<!-- tables of benchmarks/policies.py -->", "<!-- end of tables -->"
+
+
+def family_of(model):
+    import tomllib
+    with open(FAMILIES, "rb") as file:
+        rows = tomllib.load(file)["families"]
+    found = [(len(b), name) for name, beginnings in rows.items() for b in beginnings if model.startswith(b)]
+    return max(found)[1] if found else None
+
+
+class Judge:
+    def __init__(self, args):
+        self.args, self.work = args, pathlib.Path(args.work)
+        self.work.mkdir(parents=True, exist_ok=True)
+
+    def tenon(self, *words, pinned=False):
+        pin = (["taskset", "-c", str(self.args.cpu)] if pinned and self.args.cpu >= 0 else [])
+        done = subprocess.run([*pin, self.args.tenon, *map(str, words)], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(f"{' '.join(map(str, words))}: {done.stderr[-600:]}")
+        return done.stdout
+
+    def model_without(self, family):
+        path = self.work / ("without_" + "".join(c if c.isalnum() else "_" for c in family) + ".model")
+        if not path.exists():
+            self.tenon("train", *self.args.store, "--without", family, "-o", path, "-j", "2", "--device", self.args.device, "--compiler", self.args.compiler, "--epoch", "all")
+        return path
+
+    def lock(self, name, dims, what, *words):
+        path = self.work / f"{name}{dims_text(dims)}.{self.args.target}.{what}.lock"
+        done = path.with_suffix(".done")
+        if not done.exists():
+            begin = datetime.datetime.now()
+            record = self.tenon("tune", self.path(name), *self.options(dims), "-o", path, "--message-format", "json", *words, pinned=True)
+            report = json.loads(record.splitlines()[-1])
+            report["wall_s"] = (datetime.datetime.now() - begin).total_seconds()
+            done.write_text(json.dumps(report))
+        return path, json.loads(done.read_text())
+
+    def path(self, name):
+        return compare.find_model(name, pathlib.Path(self.args.zoo))
+
+    def options(self, dims):
+        return ["--target", self.args.target] + [word for k, v in dims.items() for word in ("--dim", f"{k}={v}")]
+
+    def artifact(self, name, dims, what, *words):
+        folder = self.work / "artifacts" / f"{name}{dims_text(dims)}.{what}"
+        self.tenon("compile", self.path(name), *self.options(dims), "--emit", "so", "--weights", "file", "-o", folder, *words)
+        return folder
+
+    def against(self, artifact, base):
+        rounds = []
+        for _ in range(self.args.rounds):
+            record = json.loads(self.tenon("bench", artifact, "--against", base, "--runs", self.args.runs, "--json", pinned=True))
+            rounds.append(record["against"])
+        return {"ratio": statistics.median(r["ratio"] for r in rounds), "low": min(r["low"] for r in rounds), "high": max(r["high"] for r in rounds)}
+
+    def judge(self, spec):
+        name, dims = compare.model_and_dims(spec)
+        family, turns = family_of(name), []
+        if family is None:
+            raise RuntimeError(f"{name} is of no family in {FAMILIES}")
+        if self.args.turns:
+            turns = ["--turns", self.args.turns]
+        model = self.model_without(family)
+        store = ["--store", self.work / "measured.db", "--names"]
+        guided, g = self.lock(name, dims, "best", "--budget", self.args.best, "--cost-model", model, *store, *turns)
+        drawn, d = self.lock(name, dims, "best_random", "--budget", self.args.best_random, "--search", "random", *store, *turns)
+        few, f = self.lock(name, dims, "tune64", "--budget", 64, "--cost-model", model, "--seed", 1)
+        random, r = self.lock(name, dims, "random1000", "--budget", self.args.random, "--search", "random", "--seed", 2, *turns)
+        base = self.artifact(name, dims, "rules")
+        found = {}
+        for what, words in (("hybrid", ("--policy", "hybrid", "--cost-model", model)), ("model", ("--policy", "model", "--cost-model", model)), ("tune64", ("--locked", few)),
+                            ("random1000", ("--locked", random)), ("best", ("--locked", guided)), ("best_random", ("--locked", drawn))):
+            found[what] = self.against(self.artifact(name, dims, what, *words), base)
+        best = min(found, key=lambda k: found[k]["ratio"])
+        timings = {"best": g["timings"], "best_random": d["timings"], "tune64": f["timings"], "random1000": r["timings"]}
+        return {"model": name, "dims": dims, "family": family, "policies": found, "best_known": best, "timings": timings}
+
+
+def dims_text(dims):
+    return "".join(f"_{k}{v}" for k, v in dims.items())
+
+
+def shown(x):
+    return f"{x['ratio']:.3f} [{x['low']:.3f}, {x['high']:.3f}]"
+
+
+def geometric(values):
+    return math.exp(statistics.fmean(math.log(v) for v in values)) if values else float("nan")
+
+
+def tables(results):
+    """Markdown of a record."""
+    out = [f"{results['cpu']}, target {results['target']}, commit {results['commit']}, {results['date']}. Time / that of `rules`, in turns.", "",
+           "| model | family left out | best known | gap | hybrid, no timings | closed | 64 timings | closed | 1,000 random timings |", "|---|---|--:|--:|--:|--:|--:|--:|--:|"]
+    closed = {"hybrid": [], "tune64": []}
+    speed = {"hybrid": [], "tune64": []}
+    for m in results["models"]:
+        p = m["policies"]
+        best = min(1.0, p[m["best_known"]]["ratio"])
+        gap = 1 - best
+        cells = []
+        for what in ("hybrid", "tune64"):
+            share = (1 - p[what]["ratio"]) / gap if gap > 0.05 else None
+            if share is not None:
+                closed[what].append(share)
+            speed[what].append(best / p[what]["ratio"])
+            cells += [shown(p[what]), "" if share is None else f"{100 * share:.0f} %"]
+        dims = ",".join(f"{k}={v}" for k, v in m["dims"].items())
+        out.append(f"| {m['model']} {dims} | {m['family']} | {shown(p[m['best_known']])} | {100 * gap:.1f} % | {cells[0]} | {cells[1]} | {cells[2]} | {cells[3]} | {shown(p['random1000'])} |")
+    n = len(closed["hybrid"])
+    out += ["", f"Gaps over 5 %: {n} of {len(results['models'])} models. Closed by hybrid without timings: mean {100 * statistics.fmean(closed['hybrid']):.0f} %, by 64 timings {100 * statistics.fmean(closed['tune64']):.0f} %."
+            if n else f"No model has a gap over 5 %: there is nothing of which a share could be told.",
+            f"Speed of best known that is reached, geometric mean: hybrid {100 * geometric(speed['hybrid']):.1f} %, 64 timings {100 * geometric(speed['tune64']):.1f} %."]
+    return "\n".join(out) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*")
+    parser.add_argument("--tenon", default=str(HERE.parent / "build/release/tools/tenon"))
+    parser.add_argument("--zoo")
+    parser.add_argument("--store", action="append", default=[])
+    parser.add_argument("--device", default="all")
+    parser.add_argument("--compiler", default="all")
+    parser.add_argument("--target", default="native")
+    parser.add_argument("--work")
+    parser.add_argument("--best", type=int, default=1000)
+    parser.add_argument("--best-random", type=int, default=1000)
+    parser.add_argument("--random", type=int, default=1000)
+    parser.add_argument("--turns", type=int, default=0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=60)
+    parser.add_argument("--cpu", type=int, default=-1)
+    parser.add_argument("--json")
+    parser.add_argument("--tables", nargs="*", default=[])
+    parser.add_argument("--docs")
+    args = parser.parse_args()
+    if args.tables:
+        text = "\n".join(tables(json.loads(pathlib.Path(path).read_text())) for path in args.tables)
+        if not args.docs:
+            print(text, end="")
+            return
+        docs = pathlib.Path(args.docs)
+        head, _, rest = docs.read_text().partition(BEGIN)
+        docs.write_text(head + BEGIN + "\n" + text + END + rest.partition(END)[2])
+        return
+    judge, path = Judge(args), pathlib.Path(args.json)
+    results = json.loads(path.read_text()) if path.exists() else {
+        "schema": "tenon.policies/1", "target": args.target, "cpu": compare.processor() if hasattr(compare, "processor") else "", "date": datetime.date.today().isoformat(),
+        "commit": subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE).stdout.strip(), "models": []}
+    for spec in args.models:
+        name, dims = compare.model_and_dims(spec)
+        if any(m["model"] == name and m["dims"] == dims for m in results["models"]):
+            continue
+        begin = datetime.datetime.now()
+        found = judge.judge(spec)
+        results["models"].append(found)
+        path.write_text(json.dumps(results, separators=(",", ":")))
+        print(name, {k: shown(v) for k, v in found["policies"].items()}, f"{(datetime.datetime.now() - begin).total_seconds():.0f} s", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
