@@ -12,9 +12,12 @@ namespace {
 int64_t steps(const ExprPool& pool, Expr extent) { return static_cast<int64_t>(known(pool, extent)); }
 
 class ChainJoiner {
+  using Chain = RegionMemo::Chain;
+  using Blocks = Chain::Blocks;
+
  public:
-  ChainJoiner(const Graph& graph, std::vector<RegionPlan> regions, const Target& target, const Decider& decide)
-      : graph_(graph), regions_(std::move(regions)), target_(target), decide_(decide), users_(graph.users()), region_of_(region_of_nodes(graph, regions_)) {}
+  ChainJoiner(const Graph& graph, std::vector<RegionPlan> regions, const Target& target, const Decider& decide, RegionMemo& memo)
+      : graph_(graph), regions_(std::move(regions)), target_(target), decide_(decide), memo_(memo), users_(graph.users()), region_of_(region_of_nodes(graph, regions_)) {}
 
   std::vector<RegionPlan> run() {
     for (size_t r = 0; r < regions_.size(); ++r) {
@@ -65,33 +68,31 @@ class ChainJoiner {
 
   std::optional<RegionPlan> join(const RegionPlan& producer, const RegionPlan& reader) const {
     if (producer.precision != reader.precision) return std::nullopt;
-    std::optional<RegionPlan> chosen;
-    Blocks blocks;
-    for (Placement placement : {Placement::Inline, Placement::Attached}) {
-      RegionPlan both = joined(reader, producer, placement);
-      auto region = build_region(graph_, both);
-      if (!region || !reads_plainly(*region)) continue;
-      auto found = blocks_of(*region);
-      if (!found || (chosen && found->rules == 0)) continue;
-      chosen = std::move(both), blocks = *found;
-      if (blocks.rules > 0) break;
-    }
-    if (!chosen) return std::nullopt;
-    const int64_t rows = ask(*only_root(producer), blocks);
+    const std::optional<Chain>& chain = memo_.chains.get(key_of(graph_, reader) + key_of(graph_, producer), [&] { return chain_of(producer, reader); });
+    if (!chain) return std::nullopt;
+    const int64_t rows = ask(*only_root(producer), chain->blocks);
     if (rows == 0) return std::nullopt;
-    Knobs& knobs = chosen->schedule.variants[0].knobs;
-    knobs.set(Knob::attach, blocks.axes);
+    RegionPlan both = joined(reader, producer, chain->placement);
+    Knobs& knobs = both.schedule.variants[0].knobs;
+    knobs.set(Knob::attach, chain->blocks.axes);
     knobs.set(Knob::attach_block, rows);
+    return both;
+  }
+
+  std::optional<Chain> chain_of(const RegionPlan& producer, const RegionPlan& reader) const {
+    std::optional<Chain> chosen;
+    for (Placement placement : {Placement::Inline, Placement::Attached}) {
+      Result<Region> region = memo_.build(graph_, joined(reader, producer, placement));
+      if (!region || !reads_plainly(*region)) continue;
+      const auto found = blocks_of(*region);
+      if (!found || (chosen && found->rules == 0)) continue;
+      chosen = Chain{.placement = placement, .blocks = *found};
+      if (found->rules > 0) break;
+    }
     return chosen;
   }
 
-  // How a chain may be cut: leading axes that are shared, steps of the last of them at a time.
-  struct Blocks {
-    int64_t axes = 0, rules = 0;  // rules: 0: apart
-    int64_t most = 0;             // steps that the axis has, or as many as are worth trying
-  };
-
-  // 0: apart.
+  // Rows; 0: apart.
   int64_t ask(ValueId between, const Blocks& blocks) const {
     Question question{.kind = DecisionKind::chain, .subject = between, .answers = {"apart"}};
     std::vector<int64_t> rows = {0};
@@ -270,14 +271,15 @@ class ChainJoiner {
   std::vector<RegionPlan> regions_;
   const Target& target_;
   const Decider& decide_;
+  RegionMemo& memo_;
   std::vector<std::vector<int>> users_;
   std::vector<int> region_of_;
 };
 
 }  // namespace
 
-std::vector<RegionPlan> join_chains(const Graph& graph, std::vector<RegionPlan> regions, const Target& target, const Decider& decide) {
-  return ChainJoiner(graph, std::move(regions), target, decide).run();
+std::vector<RegionPlan> join_chains(const Graph& graph, std::vector<RegionPlan> regions, const Target& target, const Decider& decide, RegionMemo& memo) {
+  return ChainJoiner(graph, std::move(regions), target, decide, memo).run();
 }
 
 }  // namespace tenon

@@ -31,7 +31,29 @@ std::optional<DecisionKind> parse_decision_kind(std::string_view text) {
 
 size_t as_rules(const Question& question) { return question.rules; }
 
-Result<DecidedPlan> decided_plan(const Graph& graph, const Target& target, Precision precision, Providers providers, const Answers& answers, std::vector<std::string>* unused) {
+struct Planner::State {
+  const Graph& graph;
+  const Target& target;
+  Precision precision;
+  Providers providers;
+  Graph laid = graph;
+  RegionMemo memo = {};
+};
+
+Planner::Planner(const Graph& graph, const Target& target, Precision precision, Providers providers) : state_(std::make_unique<State>(graph, target, precision, providers)) {}
+Planner::Planner(Planner&&) noexcept = default;
+Planner& Planner::operator=(Planner&&) noexcept = default;
+Planner::~Planner() = default;
+
+const Graph& Planner::laid_out() const { return state_->laid; }
+const Result<Region>& Planner::region(const RegionPlan& plan) { return state_->memo.build(state_->graph, plan); }
+const Graph& Planner::graph() const { return state_->graph; }
+const Target& Planner::target() const { return state_->target; }
+
+Result<DecidedPlan> Planner::plan(const Answers& answers, std::vector<std::string>* unused) {
+  State& s = *state_;
+  const Graph& graph = s.graph;
+  for (size_t v = 0; v < graph.values.size(); ++v) s.laid.values[ValueId(v)].layout = graph.values[ValueId(v)].layout;
   DecidedPlan decided;
   std::set<std::pair<DecisionKind, std::string>> open;
   for (const auto& [key, text] : answers) open.insert(key);
@@ -44,10 +66,14 @@ Result<DecidedPlan> decided_plan(const Graph& graph, const Target& target, Preci
     open.erase(wanted->first);
     return asked.chosen = static_cast<size_t>(found - question.answers.begin());
   };
-  TENON_TRY(decided.plan, plan_by(graph, target, precision, providers, decide));
+  TENON_TRY(decided.plan, plan_by(s.laid, s.target, s.precision, s.providers, decide, s.memo));
   if (unused)
     for (const auto& key : open) unused->push_back(std::string(spelling(key.first)) + ' ' + key.second + ": " + answers.at(key));
   return decided;
+}
+
+Result<DecidedPlan> decided_plan(const Graph& graph, const Target& target, Precision precision, Providers providers, const Answers& answers, std::vector<std::string>* unused) {
+  return Planner(graph, target, precision, providers).plan(answers, unused);
 }
 
 }  // namespace tenon

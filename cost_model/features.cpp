@@ -69,10 +69,10 @@ Result<std::vector<RegionFeatures>> plan_features(const Graph& source, const Pla
     if (facts.statements.empty()) continue;
     const Variant& variant = region_plan.schedule.variants.back();
     RegionFeatures& features = all.emplace_back(RegionFeatures{.name = region_plan.name, .nodes = {}, .predicate = variant.predicate, .knobs = variant.knobs,
-                                                               .values = std::vector<float>(row::count), .prior = prior(facts, variant, device), .floor = floor_of(facts, device)});
+                                                               .values = std::vector<float>(row::count), .prior = {}, .floor = floor_of(facts, device)});
     for (const NodeRef& node : region.origins)
       if (std::ranges::find(features.nodes, node.name) == features.nodes.end()) features.nodes.push_back(node.name);
-    features_of(facts, variant, device, features.values);
+    features.prior = features_of(facts, variant, device, features.values);
   }
   return all;
 }

@@ -151,11 +151,12 @@ static_assert(row::tile_rows - row::knob_rows == kKnobs, "a row of features.def 
 
 }  // namespace
 
-void features_of(const RegionFacts& facts, const Variant& variant, const DeviceFacts& device, std::span<float> out) {
+Prior features_of(const RegionFacts& facts, const Variant& variant, const DeviceFacts& device, std::span<float> out) {
   TENON_CHECK(out.size() == row::count && !facts.statements.empty(), "a float per row, of a region that computes something");
   Evaluation e;
   evaluate(facts, variant, device, e);
   Writer(facts, device, e, out).run();
+  return e.prior;
 }
 
 }  // namespace tenon

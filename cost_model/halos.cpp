@@ -37,8 +37,8 @@ namespace {
 
 class Halos {
  public:
-  Halos(Graph graph, const std::vector<RegionPlan>& regions, const Target& target, Precision precision, const Decider& decide)
-      : graph_(std::move(graph)), regions_(regions), target_(target), precision_(precision), decide_(decide), users_(graph_.users()), region_of_(region_of_nodes(graph_, regions)), root_(graph_.values.size()) {
+  Halos(Graph& graph, const std::vector<RegionPlan>& regions, const Target& target, Precision precision, const Decider& decide, RegionMemo& memo)
+      : graph_(graph), regions_(regions), target_(target), precision_(precision), decide_(decide), memo_(memo), users_(graph_.users()), region_of_(region_of_nodes(graph_, regions)), root_(graph_.values.size()) {
     for (const RegionPlan& region : regions)
       for (const auto& [value, placement] : region.placed) root_[static_cast<size_t>(value.index)] = placement == Placement::Root;
     for (ValueId v : graph_.outputs) root_[static_cast<size_t>(v.index)] = false;
@@ -56,16 +56,16 @@ class Halos {
     double copies = 0;
     const double bytes = bits(value.type) / 8.0 * elements(graph_.pool, value.dims);
     for (int n : readers)
-      if (widen(graph_.pool, halos, node(n), v) && !copies_anyway(n)) copies += copy_seconds(target_, bytes);
+      if (widen(graph_.pool, halos, node(n), v) && !copies_anyway(plan_of(n))) copies += copy_seconds(target_, bytes);
     if (halos.empty()) return layout;
     std::ranges::sort(halos, {}, &Halo::dim);
     std::set<int> around = {region_of_[static_cast<size_t>(value.def.index)]};
     for (int n : readers) around.insert(region_of_[static_cast<size_t>(n)]);
-    const double before = product_seconds(graph_, regions_, around, target_);
+    const double before = product_seconds(graph_, regions_, around, target_, memo_);
     Layout wider = layout;
     wider.halos = std::move(halos);
     graph_.values[v].layout = wider;
-    const bool pays = product_seconds(graph_, regions_, around, target_) - before < copies;
+    const bool pays = product_seconds(graph_, regions_, around, target_, memo_) - before < copies;
     if (decide_({.kind = DecisionKind::halo, .subject = v, .answers = {"plain", "margins"}, .rules = pays ? size_t{1} : size_t{0}}) == 1) return wider;
     graph_.values[v].layout = layout;
     return layout;
@@ -74,15 +74,17 @@ class Halos {
  private:
   const Node& node(int n) const { return graph_.nodes[static_cast<size_t>(n)]; }
 
-  bool of_library(int n) const {
-    return regions_[static_cast<size_t>(region_of_[static_cast<size_t>(n)])].provider != Provider::Own;
-  }
+  const RegionPlan& plan_of(int n) const { return regions_[static_cast<size_t>(region_of_[static_cast<size_t>(n)])]; }
+  bool of_library(int n) const { return plan_of(n).provider != Provider::Own; }
 
   // Its product reads a copy that has margins, because it is of bf16 or f16, or needs none, because it goes through Winograd's
   // transforms.
-  bool copies_anyway(int n) const {
-    const RegionPlan& plan = regions_[static_cast<size_t>(region_of_[static_cast<size_t>(n)])];
-    auto region = build_region(graph_, plan);
+  bool copies_anyway(const RegionPlan& plan) const {
+    return memo_.copies.get(key_of(graph_, plan), [&] { return copies(plan); });
+  }
+
+  bool copies(const RegionPlan& plan) const {
+    Result<Region> region = memo_.build(graph_, plan);
     if (!region || (plan.precision != DType::F16 && rounds(*region, plan.precision))) return true;
     for (size_t i = 0; i < region->statements.size(); ++i)
       if (auto tile = best_tile(graph_, *region, i, target_, {.precision = plan.precision})) {
@@ -92,11 +94,12 @@ class Halos {
     return false;
   }
 
-  Graph graph_;
+  Graph& graph_;
   const std::vector<RegionPlan>& regions_;
   const Target& target_;
   Precision precision_;
   const Decider& decide_;
+  RegionMemo& memo_;
   std::vector<std::vector<int>> users_;
   std::vector<int> region_of_;
   std::vector<bool> root_;
@@ -111,17 +114,22 @@ double copy_rate(const Target& target, double bytes) {
 
 double copy_seconds(const Target& target, double bytes) { return 2 * bytes / copy_rate(target, bytes); }
 
-double product_seconds(const Graph& graph, const std::vector<RegionPlan>& regions, const std::set<int>& which, const Target& target) {
+double product_seconds(const Graph& graph, const std::vector<RegionPlan>& regions, const std::set<int>& which, const Target& target, RegionMemo& memo) {
   double seconds = 0;
   for (int r : which) {
-    if (auto region = build_region(graph, regions[static_cast<size_t>(r)])) seconds += seconds_in_tiles(graph, *region, target);
+    const RegionPlan& plan = regions[static_cast<size_t>(r)];
+    const std::optional<double>& one = memo.products.get(key_of(graph, plan), [&]() -> std::optional<double> {
+      Result<Region> region = memo.build(graph, plan);
+      return region ? std::optional(seconds_in_tiles(graph, *region, target)) : std::nullopt;
+    });
+    if (one) seconds += *one;
   }
   return seconds;
 }
 
-std::vector<std::pair<ValueId, Layout>> add_halos(Graph graph, const std::vector<RegionPlan>& regions, const Target& target,
-                                                  Precision precision, std::vector<std::pair<ValueId, Layout>> layouts, const Decider& decide) {
-  Halos halos(std::move(graph), regions, target, precision, decide);
+std::vector<std::pair<ValueId, Layout>> add_halos(Graph& graph, const std::vector<RegionPlan>& regions, const Target& target,
+                                                  Precision precision, std::vector<std::pair<ValueId, Layout>> layouts, const Decider& decide, RegionMemo& memo) {
+  Halos halos(graph, regions, target, precision, decide, memo);
   for (auto& [value, layout] : layouts) layout = halos.choose(value, std::move(layout));
   return layouts;
 }

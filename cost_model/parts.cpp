@@ -14,8 +14,8 @@ namespace {
 
 class Chooser {
  public:
-  Chooser(const Graph& graph, const std::vector<RegionPlan>& regions, const Target& target, const Decider& decide)
-      : graph_(graph), regions_(regions), target_(target), decide_(decide), users_(graph.users()), region_of_(region_of_nodes(graph, regions)),
+  Chooser(Graph& graph, const std::vector<RegionPlan>& regions, const Target& target, const Decider& decide, RegionMemo& memo)
+      : graph_(graph), regions_(regions), target_(target), decide_(decide), memo_(memo), users_(graph.users()), region_of_(region_of_nodes(graph, regions)),
         stored_(graph.values.size()), fixed_(graph.values.size()), viewed_(graph.values.size()) {
     for (const RegionPlan& region : regions)
       for (const auto& [value, placement] : region.placed) stored_[at(value)] = placement == Placement::Root;
@@ -38,8 +38,6 @@ class Chooser {
     return std::move(parts_);
   }
 
-  const Graph& graph() const { return graph_; }
-
  private:
   static size_t at(ValueId v) { return static_cast<size_t>(v.index); }
   const Node& node(int n) const { return graph_.nodes[static_cast<size_t>(n)]; }
@@ -53,7 +51,7 @@ class Chooser {
         for (const auto* values : {&node(n).inputs, &node(n).outputs})
           for (ValueId v : *values)
             if (v.valid()) fixed_[at(v)] = true;
-    auto region = build_region(graph_, regions_[static_cast<size_t>(r)]);
+    const Result<Region>& region = memo_.build(graph_, plan);
     if (!region) return false;
     (void)needs_whole_buffer(*region, [&](ValueId v) {
       fixed_[at(v)] = true;
@@ -61,7 +59,7 @@ class Chooser {
     });
     auto of = view_source(graph_, *region);
     if (!of) return true;
-    viewed_[at(*of)] = viewed_[at(regions_[static_cast<size_t>(r)].placed.back().first)] = true;
+    viewed_[at(*of)] = viewed_[at(plan.placed.back().first)] = true;
     return false;
   }
 
@@ -91,14 +89,14 @@ class Chooser {
     for (ValueId m : family) before.emplace_back(m, layout(m));
     std::set<int> around;
     for (ValueId m : family) add_regions(around, m);
-    const double products = product_seconds(graph_, regions_, around, target_);
+    const double products = product_seconds(graph_, regions_, around, target_, memo_);
     graph_.values[root].layout.halos = halos;
     inside_[whole].push_back(*part);
     whole_of_[v] = whole;
     lay_out(root);
     const double rows = row_waste(*part);
     const double gain = copy_seconds(target_, bytes(v)) * rows;
-    const double loss = product_seconds(graph_, regions_, around, target_) - products + bytes(v) * (rows - 1) * passes(v) / copy_rate(target_, bytes(v));
+    const double loss = product_seconds(graph_, regions_, around, target_, memo_) - products + bytes(v) * (rows - 1) * passes(v) / copy_rate(target_, bytes(v));
     if (decide_({.kind = DecisionKind::part, .subject = v, .answers = {"copy", "inside"}, .rules = gain > loss ? size_t{1} : size_t{0}}) == 1) {
       parts_.push_back(*part);
       return;
@@ -177,10 +175,11 @@ class Chooser {
     return count;
   }
 
-  Graph graph_;
+  Graph& graph_;
   const std::vector<RegionPlan>& regions_;
   const Target& target_;
   const Decider& decide_;
+  RegionMemo& memo_;
   std::vector<std::vector<int>> users_;
   std::vector<int> region_of_;
   std::vector<bool> stored_, fixed_, viewed_;  // in memory; ports and what routines take; in views, on either side
@@ -191,13 +190,13 @@ class Chooser {
 
 }  // namespace
 
-void choose_parts(const Graph& graph, const std::vector<RegionPlan>& regions, const Target& target, Plan& plan, const Decider& decide) {
-  Chooser chooser(graph, regions, target, decide);
+void choose_parts(Graph& graph, const std::vector<RegionPlan>& regions, const Target& target, Plan& plan, const Decider& decide, RegionMemo& memo) {
+  Chooser chooser(graph, regions, target, decide, memo);
   plan.parts = chooser.run();
   std::set<ValueId> parts;
   for (const Part& part : plan.parts) parts.insert(part.value);
   std::erase_if(plan.layouts, [&](const auto& row) { return parts.contains(row.first); });
-  for (auto& [value, layout] : plan.layouts) layout = chooser.graph().values[value].layout;
+  for (auto& [value, layout] : plan.layouts) layout = graph.values[value].layout;
 }
 
 }  // namespace tenon

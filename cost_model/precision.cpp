@@ -59,11 +59,11 @@ bool has_windows_across_lanes(const Graph& graph, const Region& region) {
 }
 
 // Nothing: it cannot be.
-std::optional<bool> pays_rounded(const Graph& graph, const RegionPlan& plan, const Target& target, double weights) {
+std::optional<bool> pays_rounded(const Graph& graph, const RegionPlan& plan, const Target& target, double weights, RegionMemo& memo) {
   constexpr double kGain = 0.9;  // below which a less exact result is worth it
   RegionPlan exact = plan;
   exact.precision = DType::F32;
-  auto narrow = build_region(graph, plan), wide = build_region(graph, exact);
+  Result<Region> narrow = memo.build(graph, plan), wide = memo.build(graph, exact);
   if (!narrow || !wide || !rounds(*narrow, plan.precision)) return std::nullopt;
   if (has_windows_across_lanes(graph, *narrow)) return std::nullopt;
   if (plan.precision == DType::F16 && overflows(graph, *narrow, DType::F16)) return std::nullopt;
@@ -75,10 +75,10 @@ std::optional<bool> pays_rounded(const Graph& graph, const RegionPlan& plan, con
 
 }  // namespace
 
-void choose_precisions(const Graph& graph, std::vector<RegionPlan>& regions, const Target& target, double weights, const Decider& decide) {
+void choose_precisions(const Graph& graph, std::vector<RegionPlan>& regions, const Target& target, double weights, const Decider& decide, RegionMemo& memo) {
   for (RegionPlan& plan : regions) {
     if (plan.precision == DType::F32) continue;
-    const auto pays = pays_rounded(graph, plan, target, weights);
+    const auto pays = memo.rounded.get(key_of(graph, plan), [&] { return pays_rounded(graph, plan, target, weights, memo); });
     const Question question{.kind = DecisionKind::precision, .subject = plan.placed.back().first, .answers = {"f32", std::string(spelling(plan.precision))}, .rules = pays && *pays ? size_t{1} : size_t{0}};
     if (!pays || decide(question) == 0) plan.precision = DType::F32;
   }

@@ -17,6 +17,7 @@
 #include "read_ahead.h"
 #include "short_rows.h"
 #include "tenon/decisions.h"
+#include "tenon/lay_out.h"
 #include "tenon/policy.h"
 #include "tiles.h"
 #include "windows.h"
@@ -129,11 +130,24 @@ Result<std::vector<Variant>> choose_variants(const Graph& graph, Region region, 
   return variants;
 }
 
+Result<RegionMemo::Scheduled> schedule(const Graph& graph, const RegionPlan& plan, const Target& target, Precision precision, const Knobs& chosen, double weights, RegionMemo& memo) {
+  const Result<Region>& region = memo.build(graph, plan);
+  if (!region) return std::unexpected(region.error());
+  RegionMemo::Scheduled made{.precision = rounds(*region, plan.precision) ? plan.precision : DType::F32, .view = {}};
+  if (plan.provider != Provider::Own) {
+    made.variants = Schedule{}.variants;
+    return made;
+  }
+  if (made.view = view_source(graph, *region); made.view) return made;
+  made.traffic = traffic_of(graph, *region, target);
+  TENON_TRY(made.variants, choose_variants(graph, *region, target, precision, made.precision, chosen, weights));
+  return made;
+}
+
 }  // namespace
 
-Result<Plan> plan_by(const Graph& source, const Target& target, Precision precision, Providers providers, const Decider& decide) {
+Result<Plan> plan_by(Graph& graph, const Target& target, Precision precision, Providers providers, const Decider& decide, RegionMemo& memo) {
   TENON_DO(check_precision(target, precision));
-  Graph graph = source;
   double weights = 0;
   for (const Constant& constant : graph.constants) weights += static_cast<double>(constant.bytes.size);
   Plan plan;
@@ -142,41 +156,40 @@ Result<Plan> plan_by(const Graph& source, const Target& target, Precision precis
   for (const auto& [value, layout] : plan.layouts) graph.values[value].layout = layout;
   std::vector<RegionPlan> regions = partition(graph, decide);
   for (RegionPlan& region_plan : regions) region_plan.precision = rounded_to(precision);
-  regions = join_chains(graph, std::move(regions), target, decide);
-  choose_precisions(graph, regions, target, weights, decide);
+  regions = join_chains(graph, std::move(regions), target, decide, memo);
+  choose_precisions(graph, regions, target, weights, decide, memo);
   regions = join_expansions(graph, std::move(regions), target, plan.layouts, decide);
-  regions = join_windows(graph, std::move(regions), target, precision, plan.layouts, decide);
+  regions = join_windows(graph, std::move(regions), target, precision, plan.layouts, decide, memo);
   choose_providers(graph, regions, target, providers, decide);
-  plan.layouts = add_halos(graph, regions, target, precision, std::move(plan.layouts), decide);
+  plan.layouts = add_halos(graph, regions, target, precision, std::move(plan.layouts), decide, memo);
   for (const auto& [value, layout] : plan.layouts) graph.values[value].layout = layout;
-  choose_parts(graph, regions, target, plan, decide);
+  choose_parts(graph, regions, target, plan, decide, memo);
   spread_pixels(graph, regions, target, plan, decide);
-  graph = laid_out(std::move(graph), plan);
+  lay_out(graph, plan);
   std::vector<Traffic> traffic;
   for (RegionPlan& region_plan : regions) {
-    TENON_TRY(Region region, build_region(graph, region_plan));
-    if (!rounds(region, region_plan.precision)) region_plan.precision = DType::F32;
-    if (region_plan.provider != Provider::Own) {
-      region_plan.schedule = {};
-      traffic.push_back({});
-      plan.regions.push_back(std::move(region_plan));
+    const Knobs& chosen = region_plan.schedule.variants[0].knobs;
+    std::string key = key_of(graph, region_plan);
+    add_knobs(key, chosen);
+    const Result<RegionMemo::Scheduled>& scheduled = memo.scheduled.get(key, [&] { return schedule(graph, region_plan, target, precision, chosen, weights, memo); });
+    if (!scheduled) return std::unexpected(scheduled.error());
+    if (scheduled->view) {
+      plan.views.emplace_back(region_plan.placed.back().first, *scheduled->view);
       continue;
     }
-    if (auto of = view_source(graph, region)) {
-      plan.views.emplace_back(region_plan.placed.back().first, *of);
-      continue;
-    }
-    traffic.push_back(traffic_of(graph, region, target));
-    const Knobs chosen = region_plan.schedule.variants[0].knobs;
-    TENON_TRY(region_plan.schedule.variants, choose_variants(graph, std::move(region), target, precision, region_plan.precision, chosen, weights));
+    region_plan.precision = scheduled->precision;
+    region_plan.schedule.variants = scheduled->variants;
+    traffic.push_back(scheduled->traffic);
     plan.regions.push_back(std::move(region_plan));
   }
   read_ahead(plan.regions, traffic, target);
   return plan;
 }
 
-Result<Plan> rules_policy(const Graph& graph, const Target& target, Precision precision, Providers providers) {
-  return plan_by(graph, target, precision, providers, as_rules);
+Result<Plan> rules_policy(const Graph& source, const Target& target, Precision precision, Providers providers) {
+  Graph graph = source;
+  RegionMemo memo;
+  return plan_by(graph, target, precision, providers, as_rules, memo);
 }
 
 }  // namespace tenon

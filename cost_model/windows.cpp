@@ -21,8 +21,8 @@ struct Rows {
 class WindowJoiner {
  public:
   WindowJoiner(const Graph& graph, std::vector<RegionPlan> regions, const Target& target, Precision precision, std::vector<std::pair<ValueId, Layout>>& layouts,
-               const Decider& decide)
-      : graph_(graph), regions_(std::move(regions)), target_(target), precision_(precision), layouts_(layouts), decide_(decide), users_(graph.users()), region_of_(region_of_nodes(graph, regions_)) {}
+               const Decider& decide, RegionMemo& memo)
+      : graph_(graph), regions_(std::move(regions)), target_(target), precision_(precision), layouts_(layouts), decide_(decide), memo_(memo), users_(graph.users()), region_of_(region_of_nodes(graph, regions_)) {}
 
   std::vector<RegionPlan> run() {
     for (RegionPlan& reader : regions_) {
@@ -69,7 +69,7 @@ class WindowJoiner {
 
   // Seconds of the convolution for one image; nothing: it is computed in a way that does not go line by line.
   std::optional<double> seconds_by_lines(const RegionPlan& made, ValueId between) const {
-    auto region = build_region(graph_, made);
+    Result<Region> region = memo_.build(graph_, made);
     if (!region) return std::nullopt;
     double seconds = 0;
     for (size_t i = 0; i < region->statements.size(); ++i) {
@@ -83,7 +83,7 @@ class WindowJoiner {
 
   // Parts; 0: apart.
   int64_t ask(const RegionPlan& made, ValueId between, const Node& conv, const Rows& rows) const {
-    const auto seconds = seconds_by_lines(made, between);
+    const auto seconds = memo_.by_lines.get(key_of(graph_, made), [&] { return seconds_by_lines(made, between); });
     if (!seconds || !image_bytes(graph_, between)) return 0;
     const int64_t rules = parts_that_pay(*seconds, between, conv, rows);
     std::vector<int64_t> parts = {0};
@@ -124,6 +124,7 @@ class WindowJoiner {
   Precision precision_;
   std::vector<std::pair<ValueId, Layout>>& layouts_;
   const Decider& decide_;
+  RegionMemo& memo_;
   std::vector<std::vector<int>> users_;
   std::vector<int> region_of_;
 };
@@ -131,8 +132,8 @@ class WindowJoiner {
 }  // namespace
 
 std::vector<RegionPlan> join_windows(const Graph& graph, std::vector<RegionPlan> regions, const Target& target, Precision precision,
-                                     std::vector<std::pair<ValueId, Layout>>& layouts, const Decider& decide) {
-  return WindowJoiner(graph, std::move(regions), target, precision, layouts, decide).run();
+                                     std::vector<std::pair<ValueId, Layout>>& layouts, const Decider& decide, RegionMemo& memo) {
+  return WindowJoiner(graph, std::move(regions), target, precision, layouts, decide, memo).run();
 }
 
 }  // namespace tenon

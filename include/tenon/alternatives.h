@@ -18,6 +18,8 @@ struct Alternative {
 // Plans that differ in one answer from the plan that `answers` make.
 class Comparison {
  public:
+  // The planner, and what it plans for, must outlive it.
+  static Result<Comparison> of(Planner& planner, Answers answers, unsigned threads);
   static Result<Comparison> of(const Graph& graph, const Target& target, Precision precision, Providers providers, Answers answers, unsigned threads);
   Comparison(Comparison&&) noexcept;
   Comparison& operator=(Comparison&&) noexcept;
@@ -32,11 +34,13 @@ class Comparison {
  private:
   struct State;
   explicit Comparison(std::unique_ptr<State> state);
+  static Result<Comparison> of(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
 
 // Of every question on the way to the plan that `answers` make, each other answer, that which should gain most first. Those that change nothing, or
 // that should take more than `most` times what they replace, are left out. At most `count` are looked at, in the order of the questions.
+Result<std::vector<Alternative>> alternatives(Planner& planner, const Answers& answers, double most, size_t count, unsigned threads);
 Result<std::vector<Alternative>> alternatives(const Graph& graph, const Target& target, Precision precision, Providers providers, const Answers& answers, double most, size_t count, unsigned threads);
 
 }  // namespace tenon

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,29 @@ struct Asked {
 struct DecidedPlan {
   Plan plan;
   std::vector<Asked> asked;
+};
+
+// Makes plans of one graph, one after the other, and works out once what they have in common. Graph and target must outlive it, and stay as they are.
+class Planner {
+ public:
+  Planner(const Graph& graph, const Target& target, Precision precision, Providers providers);
+  Planner(Planner&&) noexcept;
+  Planner& operator=(Planner&&) noexcept;
+  ~Planner();
+
+  // As decided_plan.
+  Result<DecidedPlan> plan(const Answers& answers = {}, std::vector<std::string>* unused = nullptr);
+  // The graph with the layouts of the plan that was made last.
+  const Graph& laid_out() const;
+  // As build_region of a region of such a plan.
+  const Result<Region>& region(const RegionPlan& plan);
+
+  const Graph& graph() const;
+  const Target& target() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 // The plan that these answers make; as the rules answer where there is none. What no question asks for, or what is not legal where it

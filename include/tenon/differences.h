@@ -1,6 +1,7 @@
 // Where two plans of one graph differ.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "tenon/plan.h"
@@ -14,5 +15,10 @@ struct Difference {
   std::vector<size_t> before, after;   // regions of the one, of the other
 };
 std::vector<Difference> differences(const Graph& graph, const Plan& one, const Plan& other);
+
+// All that decides what the code of each region is: equal bytes, equal code. `laid_out`: the graph with the plan's layouts.
+std::vector<std::string> signatures(const Graph& laid_out, const Plan& plan);
+// The same of plans whose signatures are known.
+std::vector<Difference> differences(size_t nodes, const Plan& one, const std::vector<std::string>& of_one, const Plan& other, const std::vector<std::string>& of_other);
 
 }  // namespace tenon

@@ -119,15 +119,16 @@ Surroundings surroundings(const Graph& laid_out, const Plan& plan, size_t region
 // Makes expressions in region.pool. `graph` has the plan's layouts (laid_out). E0403: the plan's blocks do not fit.
 Result<RegionFacts> region_facts(const Graph& graph, Region& region, const RegionPlan& plan, const Target& target, const Surroundings& around);
 
-// One candidate: `out` has as many floats as the table has rows. NaN: the feature does not apply. Allocates nothing.
-void features_of(const RegionFacts& facts, const Variant& variant, const DeviceFacts& device, std::span<float> out);
-
 // Seconds of each level, and what they make.
 struct Prior {
   double compute = 0, levels[4] = {}, overhead = 0, seconds = 0;   // levels: from L1, L2, L3, memory
   int bound = 0;                                                    // 0: compute, 1 ... 4: levels
   double second = 0;                                                // the next slower one, as a share of the slowest
 };
+
+// One candidate: `out` has as many floats as the table has rows. NaN: the feature does not apply. Allocates nothing. Its prior is by the way.
+Prior features_of(const RegionFacts& facts, const Variant& variant, const DeviceFacts& device, std::span<float> out);
+
 std::string_view bound_name(int bound);
 Prior prior(const RegionFacts& facts, const Variant& variant, const DeviceFacts& device);
 // Seconds of one call of the region: positive and finite for all legal knobs.

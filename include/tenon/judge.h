@@ -16,10 +16,8 @@ class Judge {
   double prior(const Tiles& tiles) const;
   Prior whole_prior(const Tiles& tiles) const;
   std::vector<float> features(const Tiles& tiles) const;
-  // Of ln(seconds): by the prior, and the first booster where there is a model.
-  double draft(const Tiles& tiles, const CostModel* model) const;
-  // Of ln(seconds): one of each booster; without a model, the prior's.
-  std::vector<double> predictions(const Tiles& tiles, const CostModel* model) const;
+  // Both at once: writes the features, returns the prior.
+  double evaluate(const Tiles& tiles, std::span<float> features) const;
   // What to measure first is what may be fastest: ln(seconds), less where the model is unsure. Without a model: by the prior.
   double promise(const Tiles& tiles, const CostModel* model) const;
 

@@ -5,7 +5,7 @@
 
 #include "tenon/decisions.h"
 #include "tenon/policy.h"
-#include "tenon/trees.h"
+#include "tenon/tree_scorer.h"
 #include "tenon/workload.h"
 
 namespace tenon {
@@ -29,6 +29,8 @@ struct PolicyOptions {
   bool workers = false;                // whether the artifact may run on several: cut_rows
   // Which decisions get a reason; empty: none. Schedules are then compared with others whoever decides.
   std::function<bool(const Decision& decision)> explain = {};
+  // Code of boosters, which ranks faster than trees as data, and the same.
+  std::span<const NativeTrees> compiled = shipped_trees();
 };
 
 // Why something was decided so and not as the runner-up says.

@@ -68,6 +68,10 @@ struct Prediction {
 // `device`: a fingerprint, whose delta counts where the model has one.
 Prediction predict(const CostModel& model, std::span<const float> x, double prior_seconds, std::string_view device = {});
 
+// The first booster, where it has no more nodes than 200 trees of depth 6; else its first 200 trees, cut at depth 6: where a tree is cut, a leaf has
+// the mean of those below, by their covers. Ranks many candidates where all boosters would take too long. None: the model has none.
+Booster draft_booster(const CostModel& model);
+
 // Between which seconds a schedule's time lies with probability kCoverage. Where the model is not calibrated: anywhere.
 struct Interval {
   double low = 0, high = 0;

@@ -1,7 +1,7 @@
 // Values that lie in others' memory: what a plan's parts mean. docs/decisions/0018.
 #include <algorithm>
 
-#include "tenon/plan.h"
+#include "tenon/lay_out.h"
 
 namespace tenon {
 
@@ -61,7 +61,7 @@ Layout within(const Graph& graph, const Part& part) {
   return layout;
 }
 
-Graph laid_out(Graph graph, const Plan& plan) {
+void lay_out(Graph& graph, const Plan& plan) {
   for (const auto& [value, layout] : plan.layouts) graph.values[value].layout = layout;
   std::map<ValueId, const Part*> parts;
   for (const Part& part : plan.parts) parts[part.value] = &part;
@@ -73,6 +73,10 @@ Graph laid_out(Graph graph, const Plan& plan) {
     graph.values[part.value].layout = within(graph, part);
   };
   for (const Part& part : plan.parts) place(place, part);
+}
+
+Graph laid_out(Graph graph, const Plan& plan) {
+  lay_out(graph, plan);
   return graph;
 }
 

@@ -11,10 +11,10 @@ namespace tenon {
 
 namespace {
 
-// Seconds of regions of one plan by the prior, each computed when it is asked for.
+// Seconds of regions of one plan by the prior, each computed when it is asked for. `laid_out`: the graph with the plan's layouts.
 class Seconds {
  public:
-  Seconds(const Graph& graph, const Plan& plan, const Target& target, unsigned threads) : graph_(laid_out(graph, plan)), plan_(plan), target_(target), device_(device_facts(target, threads)) {}
+  Seconds(Planner& planner, const Graph& laid_out, const Plan& plan, const DeviceFacts& device) : planner_(planner), graph_(laid_out), plan_(plan), device_(device) {}
 
   Result<double> of(const std::vector<size_t>& regions) {
     double all = 0;
@@ -33,31 +33,29 @@ class Seconds {
   Result<double> one(size_t r) {
     const RegionPlan& plan = plan_.regions[r];
     if (plan.provider != Provider::Own) return 0.0;
-    TENON_TRY(Region region, build_region(graph_, plan));
-    TENON_TRY(const RegionFacts facts, region_facts(graph_, region, plan, target_, surroundings(graph_, plan_, r)));
+    TENON_TRY(Region region, planner_.region(plan));
+    TENON_TRY(const RegionFacts facts, region_facts(graph_, region, plan, planner_.target(), surroundings(graph_, plan_, r)));
     return facts.statements.empty() ? 0.0 : prior_seconds(facts, plan.schedule.variants.back(), device_);
   }
 
-  Graph graph_;
+  Planner& planner_;
+  const Graph& graph_;
   const Plan& plan_;
-  const Target& target_;
-  DeviceFacts device_;
+  const DeviceFacts& device_;
   std::map<size_t, double> seconds_;
 };
 
 }  // namespace
 
 struct Comparison::State {
-  const Graph& graph;
-  const Target& target;
-  Precision precision;
-  Providers providers;
+  std::unique_ptr<Planner> own;              // null: the caller's
+  Planner& planner;
   Answers answers;
-  unsigned threads;
+  DeviceFacts device;
   DecidedPlan base = {};
+  Graph laid_out = {};                       // of the base
+  std::vector<std::string> signatures = {};  // likewise
   std::optional<Seconds> before = {};
-
-  Result<DecidedPlan> plan(const Answers& of) const { return decided_plan(graph, target, precision, providers, of); }
 };
 
 Comparison::Comparison(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -65,11 +63,23 @@ Comparison::Comparison(Comparison&&) noexcept = default;
 Comparison& Comparison::operator=(Comparison&&) noexcept = default;
 Comparison::~Comparison() = default;
 
-Result<Comparison> Comparison::of(const Graph& graph, const Target& target, Precision precision, Providers providers, Answers answers, unsigned threads) {
-  auto state = std::make_unique<State>(graph, target, precision, providers, std::move(answers), threads);
-  TENON_TRY(state->base, state->plan(state->answers));
-  state->before.emplace(graph, state->base.plan, target, threads);
+Result<Comparison> Comparison::of(std::unique_ptr<State> state) {
+  State& s = *state;
+  TENON_TRY(s.base, s.planner.plan(s.answers));
+  s.laid_out = s.planner.laid_out();
+  s.signatures = signatures(s.laid_out, s.base.plan);
+  s.before.emplace(s.planner, s.laid_out, s.base.plan, s.device);
   return Comparison(std::move(state));
+}
+
+Result<Comparison> Comparison::of(Planner& planner, Answers answers, unsigned threads) {
+  return of(std::make_unique<State>(nullptr, planner, std::move(answers), device_facts(planner.target(), threads)));
+}
+
+Result<Comparison> Comparison::of(const Graph& graph, const Target& target, Precision precision, Providers providers, Answers answers, unsigned threads) {
+  auto own = std::make_unique<Planner>(graph, target, precision, providers);
+  Planner& planner = *own;
+  return of(std::make_unique<State>(std::move(own), planner, std::move(answers), device_facts(target, threads)));
 }
 
 const std::vector<Asked>& Comparison::asked() const { return state_->base.asked; }
@@ -78,10 +88,11 @@ Result<Alternative> Comparison::with(const Asked& asked, size_t answer) {
   State& s = *state_;
   Answers other = s.answers;
   other[{asked.kind, asked.subject}] = asked.answers[answer];
-  TENON_TRY(const DecidedPlan changed, s.plan(other));
+  TENON_TRY(const DecidedPlan changed, s.planner.plan(other));
   Alternative alternative{.kind = asked.kind, .subject = asked.subject, .answer = asked.answers[answer], .instead_of = asked.answers[asked.rules], .nodes = {}};
-  Seconds after(s.graph, changed.plan, s.target, s.threads);
-  for (const Difference& d : differences(s.graph, s.base.plan, changed.plan)) {
+  const Graph& laid_out = s.planner.laid_out();
+  Seconds after(s.planner, laid_out, changed.plan, s.device);
+  for (const Difference& d : differences(laid_out.nodes.size(), s.base.plan, s.signatures, changed.plan, signatures(laid_out, changed.plan))) {
     alternative.nodes.insert(d.nodes.begin(), d.nodes.end());
     TENON_TRY(const double one, s.before->of(d.before));
     TENON_TRY(const double two, after.of(d.after));
@@ -100,8 +111,8 @@ Result<std::vector<Alternative>> Comparison::others(const Asked& asked) {
   return found;
 }
 
-Result<std::vector<Alternative>> alternatives(const Graph& graph, const Target& target, Precision precision, Providers providers, const Answers& answers, double most, size_t count, unsigned threads) {
-  TENON_TRY(Comparison comparison, Comparison::of(graph, target, precision, providers, answers, threads));
+Result<std::vector<Alternative>> alternatives(Planner& planner, const Answers& answers, double most, size_t count, unsigned threads) {
+  TENON_TRY(Comparison comparison, Comparison::of(planner, answers, threads));
   std::vector<Alternative> found;
   size_t looked = 0;
   for (const Asked& asked : comparison.asked())
@@ -112,6 +123,11 @@ Result<std::vector<Alternative>> alternatives(const Graph& graph, const Target& 
     }
   std::ranges::stable_sort(found, std::greater<>{}, [](const Alternative& a) { return a.before - a.after; });
   return found;
+}
+
+Result<std::vector<Alternative>> alternatives(const Graph& graph, const Target& target, Precision precision, Providers providers, const Answers& answers, double most, size_t count, unsigned threads) {
+  Planner planner(graph, target, precision, providers);
+  return alternatives(planner, answers, most, count, threads);
 }
 
 }  // namespace tenon

@@ -3,59 +3,43 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <string_view>
+#include <unordered_set>
+
+#include "tenon/region_key.h"
 
 namespace tenon {
 
-namespace {
-
-// All that decides what a region's code is: equal texts, equal code.
-std::string signature(const Graph& laid_out, const RegionPlan& region) {
-  std::string text = std::string(spelling(region.precision)) + (region.provider == Provider::Own ? " own" : " library");
-  auto add = [&](ValueId v) {
-    if (v.valid()) text += ' ' + std::to_string(v.index) + print(laid_out.values[v].layout);
-  };
-  for (const int n : region.nodes) {
-    text += " n" + std::to_string(n);
-    for (ValueId v : laid_out.nodes[static_cast<size_t>(n)].inputs) add(v);
-    for (ValueId v : laid_out.nodes[static_cast<size_t>(n)].outputs) add(v);
+std::vector<std::string> signatures(const Graph& laid_out, const Plan& plan) {
+  std::vector<std::string> all;
+  for (const RegionPlan& region : plan.regions) {
+    std::string& key = all.emplace_back();
+    add_region(key, region);
+    add_layouts(key, laid_out, region);
+    constexpr Knob kOfAll[] = {Knob::beyond, Knob::beyond_from};
+    add_schedule(key, region.schedule, kOfAll);
   }
-  for (const auto& [value, placement] : region.placed) text += " p" + std::to_string(value.index) + ' ' + std::to_string(static_cast<int>(placement));
-  auto knobs = [&](const Knobs& all) {
-    for (const auto& [knob, value] : all.values)
-      if (knob != Knob::beyond && knob != Knob::beyond_from) text += ' ' + std::to_string(static_cast<int>(knob)) + '=' + std::to_string(value);
-  };
-  for (const Variant& variant : region.schedule.variants) {
-    text += " if " + variant.predicate + ':';
-    knobs(variant.knobs);
-    for (const auto& [value, of] : variant.producers) {
-      text += " of " + std::to_string(value.index);
-      knobs(of);
-    }
-  }
-  return text;
+  return all;
 }
 
-}  // namespace
-
 std::vector<Difference> differences(const Graph& graph, const Plan& one, const Plan& other) {
-  const Graph graphs[] = {laid_out(graph, one), laid_out(graph, other)};
+  return differences(graph.nodes.size(), one, signatures(laid_out(graph, one), one), other, signatures(laid_out(graph, other), other));
+}
+
+std::vector<Difference> differences(size_t nodes, const Plan& one, const std::vector<std::string>& of_one, const Plan& other, const std::vector<std::string>& of_other) {
   const Plan* plans[] = {&one, &other};
-  std::map<std::string, int> known;  // signatures of the one
-  std::vector<std::vector<std::string>> signatures(2);
-  for (size_t side = 0; side < 2; ++side)
-    for (const RegionPlan& region : plans[side]->regions) signatures[side].push_back(signature(graphs[side], region));
-  for (const std::string& text : signatures[0]) ++known[text];
-  std::map<std::string, int> both;
-  for (const std::string& text : signatures[1])
-    if (known.contains(text)) ++both[text];
+  const std::vector<std::string>* signatures[] = {&of_one, &of_other};
+  std::unordered_set<std::string_view> first_has(of_one.begin(), of_one.end()), both;
+  for (const std::string& text : of_other)
+    if (first_has.contains(text)) both.insert(text);
   // Nodes of regions that are not in both hang together.
-  std::vector<int> first(graph.nodes.size());
+  std::vector<int> first(nodes);
   std::iota(first.begin(), first.end(), 0);
   auto find = [&](int n) {
     while (first[static_cast<size_t>(n)] != n) n = first[static_cast<size_t>(n)] = first[static_cast<size_t>(first[static_cast<size_t>(n)])];
     return n;
   };
-  auto differs = [&](size_t side, size_t r) { return !both.contains(signatures[side][r]); };
+  auto differs = [&](size_t side, size_t r) { return !both.contains((*signatures[side])[r]); };
   for (size_t side = 0; side < 2; ++side)
     for (size_t r = 0; r < plans[side]->regions.size(); ++r)
       if (differs(side, r))
@@ -64,10 +48,10 @@ std::vector<Difference> differences(const Graph& graph, const Plan& one, const P
   for (size_t side = 0; side < 2; ++side)
     for (size_t r = 0; r < plans[side]->regions.size(); ++r) {
       if (!differs(side, r)) continue;
-      const std::vector<int>& nodes = plans[side]->regions[r].nodes;
-      Difference& d = found[find(nodes[0])];
+      const std::vector<int>& of = plans[side]->regions[r].nodes;
+      Difference& d = found[find(of[0])];
       (side == 0 ? d.before : d.after).push_back(r);
-      d.nodes.insert(d.nodes.end(), nodes.begin(), nodes.end());
+      d.nodes.insert(d.nodes.end(), of.begin(), of.end());
     }
   std::vector<Difference> all;
   for (auto& [root, d] : found) {

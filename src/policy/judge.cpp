@@ -28,30 +28,18 @@ Prior Judge::whole_prior(const Tiles& tiles) const { return tenon::prior(facts_,
 
 std::vector<float> Judge::features(const Tiles& tiles) const {
   std::vector<float> values(feature_table().size());
-  features_of(facts_, variant_of(tiles), device_, values);
+  (void)evaluate(tiles, values);
   return values;
 }
 
-double Judge::draft(const Tiles& tiles, const CostModel* model) const {
-  const double ln_prior = std::log(prior(tiles));
-  return model && !model->boosters.empty() ? model->boosters[0].predict(features(tiles), static_cast<float>(ln_prior)) : ln_prior;
-}
-
-std::vector<double> Judge::predictions(const Tiles& tiles, const CostModel* model) const {
-  const double ln_prior = std::log(prior(tiles));
-  std::vector<double> all;
-  if (model) {
-    const std::vector<float> x = features(tiles);
-    for (const Booster& booster : model->boosters) all.push_back(booster.predict(x, static_cast<float>(ln_prior)));
-  }
-  if (all.empty()) all.push_back(ln_prior);
-  return all;
-}
+double Judge::evaluate(const Tiles& tiles, std::span<float> features) const { return features_of(facts_, variant_of(tiles), device_, features).seconds; }
 
 double Judge::promise(const Tiles& tiles, const CostModel* model) const {
   constexpr double kOptimism = 0.5;  // standard deviations
   if (!model) return std::log(prior(tiles));
-  const Prediction p = predict(*model, features(tiles), prior(tiles));
+  std::vector<float> features(feature_table().size());
+  const double seconds = evaluate(tiles, features);
+  const Prediction p = predict(*model, features, seconds);
   return p.mean - kOptimism * p.sigma;
 }
 

@@ -27,13 +27,13 @@ std::vector<std::string> origins(const Graph& graph, const RegionPlan& region) {
 
 class Chooser {
  public:
-  Chooser(const Graph& graph, const Target& target, const PolicyOptions& options) : graph_(graph), target_(target), options_(options) {
+  Chooser(const Graph& graph, const Target& target, const PolicyOptions& options) : graph_(graph), target_(target), options_(options), planner_(graph, target, options.precision, options.providers) {
     for (size_t v = 0; v < graph.values.size(); ++v)
       if (const NodeId def = graph.values[ValueId(v)].def; def.valid()) made_by_.emplace(graph.values[ValueId(v)].name, def);
   }
 
   Result<PolicyPlan> run() {
-    TENON_TRY(DecidedPlan decided, decided_plan(graph_, target_, options_.precision, options_.providers));
+    TENON_TRY(DecidedPlan decided, planner_.plan());
     chosen_.plan = std::move(decided.plan);
     if (options_.workers) cut_rows(graph_, chosen_.plan);
     for (const Asked& asked : decided.asked) TENON_DO(add(asked));
@@ -53,7 +53,7 @@ class Chooser {
                       .runner_up = asked.answers[asked.chosen == 0 ? 1 : 0], .decided_by = "rules", .reason = {}};
     if (options_.explain && options_.explain(decision)) {
       if (!comparison_) {
-        TENON_TRY(comparison_, Comparison::of(graph_, target_, options_.precision, options_.providers, {}, options_.threads));
+        TENON_TRY(comparison_, Comparison::of(planner_, {}, options_.threads));
       }
       TENON_TRY(const std::vector<Alternative> others, comparison_->others(asked));
       const auto best = std::ranges::min_element(others, {}, [](const Alternative& a) { return a.after - a.before; });
@@ -67,6 +67,7 @@ class Chooser {
   }
 
   Result<void> schedules() {
+    if (options_.model) scorer_.emplace(*options_.model, options_.compiled);
     TENON_TRY(std::vector<RegionGroup> groups, group_regions(graph_, chosen_.plan, target_, options_.precision));
     // How tasks are cut is for several threads; what one thread is predicted to take says nothing of it.
     if (options_.threads == 1)
@@ -83,7 +84,7 @@ class Chooser {
 
   void decide(const RegionGroup& group, const Judge& judge, Plan& plan) {
     constexpr size_t kKept = 64;
-    const Ranking ranking = rank_schedules(group, chosen_.plan, judge, options_.model, kKept);
+    const Ranking ranking = rank_schedules(group, chosen_.plan, judge, scorer_ ? &*scorer_ : nullptr, kKept);
     const RegionPlan& first = plan.regions[group.regions[0]];
     Decision decision{.kind = "schedule", .subject = first.name, .nodes = origins(graph_, first), .chosen = shown(ranking.rules.tiles), .rules = shown(ranking.rules.tiles), .runner_up = {}, .decided_by = "rules",
                       .seconds = std::exp(ranking.rules.mean), .occurrences = static_cast<int>(group.regions.size()), .reason = {}};
@@ -115,6 +116,8 @@ class Chooser {
   const Graph& graph_;
   const Target& target_;
   const PolicyOptions& options_;
+  Planner planner_;
+  std::optional<ModelScorer> scorer_;
   std::map<std::string_view, NodeId> made_by_;  // values, by their names
   std::optional<Comparison> comparison_;        // with the rules' plan
   PolicyPlan chosen_;

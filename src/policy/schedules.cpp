@@ -11,38 +11,53 @@ namespace {
 
 class Ranker {
  public:
-  Ranker(const RegionGroup& group, const Judge& judge, const CostModel* model) : space_(group.space), judge_(judge), model_(model) {}
+  Ranker(const RegionGroup& group, const Judge& judge, const ModelScorer* scorer) : space_(group.space), judge_(judge), scorer_(scorer) {}
 
-  Ranking run(Tiles rules, size_t keep) {
+  Ranking run(const Tiles& rules, size_t keep) {
     constexpr int kSteps = 3;
     constexpr size_t kBeam = 4;
     add(rules);
+    score();
     for (int step = 0; step < kSteps; ++step) {
       const size_t known = drafts_.size();
-      std::vector<size_t> best(known);
-      std::iota(best.begin(), best.end(), size_t{0});
-      std::ranges::stable_sort(best, {}, [&](size_t k) { return drafts_[k].second; });
-      best.resize(std::min(known, kBeam));
-      for (const size_t k : best) {
-        const Tiles from = drafts_[k].first;  // drafts_ grows
+      for (const size_t k : fastest(0, kBeam)) {
+        const Tiles from = drafts_[k];  // drafts_ grows
         around(from);
       }
       if (drafts_.size() == known) break;
+      score();
     }
-    Ranking ranking{.rules = whole(rules), .others = {}};
-    drafts_.erase(drafts_.begin());
-    std::ranges::stable_sort(drafts_, {}, &std::pair<Tiles, double>::second);
-    constexpr size_t kWhole = 64;
-    for (size_t k = 0; k < std::min(drafts_.size(), kWhole); ++k) ranking.others.push_back(whole(drafts_[k].first));
+    Ranking ranking{.rules = whole({0})[0], .others = whole(fastest(1, kWhole))};
     std::ranges::stable_sort(ranking.others, {}, &Judged::mean);
     ranking.others.resize(std::min(ranking.others.size(), keep));
     return ranking;
   }
 
  private:
+  static constexpr size_t kWhole = 64;  // that all boosters see
+
   void add(const Tiles& tiles) {
-    if (!seen_.insert(text_of(tiles)).second) return;
-    drafts_.emplace_back(tiles, judge_.draft(tiles, model_));
+    if (seen_.insert(text_of(tiles)).second) drafts_.push_back(tiles);
+  }
+
+  // What was added since, all at once.
+  void score() {
+    const size_t first = scores_.size(), features = scorer_ ? feature_table().size() : 0;
+    rows_.resize(drafts_.size() * features);
+    for (size_t k = first; k < drafts_.size(); ++k)
+      ln_priors_.push_back(std::log(scorer_ ? judge_.evaluate(drafts_[k], std::span(rows_).subspan(k * features, features)) : judge_.prior(drafts_[k])));
+    const std::span priors = std::span(ln_priors_).subspan(first);
+    const std::vector<double> scores = scorer_ ? scorer_->draft(std::span(rows_).subspan(first * features), priors) : std::vector<double>(priors.begin(), priors.end());
+    scores_.insert(scores_.end(), scores.begin(), scores.end());
+  }
+
+  // Of the drafts from `first` on.
+  std::vector<size_t> fastest(size_t first, size_t count) const {
+    std::vector<size_t> best(drafts_.size() - first);
+    std::iota(best.begin(), best.end(), first);
+    std::ranges::stable_sort(best, {}, [&](size_t k) { return scores_[k]; });
+    best.resize(std::min(best.size(), count));
+    return best;
   }
 
   void around(const Tiles& from) {
@@ -72,23 +87,38 @@ class Ranker {
     if (is_legal(space_, tiles)) add(tiles);
   }
 
-  Judged whole(const Tiles& tiles) const {
-    Judged judged{.tiles = tiles, .ln_seconds = judge_.predictions(tiles, model_)};
-    judged.mean = std::reduce(judged.ln_seconds.begin(), judged.ln_seconds.end()) / static_cast<double>(judged.ln_seconds.size());
+  std::vector<Judged> whole(const std::vector<size_t>& which) const {
+    std::vector<float> rows;
+    std::vector<double> priors;
+    const size_t features = rows_.size() / drafts_.size();
+    for (const size_t k : which) {
+      const auto row = std::span(rows_).subspan(k * features, features);
+      rows.insert(rows.end(), row.begin(), row.end());
+      priors.push_back(ln_priors_[k]);
+    }
+    std::vector<std::vector<double>> said;
+    if (scorer_) said = scorer_->predictions(rows, priors);
+    std::vector<Judged> judged;
+    for (size_t i = 0; i < which.size(); ++i) {
+      Judged& one = judged.emplace_back(Judged{.tiles = drafts_[which[i]], .ln_seconds = scorer_ ? std::move(said[i]) : std::vector{priors[i]}});
+      one.mean = std::reduce(one.ln_seconds.begin(), one.ln_seconds.end()) / static_cast<double>(one.ln_seconds.size());
+    }
     return judged;
   }
 
   const RegionSpace& space_;
   const Judge& judge_;
-  const CostModel* model_;
+  const ModelScorer* scorer_;
   std::set<std::string> seen_;
-  std::vector<std::pair<Tiles, double>> drafts_;  // what rules choose first
+  std::vector<Tiles> drafts_;       // what rules choose first
+  std::vector<float> rows_;         // their features, one after the other
+  std::vector<double> ln_priors_, scores_;
 };
 
 }  // namespace
 
-Ranking rank_schedules(const RegionGroup& group, const Plan& plan, const Judge& judge, const CostModel* model, size_t keep) {
-  return Ranker(group, judge, model).run(tiles_of(plan.regions[group.regions[0]], group.space), keep);
+Ranking rank_schedules(const RegionGroup& group, const Plan& plan, const Judge& judge, const ModelScorer* scorer, size_t keep) {
+  return Ranker(group, judge, scorer).run(tiles_of(plan.regions[group.regions[0]], group.space), keep);
 }
 
 Prediction compared(const Judged& a, const Judged& b) {

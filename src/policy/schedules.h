@@ -3,6 +3,7 @@
 
 #include "tenon/candidates.h"
 #include "tenon/judge.h"
+#include "tenon/model_scorer.h"
 
 namespace tenon {
 
@@ -18,9 +19,9 @@ struct Ranking {
   std::vector<Judged> others;       // the fastest by their means first
 };
 
-// Steps from what rules choose, each from the best few so far to all that differ in one knob or in the register block: always the same. `keep`:
-// so many others.
-Ranking rank_schedules(const RegionGroup& group, const Plan& plan, const Judge& judge, const CostModel* model, size_t keep);
+// Steps from what rules choose, each from the best few so far to all that differ in one knob or in the register block: always the same. The
+// draft of the model ranks all of them, its boosters the best 64. `keep`: so many others. No scorer: the prior ranks.
+Ranking rank_schedules(const RegionGroup& group, const Plan& plan, const Judge& judge, const ModelScorer* scorer, size_t keep);
 
 // Mean and standard deviation, over the boosters, of ln(seconds of a / seconds of b): what all boosters are wrong about is in both.
 Prediction compared(const Judged& a, const Judged& b);

@@ -95,9 +95,10 @@ void expect_same_under_any_decisions(const Bytes& bytes, Values values, const ch
   const Graph graph = must(run_graph_passes(random_graph(bytes, values), {.verify_each = true}), "");
   const Target target = must(load_target(target_name), "");
   Answers answers;
+  Planner planner(graph, target, Precision::Strict, Providers::None);  // keeps what it works out
   // Later questions depend on earlier answers: asked again after each.
   for (int turn = 0; turn < 6; ++turn) {
-    const DecidedPlan before = must(decided_plan(graph, target, Precision::Strict, Providers::None, answers), print(graph));
+    const DecidedPlan before = must(planner.plan(answers), print(graph));
     if (before.asked.empty()) break;
     const Asked asked = *rc::gen::elementOf(before.asked);
     RC_ASSERT(asked.rules < asked.answers.size());
@@ -115,7 +116,7 @@ void expect_same_under_any_decisions(const Bytes& bytes, Values values, const ch
   auto run = evaluate_host(module, binding.inputs, symbols, [&](ConstantId c) { return tensor_of(graph.constants[c]); }, testing::run_routine);
   if (difference(results(graph, binding), must(std::move(run), text)) != 0.0) RC_FAIL(text + print(module));
   RC_ASSERT(unused.size() <= answers.size());
-  const DecidedPlan again = must(decided_plan(graph, target, Precision::Strict, Providers::None, answers), text);
+  const DecidedPlan again = must(planner.plan(answers), text);
   RC_ASSERT(again.asked == decided.asked);
   RC_ASSERT(print(again.plan, graph) == print(decided.plan, graph));
 }

@@ -15,7 +15,7 @@ namespace {
 
 class Search {
  public:
-  Search(const Lowered& model, const CutsOptions& cuts, Recorder& recorder, const TuneOptions& options) : model_(model), cuts_(cuts), recorder_(recorder), options_(options) {}
+  Search(const Lowered& model, const CutsOptions& cuts, Recorder& recorder, const TuneOptions& options) : model_(model), cuts_(cuts), recorder_(recorder), options_(options), planner_(model.graph, model.target, options.compile.precision, options.compile.providers) {}
 
   Result<Cuts> run() {
     constexpr int kRounds = 6;
@@ -32,8 +32,8 @@ class Search {
  private:
   using Key = std::pair<DecisionKind, std::string>;
 
-  Result<DecidedPlan> plan_of(const Answers& answers) const {
-    TENON_TRY(DecidedPlan decided, decided_plan(model_.graph, model_.target, options_.compile.precision, options_.compile.providers, answers));
+  Result<DecidedPlan> plan_of(const Answers& answers) {
+    TENON_TRY(DecidedPlan decided, planner_.plan(answers));
     if (options_.compile.threads != Threads::None) cut_rows(model_.graph, decided.plan);
     return decided;
   }
@@ -42,7 +42,7 @@ class Search {
   Result<bool> search() {
     constexpr double kMost = 1.15;
     constexpr size_t kLookedAt = 400;
-    TENON_TRY(std::vector<Alternative> open, alternatives(model_.graph, model_.target, options_.compile.precision, options_.compile.providers, found_.answers, kMost, kLookedAt, options_.threads));
+    TENON_TRY(std::vector<Alternative> open, alternatives(planner_, found_.answers, kMost, kLookedAt, options_.threads));
     const double least = kLeastShare * cuts_.rules_ms;
     std::erase_if(open, [&](const Alternative& a) { return a.before * 1e3 < least || measured_.contains(text_of(a)); });
     bool gained = false;
@@ -169,6 +169,7 @@ class Search {
   const CutsOptions& cuts_;
   Recorder& recorder_;
   const TuneOptions& options_;
+  Planner planner_;
   std::set<std::string> measured_;
   std::map<Key, std::pair<std::set<int>, double>> gains_;
   Cuts found_;

@@ -1,0 +1,71 @@
+// Plans by a model whose boosters are code are those by its trees as data.
+#include <gtest/gtest.h>
+
+#include "../trees/synthetic.h"
+#include "network.h"
+#include "tenon/features.h"
+#include "tenon/model_scorer.h"
+#include "tenon/policies.h"
+
+namespace tenon {
+
+std::span<const NativeTrees> test_trees();  // written by the build, of stand_in()
+
+namespace {
+
+// A model of this build's features whose draft is code.
+CostModel compiled_model() {
+  CostModel model = stand_in();
+  model.features = features_hash();
+  return model;
+}
+
+TEST(Ranking, CodeAndDataDecideTheSame) {
+  ASSERT_EQ(feature_table().size(), kStandInFeatures) << "tests/trees/synthetic.h has the features of another build";
+  const testing::GraphMaker g = network();
+  const Target target = *load_target("x86-64-v3");
+  const CostModel model = compiled_model();
+  ASSERT_EQ(ModelScorer(model, test_trees()).native(), host_tree_level() >= 0);
+  ASSERT_FALSE(ModelScorer(model, {}).native());
+  for (const Policy policy : {Policy::Model, Policy::Hybrid}) {
+    const auto code = choose_plan(g.graph, target, {.policy = policy, .model = &model, .compiled = test_trees()});
+    const auto data = choose_plan(g.graph, target, {.policy = policy, .model = &model, .compiled = {}});
+    ASSERT_TRUE(code && data);
+    EXPECT_EQ(print(code->plan, g.graph), print(data->plan, g.graph));
+    ASSERT_EQ(code->decisions.size(), data->decisions.size());
+    for (size_t k = 0; k < code->decisions.size(); ++k) {
+      EXPECT_EQ(code->decisions[k].chosen, data->decisions[k].chosen);
+      EXPECT_EQ(code->decisions[k].runner_up, data->decisions[k].runner_up);
+      EXPECT_EQ(code->decisions[k].seconds, data->decisions[k].seconds);
+      EXPECT_EQ(code->decisions[k].runner_up_seconds, data->decisions[k].runner_up_seconds);
+      EXPECT_EQ(code->decisions[k].sigma, data->decisions[k].sigma);
+    }
+  }
+}
+
+TEST(Ranking, ScorersSayWhatBoostersSay) {
+  const CostModel model = compiled_model();
+  Synthetic make({.trees = 0, .features = kStandInFeatures}, 5);
+  constexpr size_t kCount = 50;
+  std::vector<float> rows;
+  std::vector<double> margins;
+  for (size_t k = 0; k < kCount; ++k) {
+    const std::vector<float> row = make.row();
+    rows.insert(rows.end(), row.begin(), row.end());
+    margins.push_back(make.number() * 30);
+  }
+  for (const auto& compiled : {test_trees(), std::span<const NativeTrees>{}}) {
+    const ModelScorer scorer(model, compiled);
+    const std::vector<double> drafts = scorer.draft(rows, margins);
+    const std::vector<std::vector<double>> all = scorer.predictions(rows, margins);
+    for (size_t k = 0; k < kCount; ++k) {
+      const auto row = std::span(rows).subspan(k * kStandInFeatures, kStandInFeatures);
+      EXPECT_EQ(drafts[k], model.boosters[0].predict(row, static_cast<float>(margins[k])));
+      ASSERT_EQ(all[k].size(), model.boosters.size());
+      for (size_t b = 0; b < all[k].size(); ++b) EXPECT_EQ(all[k][b], model.boosters[b].predict(row, static_cast<float>(margins[k])));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tenon
