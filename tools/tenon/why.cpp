@@ -134,7 +134,7 @@ Command why_command() {
           "tenon why m.onnx --target x86-64-v3 --json  # every decision with its reason\n"
           "tenon why m.onnx --target native --dim N=1 --store t.db             # and the nearest schedules that were measured\n"
           "tenon why m.onnx --target native --dim N=1 --region relu1 --verify  # measures the runner-up\n"
-          "tenon why a.onnx b.onnx --target native --dim N=1 --cost-model here.model --policy hybrid --verify --counterfactuals 200",
+          "tenon why a.onnx b.onnx --cost-model here.model --policy hybrid --verify --counterfactuals 200",
       .options = joined({{{"models", "MODEL", "ONNX files", &a->models, {}, true},
                           {"--node", "NAME", "Only what concerns this node of the model", &a->node},
                           {"--region", "NAME", "Only this region, or value", &a->region},

@@ -225,7 +225,8 @@ Result<CounterfactualsReport> verify_counterfactuals(const CounterfactualsOption
     for (Decision& d : plan.decisions) {
       if (options.meant && !options.meant(d)) continue;
       ++report.decisions;
-      if (d.runner_up.empty() || d.seconds <= 0 || d.runner_up_seconds <= 0 || !d.reason) continue;
+      constexpr double kNoMargin = 1e-6;  // of a logarithm: neither should be faster
+      if (d.runner_up.empty() || d.seconds <= 0 || d.runner_up_seconds <= 0 || !d.reason || std::abs(std::log(d.runner_up_seconds / d.seconds)) < kNoMargin) continue;
       const bool over = is_over(d);
       report.over += over;
       if (over || options.draw == 0) open.emplace_back(m, Counterfactual{.model = compile.model, .decision = std::move(d), .failure = {}, .disturbed = {}});
