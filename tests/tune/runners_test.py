@@ -102,7 +102,7 @@ class Runners(unittest.TestCase):
         self.assertFalse((self.root / "x.model").exists())
 
     def adapt(self, *words, target="native"):
-        return self.run_tenon("adapt", DIGITS, "--dim", "N=2", "--target", target, "--probes", 8, "--json", *words)
+        return self.run_tenon("adapt", DIGITS, "--dim", "N=2", "--target", target, "--probes", 12, "--json", *words)
 
     def test_adapt_to_a_board(self):
         self.script("board.sh", 'echo x >> calls\nexec sh "$1/run.sh"\n')

@@ -32,9 +32,9 @@ Result<CostModel> base_model(const std::string& path) {
   return prior;
 }
 
-// Spread over operator classes and times; where some cannot be measured, others of those that are left, twice at most.
+// Spread over operator classes and times; where some cannot be measured, others of those that are left, a few times.
 Result<std::vector<Probed>> measure(ProbeSet& set, const CostModel& model, size_t count) {
-  constexpr int kRounds = 3;
+  constexpr int kRounds = 6;
   const std::vector<Probe>& all = set.all();
   auto said = [&](const Probe& p) { return predict(model, p.features, p.prior).mean; };
   std::vector<Probed> probed;
@@ -98,6 +98,11 @@ int run_adapt(const Arguments& a, Console& console) {
     TENON_TRY(made.probes, measure(set, base, static_cast<size_t>(a.probes)));
     console.end_progress();
     const std::vector<Timing> timings = timings_of(made.probes);
+    if (timings.size() < kFewestProbes) {
+      const auto failed = std::ranges::find_if(made.probes, [](const Probed& p) { return !p.time.failure.empty(); });
+      return fail(Code::E0703, fmt::format("{} of {} probes could be timed, which are too few to learn a device from{}", timings.size(), made.probes.size(), failed == made.probes.end() ? "" : "; one was " + failed->time.failure),
+                  failed == made.probes.end() ? "name more models" : "--cpu N measures on another processor; more models have more schedules");
+    }
     TENON_TRY(const CostModel adapted, adapt(base, timings, set.device(), {.seed = static_cast<uint64_t>(a.seed)}));
     for (const Probed& p : made.probes)
       if (p.time.seconds > 0) made.mape += std::abs(p.predicted / p.time.seconds - 1) / static_cast<double>(timings.size());
