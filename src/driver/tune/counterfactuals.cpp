@@ -11,6 +11,7 @@
 #include "halves.h"
 #include "tenon/differences.h"
 #include "tenon/median.h"
+#include "tenon/policy.h"
 #include "whole_regions.h"
 
 namespace tenon {
@@ -97,7 +98,12 @@ class OneModel {
   }
 
  private:
-  Result<DecidedPlan> plan_of(const Answers& answers) const { return decided_plan(chosen_.graph, chosen_.target, options_.compile.precision, options_.compile.providers, answers); }
+  // As rules make it, tasks cut as `compile` does.
+  Result<DecidedPlan> plan_of(const Answers& answers) const {
+    TENON_TRY(DecidedPlan decided, decided_plan(chosen_.graph, chosen_.target, options_.compile.precision, options_.compile.providers, answers));
+    if (options_.compile.threads != Threads::None) cut_rows(chosen_.graph, decided.plan);
+    return decided;
+  }
 
   Result<void> open(const Lowered& model, const std::string& folder) {
     base_.emplace();
