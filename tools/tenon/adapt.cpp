@@ -132,8 +132,8 @@ Command adapt_command() {
       .summary = "Fit a cost model to a new device by a few timings",
       .examples =
           "tenon adapt a.onnx b.onnx --target native --dim N=1 --cost-model fleet.model -o here.model\n"
-          "tenon adapt m.onnx --target board.toml --dim N=1 --cost-model fleet.model --runner ./on_board.sh -o board.model\n"
-          "tenon adapt m.onnx --target board.toml --dim N=1 --runner ./on_board.sh --store board.db -o board.model  # keeps the timings\n"
+          "tenon adapt m.onnx --target board.toml --cost-model fleet.model --runner ./on_board.sh -o board.model\n"
+          "tenon adapt m.onnx --target board.toml --runner ./on_board.sh --store board.db -o board.model\n"
           "tenon adapt m.onnx --target aarch64 --dim N=1 --runner qemu -o x.model  # tries it without a device",
       .options = joined({{{"models", "MODEL", "ONNX files, of whose regions the probes are", &a->models, {}, true},
                           {"-o,--output", "FILE", "Cost model to write: what --cost-model has, and the device's delta", &a->output},

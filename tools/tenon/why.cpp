@@ -132,7 +132,7 @@ Command why_command() {
           "tenon why m.onnx --target native --dim N=1 --node Conv_12\n"
           "tenon why m.onnx --target native --dim N=1 --region relu1 --cost-model here.model --policy hybrid\n"
           "tenon why m.onnx --target x86-64-v3 --json  # every decision with its reason\n"
-          "tenon why m.onnx --target native --dim N=1 --store t.db             # and the nearest schedules that were measured\n"
+          "tenon why m.onnx --target native --dim N=1 --store t.db             # and what was measured near it\n"
           "tenon why m.onnx --target native --dim N=1 --region relu1 --verify  # measures the runner-up\n"
           "tenon why a.onnx b.onnx --cost-model here.model --policy hybrid --verify --counterfactuals 200",
       .options = joined({{{"models", "MODEL", "ONNX files", &a->models, {}, true},
