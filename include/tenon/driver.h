@@ -149,6 +149,10 @@ struct PlanReport {
 };
 Result<PlanReport> decisions(const CompileOptions& options, const std::function<bool(const Decision&)>& explain = {});
 
+// A cost model that --cost-model names. E0601: no such file. E0703: it is no cost model, or one that was learnt with other features than this build
+// computes. The file is named in both.
+Result<CostModel> read_cost_model(const std::string& path);
+
 // Of one target: what a cost model is told of each region, in the schedule that the policy chooses.
 struct FeaturesReport {
   std::string target;

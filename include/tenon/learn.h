@@ -38,6 +38,9 @@ struct Trial {
 // Gives the model boosters that say how probable a failure is. False: there are too few failures, or of too few units, and it stays as it is.
 Result<bool> learn_failures(CostModel& model, std::span<const Trial> trials, const GrowOptions& options = {});
 
+// E0703: the library that grows trees is not there. What takes long begins by asking.
+Result<void> can_learn();
+
 // The pooled model with a delta for a device of which it knows nothing else: a factor and small trees, the fewer the probes the weaker.
 // E0703: fewer than kFewestProbes, or what grow refuses.
 constexpr size_t kFewestProbes = 8;

@@ -47,6 +47,8 @@ struct Reason {
   double low = 0, high = 0;            // 90 % interval of `seconds`; both 0: there is no calibrated model
   std::string nearest;                 // of the schedules that differ in one knob the fastest, "unroll=1 -> 4"; empty: there is none
   double nearest_seconds = 0;
+  double runner_up_low = 0, runner_up_high = 0;  // the runner-up's interval
+  std::vector<float> features = {};    // of what was chosen; empty: it is no schedule
 };
 
 // What was decided about one value or region.
@@ -61,6 +63,7 @@ struct Decision {
   double runner_up_seconds = 0;
   double sigma = 0;                    // standard deviation of ln(runner_up_seconds / seconds); 0: there is no model
   int occurrences = 1;                 // regions that compute the same are decided once
+  std::vector<Knobs> tiles = {}, runner_up_tiles = {};  // of a schedule, one per tile of the region's space
   std::optional<Reason> reason;        // where it was asked for
 };
 

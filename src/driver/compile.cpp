@@ -6,7 +6,6 @@
 #include <mutex>
 
 #include "cache.h"
-#include "cost_model_file.h"
 #include "files.h"
 #include "beyond_f16.h"
 #include "islands.h"

@@ -1,6 +1,7 @@
-#include "cost_model_file.h"
+// A cost model that --cost-model names.
 
 #include "files.h"
+#include "tenon/driver.h"
 #include "tenon/features.h"
 
 namespace tenon {

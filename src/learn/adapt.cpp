@@ -6,6 +6,7 @@
 #include "boost.h"
 #include "calibrate.h"
 #include "timings.h"
+#include "xgboost_library.h"
 
 namespace tenon {
 
@@ -51,6 +52,11 @@ Result<CostModel> adapt(const CostModel& pooled, std::span<const Timing> probes,
   std::erase_if(adapted.deltas, [&](const Delta& d) { return d.device == device; });
   adapted.deltas.insert(std::ranges::lower_bound(adapted.deltas, device, {}, &Delta::device), std::move(delta));
   return adapted;
+}
+
+Result<void> can_learn() {
+  TENON_DO(xgboost_library());
+  return {};
 }
 
 std::vector<size_t> choose_probes(std::span<const ProbeCandidate> candidates, size_t count) {

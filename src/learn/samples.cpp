@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include <nlohmann/json.hpp>
 
@@ -15,27 +14,10 @@ namespace tenon {
 
 namespace {
 
-// The one id that begins so; all of them for "all".
-Result<std::vector<std::string>> chosen(const std::string& wanted, const std::set<std::string>& ids, const std::string& what) {
-  std::vector<std::string> found;
-  for (const std::string& id : ids)
-    if (wanted == "all" || id.starts_with(wanted)) found.push_back(id);
-  if (found.size() == 1 || (wanted == "all" && !found.empty())) return found;
-  std::string known;
-  for (const std::string& id : ids) known += (known.empty() ? "" : ", ") + id.substr(0, 12);
-  if (found.empty()) return fail(Code::E0703, "the telemetry has no " + what + " " + wanted, known.empty() ? "tenon tune --store FILE fills a store" : "it has " + known);
-  return fail(Code::E0703, "the telemetry is of several " + what + "s, which are not mixed unasked: " + known, "--" + what + " ID, or --" + what + " all; --epoch latest takes the last kernel, microcode and build of one device");
-}
-
 std::string number(double value) {
   char text[64];
   std::snprintf(text, sizeof text, "%.17g", value);
   return text;
-}
-
-std::string class_of(const std::string& workload) {
-  const auto json = nlohmann::json::parse(workload, nullptr, false);
-  return json.is_object() ? json.value("op_class", "") : "";
 }
 
 // Ids of texts, in the order in which they come.
@@ -60,6 +42,22 @@ void at_one_speed(std::vector<Sample>& all, std::span<const double> base) {
 
 }  // namespace
 
+Result<std::vector<std::string>> choose_ids(const std::string& wanted, const std::set<std::string>& ids, const std::string& what) {
+  std::vector<std::string> found;
+  for (const std::string& id : ids)
+    if (wanted == "all" || id.starts_with(wanted)) found.push_back(id);
+  if (found.size() == 1 || (wanted == "all" && !found.empty())) return found;
+  std::string known;
+  for (const std::string& id : ids) known += (known.empty() ? "" : ", ") + id.substr(0, 12);
+  if (found.empty()) return fail(Code::E0703, "the telemetry has no " + what + " " + wanted, known.empty() ? "tenon tune --store FILE fills a store" : "it has " + known);
+  return fail(Code::E0703, "the telemetry is of several " + what + "s, which are not mixed unasked: " + known, "--" + what + " ID, or --" + what + " all; --epoch latest takes the last kernel, microcode and build of one device");
+}
+
+std::string class_of(const std::string& workload) {
+  const auto json = nlohmann::json::parse(workload, nullptr, false);
+  return json.is_object() ? json.value("op_class", "") : "";
+}
+
 Result<Samples> read_samples(const TrainOptions& options) {
   Samples samples;
   std::vector<telemetry::Store> stores;
@@ -76,8 +74,8 @@ Result<Samples> read_samples(const TrainOptions& options) {
   if (!options.epoch.empty()) {
     TENON_DO(choose_epochs(stores, options, filter, samples.other_epochs));
   } else {
-    TENON_TRY(filter.devices, chosen(options.device, devices, "device"));
-    TENON_TRY(filter.compilers, chosen(options.compiler, compilers, "compiler"));
+    TENON_TRY(filter.devices, choose_ids(options.device, devices, "device"));
+    TENON_TRY(filter.compilers, choose_ids(options.compiler, compilers, "compiler"));
   }
   // By uuid, so that neither the order of stores nor that of rows matters, and what two stores have counts once.
   std::map<std::string, telemetry::Record> records;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 
 #include "tenon/learn.h"
 #include "tenon/telemetry.h"
@@ -30,6 +31,10 @@ struct Samples {
 
 // E0701: a store cannot be used. E0703: none or several devices or compilers where one is meant.
 Result<Samples> read_samples(const TrainOptions& options);
+
+// The one id that begins so; all of them for "all"; the only one for "". E0703, with `what` they are ids of.
+Result<std::vector<std::string>> choose_ids(const std::string& wanted, const std::set<std::string>& ids, const std::string& what);
+std::string class_of(const std::string& workload);  // the operator class that a record's workload names; empty: none
 
 // What `train` does with some of them; groups and units as they are.
 std::vector<Timing> timings_of(std::span<const Sample* const> samples);

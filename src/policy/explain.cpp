@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "tenon/contributions.h"
 
@@ -37,6 +38,13 @@ std::vector<Reason::Term> terms_of(const Judge& judge, const CostModel* model, c
   return terms;
 }
 
+// Both 0: there is no calibrated model.
+std::pair<double, double> interval_of(const Judge& judge, const CostModel* model, const Tiles& tiles) {
+  if (!model) return {};
+  const Interval i = interval(*model, predict(*model, judge.features(tiles), judge.prior(tiles)));
+  return i.low > 0 && std::isfinite(i.high) ? std::pair(i.low, i.high) : std::pair(0.0, 0.0);
+}
+
 }  // namespace
 
 std::string shown(const Tiles& tiles) {
@@ -55,10 +63,9 @@ Reason explain(const RegionGroup& group, const Judge& judge, const CostModel* mo
   const Prior prior = judge.whole_prior(chosen.tiles);
   reason.roofline = prior.seconds, reason.bound = bound_name(prior.bound), reason.second = prior.second;
   if (runner_up) reason.terms = terms_of(judge, model, chosen.tiles, runner_up->tiles);
-  if (model) {
-    const Interval i = interval(*model, predict(*model, judge.features(chosen.tiles), prior.seconds));
-    if (i.low > 0 && std::isfinite(i.high)) reason.low = i.low, reason.high = i.high;
-  }
+  reason.features = judge.features(chosen.tiles);
+  std::tie(reason.low, reason.high) = interval_of(judge, model, chosen.tiles);
+  if (runner_up) std::tie(reason.runner_up_low, reason.runner_up_high) = interval_of(judge, model, runner_up->tiles);
   auto consider = [&](const Judged& other) {
     const auto change = one_change(group.space, chosen.tiles, other.tiles);
     if (!change || (!reason.nearest.empty() && reason.nearest_seconds <= std::exp(other.mean))) return;

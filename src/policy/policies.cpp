@@ -97,8 +97,9 @@ class Chooser {
       for (const size_t r : group.regions)
         for (size_t t = 0; t < chosen->tiles.size(); ++t) set_knobs(plan.regions[r].schedule.variants.back(), group.space, t, chosen->tiles[t]);
     }
+    decision.tiles = chosen->tiles;
     if (runner_up) {
-      decision.runner_up = shown(runner_up->tiles), decision.runner_up_seconds = std::exp(runner_up->mean);
+      decision.runner_up = shown(runner_up->tiles), decision.runner_up_tiles = runner_up->tiles, decision.runner_up_seconds = std::exp(runner_up->mean);
       decision.sigma = compared(*runner_up, *chosen).sigma;
     }
     if (options_.explain && options_.explain(decision)) decision.reason = explain(group, judge, options_.model, *chosen, runner_up, ranking);

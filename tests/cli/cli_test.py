@@ -185,6 +185,42 @@ class CommandLine(unittest.TestCase):
         self.assertIn("roofline", done.stdout)
         self.assertEqual(tenon("why", *words, "--node", "nobody").returncode, 2)
 
+    def test_why_shows_the_nearest_measured_records(self):
+        with tempfile.TemporaryDirectory() as folder:
+            store = os.path.join(folder, "t.db")
+            words = [DIGITS, "--dim", "N=4", "--target", "native"]
+            records("tune", *words, "--store", store, "--names", "--budget", "8")
+            (why,) = records("why", *words, "--store", store)
+            schedules = [d for d in why["decisions"] if d["kind"] == "schedule"]
+            self.assertTrue(schedules)
+            for decision in why["decisions"]:
+                near = decision["records"]
+                self.assertEqual(bool(near), decision["kind"] == "schedule")
+                self.assertEqual(near, sorted(near, key=lambda r: r["distance"]))
+                for r in near:
+                    self.assertGreater(r["seconds"], 0)
+                    self.assertEqual(r["model"], "digits")
+            self.assertTrue(any(d["records"][0]["distance"] == 0 for d in schedules))  # what rules choose is always timed
+            done = tenon("why", *words, "--store", store)
+            self.assertIn("the nearest measured records", done.stdout)
+            self.assertNotIn("records", records("why", *words)[0]["decisions"][0])
+            # Another device's are not this one's.
+            other = tenon("why", DIGITS, "--dim", "N=4", "--target", "x86-64-v2", "--store", store)
+            self.assertEqual(other.returncode, 1)
+            self.assertIn("E0703", other.stderr)
+            self.assertEqual(tenon("why", *words, "--store", store, "--verify").returncode, 2)
+        self.assertEqual(tenon("why", DIGITS, "--counterfactuals", "3").returncode, 2)
+
+    def test_why_of_several_models_gives_each_its_dims(self):
+        with tempfile.TemporaryDirectory() as folder:
+            other = os.path.join(folder, "other.onnx")
+            pathlib.Path(other).write_bytes(shifted_model("m.bin"))
+            (pathlib.Path(folder) / "m.bin").write_bytes(struct.pack("<4f", 1, 2, 3, 4))
+            both = records("why", DIGITS, other, "--dim", "N=4", "--target", "x86-64-v3")
+            self.assertEqual(len(both), 2)
+            self.assertTrue(all(record["decisions"] for record in both))
+            self.assertEqual(tenon("why", DIGITS, other, "--dim", "Q=4", "--target", "x86-64-v3").returncode, 2)
+
     def test_features_have_a_prior_for_every_region(self):
         (record,) = records("features", DIGITS, "--target", "x86-64-v3")
         for region in record["regions"]:

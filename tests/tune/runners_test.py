@@ -101,6 +101,67 @@ class Runners(unittest.TestCase):
         self.assertNotEqual(done.returncode, 0)
         self.assertFalse((self.root / "x.model").exists())
 
+    def adapt(self, *words, target="native"):
+        return self.run_tenon("adapt", DIGITS, "--dim", "N=2", "--target", target, "--probes", 12, "--json", *words)
+
+    def test_adapt_to_a_board(self):
+        self.script("board.sh", 'echo x >> calls\nexec sh "$1/run.sh"\n')
+        done = self.adapt("--runner", "./board.sh", "--store", "t.db", "-o", "board.model")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        report = json.loads(done.stdout)
+        self.assertEqual(report["schema"], "tenon.adapt/1")
+        timed = [t for t in report["timings"] if t["seconds"]]
+        self.assertEqual(len(timed), report["probes"])
+        self.assertGreaterEqual(len(timed), 8)
+        self.assertTrue(all(t["failure"] for t in report["timings"] if not t["seconds"]))
+        self.assertGreater(report["factor"], 0)
+        text = (self.root / "board.model").read_text()
+        self.assertIn(report["device"], text)
+        records = self.records("t.db")
+        self.assertEqual({r["session"]["runner"] for r in records}, {"command"})
+        self.assertEqual({r["device"]["fingerprint"] for r in records}, {report["device"]})
+        self.assertGreater(len((self.root / "calls").read_text().split()), 2)
+        # Another device's delta comes beside it; the compiler takes such a file.
+        done = self.adapt("--cost-model", "board.model", "-o", "two.model")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        local = json.loads(done.stdout)
+        self.assertNotEqual(local["device"], report["device"])
+        both = (self.root / "two.model").read_text()
+        self.assertIn(report["device"], both)
+        self.assertIn(local["device"], both)
+        done = self.run_tenon("plan", DIGITS, "--dim", "N=2", "--target", "native", "--policy", "hybrid", "--cost-model", "two.model")
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    @unittest.skipUnless(shutil.which("qemu-aarch64"), "no emulator")
+    def test_adapt_tries_under_an_emulator(self):
+        done = self.adapt("--runner", "qemu", "-o", "x.model", target="aarch64")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(json.loads(done.stdout)["device"], (self.root / "x.model").read_text())
+
+    def test_adapt_says_what_is_missing(self):
+        self.script("board.sh", "echo no route to board >&2\nexit 1\n")
+        done = self.adapt("--runner", "./board.sh", "-o", "x.model")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no route to board", done.stderr)
+        self.assertFalse((self.root / "x.model").exists())
+        for words in ((), ("-o", "x.model", "--probes", "3"), ("-o", "x.model", "--runner", "./nothing.sh"), ("-o", "x.model", "--dim", "Q=1")):
+            self.assertEqual(self.adapt(*words).returncode, 2, words)
+
+    def test_counterfactuals_elsewhere(self):
+        self.script("board.sh", 'exec sh "$1/run.sh"\n')
+        done = self.run_tenon("why", DIGITS, "--dim", "N=2", "--target", "native", "--verify", "--counterfactuals", 3, "--seed", 1, "--runner", "./board.sh", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        report = json.loads(done.stdout)
+        self.assertEqual(report["schema"], "tenon.counterfactuals/1")
+        self.assertEqual(len(report["counterfactuals"]), min(3, report["over"]))
+        self.assertGreaterEqual(report["measured"], 1)
+        self.assertEqual(report["signs"], sum(c["agrees"] is True for c in report["counterfactuals"]))
+        for c in report["counterfactuals"]:
+            self.assertGreater(abs(c["predicted"]["ratio"] - 1), 0.04)
+            if c["measured"]:
+                middle, low, high = c["measured"]["ratio"]
+                self.assertTrue(low <= middle <= high)
+
     def test_what_a_killed_search_leaves_goes_with_the_next(self):
         place = self.root / f"tenon-{os.getuid()}"
         search = subprocess.Popen(self.command("tune", DIGITS, "--dim", "N=2", "--target", "native", "--budget", "100000"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -56,6 +56,7 @@ Command space_command();
 Command tune_command();
 Command train_command();
 Command evaluate_command();
+Command adapt_command();
 Command telemetry_command();
 Command features_command();
 Command ops_command();

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <set>
 
 #include "pass_options.h"
 
@@ -146,6 +148,24 @@ Result<CompileOptions> to_options(const ModelArguments& a, Console& console) {
     console.progress(stage, done, total);
   };
   return options;
+}
+
+Result<std::vector<CompileOptions>> options_of_models(const ModelArguments& a, const std::vector<std::string>& models, Console& console) {
+  TENON_TRY(const CompileOptions common, to_options(a, console));
+  if (models.size() > 1 && !common.import.shapes.empty()) return fail(Code::E0601, "--shape names an input of one model, and there are several", "--dim NAME=VALUE counts for all models that have it");
+  std::vector<CompileOptions> all;
+  std::set<std::string> unused;
+  for (const auto& [name, range] : common.import.dims) unused.insert(name);
+  for (const std::string& model : models) {
+    CompileOptions& options = all.emplace_back(common);
+    options.model = model;
+    if (models.size() == 1) return all;  // the importer says what is unused
+    TENON_TRY(const InspectReport report, inspect(model, {}));
+    std::erase_if(options.import.dims, [&](const auto& dim) { return std::ranges::count(report.signature.symbols, dim.first, &SymbolInfo::name) == 0; });
+    for (const auto& [name, range] : options.import.dims) unused.erase(name);
+  }
+  if (!unused.empty()) return fail(Code::E0601, "no input of any of the models has a dim '" + *unused.begin() + "'");
+  return all;
 }
 
 std::vector<Option> joined(std::initializer_list<std::vector<Option>> groups) {

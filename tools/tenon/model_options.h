@@ -24,6 +24,8 @@ std::vector<Option> code_rows(ModelArguments& arguments);    // --target, -O, --
 std::vector<Option> output_rows(ModelArguments& arguments);  // -o, --name, --emit ... : what to write
 
 Result<CompileOptions> to_options(const ModelArguments& arguments, Console& console);
+// The same for each of several models, which get those of the dims that they have. E0601: none of them has one.
+Result<std::vector<CompileOptions>> options_of_models(const ModelArguments& arguments, const std::vector<std::string>& models, Console& console);
 Result<std::map<std::string, DimRange>> parse_dims(const std::vector<std::string>& texts);
 // Dims of one run: no ranges.
 Result<std::map<std::string, int64_t>> parse_values(const std::vector<std::string>& texts);

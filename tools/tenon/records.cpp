@@ -178,7 +178,7 @@ std::string space_record(const SpaceReport& report) {
   return line(json);
 }
 
-std::string plan_record(const PlanReport& report) {
+std::string plan_record(const PlanReport& report, const std::vector<std::vector<NearRecord>>& near) {
   Json json = record("plan/1");
   json["target"] = report.target;
   json["cost_model"] = report.cost_model.empty() ? Json() : Json(report.cost_model);
@@ -193,6 +193,12 @@ std::string plan_record(const PlanReport& report) {
       for (const Reason::Term& t : d.reason->terms) terms.push_back({{"name", t.name}, {"factor", t.factor}});
       row["reason"] = {{"terms", terms}, {"roofline_seconds", d.reason->roofline}, {"bound", d.reason->bound.empty() ? Json() : Json(d.reason->bound)}, {"next_bound", d.reason->second},
                        {"interval", d.reason->high > 0 ? Json{d.reason->low, d.reason->high} : Json()}, {"nearest", d.reason->nearest.empty() ? Json() : Json(d.reason->nearest)}, {"nearest_seconds", known(d.reason->nearest_seconds)}};
+    }
+    if (!near.empty()) {
+      Json records = Json::array();
+      for (const NearRecord& r : near[decisions.size()])
+        records.push_back({{"distance", r.distance}, {"seconds", r.seconds}, {"schedule", r.schedule}, {"op_class", r.op_class}, {"workload", r.workload}, {"model", r.model.empty() ? Json() : Json(r.model)}, {"timestamp_us", r.timestamp}});
+      row["records"] = std::move(records);
     }
     decisions.push_back(std::move(row));
   }

@@ -5,6 +5,7 @@
 
 #include "tenon/driver.h"
 #include "tenon/learn.h"
+#include "tenon/nearest.h"
 #include "tenon/target.h"
 #include "tenon/tune.h"
 
@@ -18,7 +19,8 @@ std::string artifact_record(const ArtifactSummary& artifact);
 std::string failed_artifact_record(const BatchOutcome& batch, const std::string& target, const Diags& problems);
 std::string check_record(const CheckReport& report);
 std::string space_record(const SpaceReport& report);
-std::string plan_record(const PlanReport& report);
+// `near`: of each decision, where `why --store` asked for them.
+std::string plan_record(const PlanReport& report, const std::vector<std::vector<NearRecord>>& near = {});
 std::string features_record(const FeaturesReport& report);
 std::string inspect_record(const InspectReport& report);
 std::string tensor_record(const NamedTensor& tensor);

@@ -8,6 +8,7 @@
 #include "halves.h"
 #include "tenon/differences.h"
 #include "tenon/policy.h"
+#include "whole_regions.h"
 
 namespace tenon {
 
@@ -119,22 +120,12 @@ class Search {
 
   // Time in the regions of these nodes, as the plan cuts them / that in the regions that the rules make of them.
   double ratio_of(const Plan& plan, const std::set<int>& nodes, const Measured& m) const {
-    // Both sides as whole regions.
-    std::set<int> all = nodes;
-    std::vector<bool> ours(plan.regions.size()), rules(model_.plan.regions.size());
-    for (bool grew = true; grew;) {
-      grew = false;
-      auto add = [&](const Plan& of, std::vector<bool>& in) {
-        for (size_t r = 0; r < of.regions.size(); ++r)
-          if (!in[r] && std::ranges::any_of(of.regions[r].nodes, [&](int n) { return all.contains(n); })) in[r] = grew = true, all.insert(of.regions[r].nodes.begin(), of.regions[r].nodes.end());
-      };
-      add(plan, ours), add(model_.plan, rules);
-    }
+    const WholeRegions whole = whole_regions(plan, model_.plan, nodes);
     double time = 0, base = 0;
-    for (size_t r = 0; r < ours.size(); ++r)
-      if (const auto row = std::ranges::find(m.regions, plan.regions[r].name, &RegionTime::name); ours[r] && row != m.regions.end()) time += row->median_ms;
-    for (size_t r = 0; r < rules.size(); ++r)
-      if (const auto row = std::ranges::find(m.base_regions, model_.plan.regions[r].name, &RegionTime::name); rules[r] && row != m.base_regions.end()) base += row->median_ms;
+    for (const size_t r : whole.ours)
+      if (const auto row = std::ranges::find(m.regions, plan.regions[r].name, &RegionTime::name); row != m.regions.end()) time += row->median_ms;
+    for (const size_t r : whole.theirs)
+      if (const auto row = std::ranges::find(m.base_regions, model_.plan.regions[r].name, &RegionTime::name); row != m.base_regions.end()) base += row->median_ms;
     return base > 0 && time > 0 ? time / base : INFINITY;
   }
 

@@ -37,7 +37,7 @@ int64_t involuntary_switches() {
 void add_regions(Json& answer, const std::vector<RegionTime>& regions, const std::vector<RegionTime>& base_regions) {
   answer["regions"] = Json::array(), answer["base_regions"] = Json::array();
   for (const RegionTime& r : regions) answer["regions"].push_back({r.name, r.median_ms, r.against_ms, r.samples_ms});
-  for (const RegionTime& r : base_regions) answer["base_regions"].push_back({r.name, r.median_ms});
+  for (const RegionTime& r : base_regions) answer["base_regions"].push_back({r.name, r.median_ms, r.samples_ms});
 }
 
 Json error_json(const char* outcome, const Diags& diags) { return {{"outcome", outcome}, {"message", diags.empty() ? "" : diags[0].message}}; }
@@ -96,7 +96,7 @@ Measured parse(const std::string& text) try {
   Measured m{.outcome = outcome, .message = answer.value("message", ""), .model = {.median_ms = answer.at("median_ms")}, .regions = {}, .base_regions = {}, .compile_seconds = answer.at("compile_seconds"),
              .code_bytes = answer.at("code_bytes"), .switches = answer.at("switches")};
   for (const Json& r : answer.at("regions")) m.regions.push_back({r.at(0), r.at(1), r.at(2), r.at(3)});
-  for (const Json& r : answer.at("base_regions")) m.base_regions.push_back({.name = r.at(0), .median_ms = r.at(1)});
+  for (const Json& r : answer.at("base_regions")) m.base_regions.push_back({.name = r.at(0), .median_ms = r.at(1), .samples_ms = r.at(2)});
   if (answer.contains("against")) {
     const Json& a = answer.at("against");
     m.base_ms = a.at(0);

@@ -29,6 +29,23 @@ telemetry::Status status_of(const Entry& entry) {
 
 }  // namespace
 
+telemetry::Device device_of_session(const Target& target, const std::optional<DeviceSaid>& said) {
+  telemetry::Device device = telemetry::device_of(target, !said);
+  if (!said) return device;
+  if (!said->cpu.empty()) device.microarchitecture += " (" + said->cpu + ")";
+  device.kernel = said->kernel, device.microcode = said->microcode, device.clock_mhz = said->clock_mhz;
+  return device;
+}
+
+std::string heaviest_op(const Graph& graph, const RegionPlan& region) {
+  std::string heaviest = "none";
+  for (const int n : region.nodes) {
+    const Op op = graph.nodes[static_cast<size_t>(n)].op;
+    if (heaviest == "none" || definition(op).kind != OpKind::Elementwise) heaviest = definition(op).name;
+  }
+  return heaviest;
+}
+
 RegionTime total(const Plan& plan, const std::vector<size_t>& regions, const Measured& m, bool also_new) {
   RegionTime sum{.against_ms = 0};
   for (const size_t r : regions) {
@@ -71,9 +88,7 @@ Result<void> Recorder::open(const TuneOptions& options, const Lowered& model) {
 void Recorder::measured_on(const DeviceSaid& said, const std::string& runner) {
   if (!store_) return;
   emulated_ = runner == "qemu";
-  telemetry::Device device = telemetry::device_of(model_->target, false);
-  if (!said.cpu.empty()) device.microarchitecture += " (" + said.cpu + ")";
-  device.kernel = said.kernel, device.microcode = said.microcode, device.clock_mhz = said.clock_mhz;
+  const telemetry::Device device = device_of_session(model_->target, said);
   device_ = telemetry::fingerprint(device);
   origins_.devices = {device};
   origins_.sessions[0].runner = emulated_ ? runner : "command";
@@ -82,20 +97,14 @@ void Recorder::measured_on(const DeviceSaid& said, const std::string& runner) {
 std::string Recorder::workload_json(const RegionGroup& group, const Plan& plan) const {
   const RegionPlan& region = plan.regions[group.regions[0]];
   Json ops = Json::array(), shapes = Json::array(), dtypes = Json::array();
-  std::string heaviest = "none";
-  for (const int n : region.nodes) {
-    const Node& node = model_->graph.nodes[static_cast<size_t>(n)];
-    const std::string op(definition(node.op).name);
-    ops.push_back(op);
-    if (heaviest == "none" || definition(node.op).kind != OpKind::Elementwise) heaviest = op;
-  }
+  for (const int n : region.nodes) ops.push_back(definition(model_->graph.nodes[static_cast<size_t>(n)].op).name);
   for (const auto& [value, placement] : region.placed) {
     if (placement != Placement::Root) continue;
     Json dims = Json::array();
     for (const Expr dim : model_->graph.values[value].dims) dims.push_back(model_->graph.pool.text(dim));
     shapes.push_back(dims), dtypes.push_back(spelling(model_->graph.values[value].type));
   }
-  return Json{{"op_class", heaviest}, {"ops", ops}, {"shapes", shapes}, {"dtypes", dtypes}}.dump();
+  return Json{{"op_class", heaviest_op(model_->graph, region)}, {"ops", ops}, {"shapes", shapes}, {"dtypes", dtypes}}.dump();
 }
 
 Result<void> Recorder::add(std::span<const Entry> entries) {

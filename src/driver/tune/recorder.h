@@ -33,6 +33,11 @@ RegionTime total(const Plan& plan, const std::vector<size_t>& regions, const Mea
 // take in the mean of all, by the base's times. `new_cut`: the base has no such regions.
 Entry entry_of(const RegionGroup& group, const Plan& plan, const Judge& judge, const Tiles& tiles, const std::vector<size_t>& regions, const Measured& m, bool new_cut = false);
 
+// What candidates ran on: this machine, or what a job's device says of itself beside what the target file does.
+telemetry::Device device_of_session(const Target& target, const std::optional<DeviceSaid>& said);
+// The last of a region's operators that is not elementwise, or its first where all are: what timings are classed by.
+std::string heaviest_op(const Graph& graph, const RegionPlan& region);
+
 // A schedule that the store knows, with its time as a share of that of rules in the same session.
 struct Known {
   Tiles tiles;

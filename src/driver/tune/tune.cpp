@@ -7,16 +7,14 @@
 #include <memory>
 #include <numeric>
 
-#include "../cost_model_file.h"
 #include "../files.h"
 #include "../lock.h"
 #include "../scratch_folder.h"
+#include "base.h"
 #include "cuts.h"
 #include "halves.h"
 #include "tenon/candidates.h"
 #include "tenon/judge.h"
-#include "runner.h"
-#include "watch.h"
 
 namespace tenon {
 
@@ -91,35 +89,22 @@ class Tuner {
   int64_t explored() const { return static_cast<int64_t>(std::ceil(explored_ * static_cast<double>(options_.timings))); }
 
   Result<void> measure_rules() {
-    constexpr double kTurnsMs = 1500;
-    constexpr int kFewest = 5, kMost = 30, kCallsPerTurn = 6;
-    base_folder_ = (scratch_.path() / "rules").string();
-    TENON_DO(prepare_jobs(options_, base_, base_folder_));
-    TENON_TRY(const Measured first, watch_.measure({.model = &base_, .plan = &base_.plan, .base = {}, .keep = base_folder_, .turns = kFewest}));
-    if (first.outcome != Outcome::Ok) return fail(Code::E0501, "what rules choose cannot be measured: " + first.message, "tenon bench says more");
-    const double ms = first.model.median_ms;
-    turns_ = options_.turns > 0 ? options_.turns : std::clamp(static_cast<int>(kTurnsMs / (kCallsPerTurn * std::max(ms, 1e-3))), kFewest, kMost);
-    if (first.device) recorder_.measured_on(*first.device, options_.runner);
-    TENON_TRY(const VerifyReport verified, check(base_folder_));
-    report_.verified = verified.passed;  // of what rules choose, unless something better is found
-    // How far outputs of two right artifacts may lie apart: each by its bound from the reference.
-    for (const OutputError& output : verified.outputs) apart_.push_back(2 * output.bound);
-    TENON_TRY(self_, watch_.measure({.model = &base_, .plan = &base_.plan, .base = base_folder_, .keep = {}, .turns = turns_}));
-    if (self_.outcome != Outcome::Ok) return fail(Code::E0501, "what rules choose cannot be measured twice: " + self_.message, "tenon bench says more");
+    TENON_DO(against_.open(options_, base_, watch_, recorder_, (scratch_.path() / "rules").string(), "what rules choose"));
+    report_.verified = against_.verified();  // of what rules choose, unless something better is found
     report_.target = base_.target.name;
-    report_.rules_ms = self_.base_ms;
+    report_.rules_ms = self().base_ms;
     return {};
   }
 
   // How the model is cut and laid out, where the rules say so. What is found is the base of all that follows.
   Result<void> cut() {
-    rules_folder_ = base_folder_, rules_plan_ = base_.plan;
+    rules_folder_ = against_.folder(), rules_plan_ = base_.plan;
     if (options_.random || options_.compile.policy != "rules" || !options_.compile.schedule.empty() || !options_.compile.locked.empty()) return {};
     constexpr int64_t kUnlimited = 1 << 20;
     const double began = seconds();
     double rules_ms = 0;
-    for (const RegionTime& region : self_.regions) rules_ms += region.against_ms;
-    const CutsOptions cuts{.rules_ms = rules_ms, .measure = [&](const Plan& plan, int longer) { return measured(plan, rules_folder_, {}, longer * turns_); }, .ended = [&](Outcome outcome) { count(outcome); },
+    for (const RegionTime& region : self().regions) rules_ms += region.against_ms;
+    const CutsOptions cuts{.rules_ms = rules_ms, .measure = [&](const Plan& plan, int longer) { return against_.measure(plan, rules_folder_, {}, longer); }, .ended = [&](Outcome outcome) { count(outcome); },
                            .left = [&](int64_t timings) -> int64_t {
                              if ((options_.stop && options_.stop()) || (options_.seconds > 0 && seconds() - began >= kCuts * options_.seconds)) return 0;
                              return options_.timings > 0 ? static_cast<int64_t>(std::ceil(kCuts * static_cast<double>(options_.timings))) - timings : kUnlimited;
@@ -137,18 +122,7 @@ class Tuner {
         if (const auto kept = found.answers.find({*kind, answer.subject}); kept != found.answers.end()) answer.kept = kept->second == answer.answer;
     if (found.answers.empty()) return {};
     base_.plan = std::move(found.plan);
-    base_folder_ = (scratch_.path() / "cuts").string();
-    TENON_DO(prepare_jobs(options_, base_, base_folder_));
-    TENON_TRY(const Measured first, watch_.measure({.model = &base_, .plan = &base_.plan, .base = {}, .keep = base_folder_, .turns = turns_}));
-    TENON_TRY(self_, watch_.measure({.model = &base_, .plan = &base_.plan, .base = base_folder_, .keep = {}, .turns = turns_}));
-    if (first.outcome != Outcome::Ok || self_.outcome != Outcome::Ok) return fail(Code::E0501, "what was found cannot be measured twice: " + first.message + self_.message, "tenon bench says more");
-    return {};
-  }
-
-  // A job that ended well was compared with the reference where it ran.
-  Result<VerifyReport> check(const std::string& artifact) const {
-    if (runs_jobs(options_)) return VerifyReport{.passed = true};
-    return verify({.compile = options_.compile, .artifact = artifact, .inputs = options_.inputs, .dims = options_.dims, .threads = options_.threads, .output = {}, .level = {}});
+    return against_.open_again((scratch_.path() / "cuts").string());
   }
 
   Result<void> begin(std::vector<RegionGroup> groups) {
@@ -156,7 +130,7 @@ class Tuner {
     const Graph graph = laid_out(base_.graph, base_.plan);
     std::vector<Entry> entries;
     for (RegionGroup& group : groups) {
-      const RegionTime times = total(base_.plan, group.regions, self_);
+      const RegionTime times = total(base_.plan, group.regions, self());
       const double ms = times.against_ms, own = times.median_ms;
       if (ms < kLeastShare * report_.rules_ms) continue;
       // One thread does not see what is lost to several.
@@ -165,7 +139,7 @@ class Tuner {
       const RegionGroup& kept = *groups_.back();
       TENON_TRY(Judge judge, Judge::of(graph, base_.plan, base_.target, kept, options_.threads));
       Searched& s = searched_.emplace_back(kept, Candidates(kept, base_.plan, options_.seed + searched_.size()), std::move(judge), ms, std::abs(1 - own / ms));
-      if (recorder_.is_open()) entries.push_back(entry_of(s, s.candidates.rules(), kept.regions, self_)), entries.back().rules = true;
+      if (recorder_.is_open()) entries.push_back(entry_of(s, s.candidates.rules(), kept.regions, self())), entries.back().rules = true;
       if (!options_.resume) continue;
       TENON_TRY(const std::vector<Known> known, recorder_.known(kept, s.candidates.rules()));
       for (const Known& k : known) report_.resumed += s.candidates.remember(k.tiles, k.ratio);
@@ -188,20 +162,6 @@ class Tuner {
   double ratio_of(const std::vector<size_t>& regions, const Measured& m) const {
     const RegionTime times = total(base_.plan, regions, m);
     return times.against_ms > 0 ? times.median_ms / times.against_ms : INFINITY;
-  }
-
-  bool wrong(const Measured& m) const {
-    for (size_t k = 0; k < m.model.differences.size() && k < apart_.size(); ++k)
-      if (!(m.model.differences[k] <= apart_[k])) return true;
-    return false;
-  }
-
-  // A plan in turns with the base.
-  Result<Measured> measured(const Plan& plan, const std::string& base, const std::string& keep, int turns) {
-    TENON_TRY(Measured m, watch_.measure({.model = &base_, .plan = &plan, .base = base, .keep = keep, .turns = turns}));
-    if (m.outcome == Outcome::Ok && wrong(m)) m.outcome = Outcome::Wrong;
-    if (m.device && *m.device != *self_.device) m.outcome = Outcome::Refused, m.message = "it ran on another device than the search began on";
-    return m;
   }
 
   // How many schedules each group gets in this round, at most one per region of it: again and again the group that promises most, less with each that it has.
@@ -259,7 +219,7 @@ class Tuner {
   // What goes wrong is looked for in halves.
   Result<void> run_batch(std::vector<Proposal> batch, TuneProgress& shown) {
     const Plan plan = plan_with(batch);
-    TENON_TRY(const Measured m, measured(plan, base_folder_, {}, turns_));
+    TENON_TRY(const Measured m, against_.measure(plan));
     if (m.outcome != Outcome::Ok && batch.size() > 1) {
       std::vector<Proposal> second = take_second_half(batch);
       TENON_DO(run_batch(std::move(batch), shown));
@@ -282,6 +242,7 @@ class Tuner {
     return recorder_.add(entries);
   }
 
+  const Measured& self() const { return against_.self(); }
   const CostModel* model() const { return cost_model_ ? &*cost_model_ : nullptr; }
 
   const std::string& name_of(const Searched& s) const { return base_.plan.regions[s.group.regions[0]].name; }
@@ -314,7 +275,7 @@ class Tuner {
         if (f.rank == turn) batch.push_back({f.searched, f.tiles, searched_[f.searched].group.regions});
       if (batch.empty()) break;
       const Plan plan = plan_with(batch);
-      TENON_TRY(const Measured m, measured(plan, base_folder_, {}, turns_));
+      TENON_TRY(const Measured m, against_.measure(plan));
       std::vector<Entry> entries;
       for (const Proposal& p : batch) {
         Searched& s = searched_[p.searched];
@@ -336,7 +297,7 @@ class Tuner {
     std::vector<double> ratios(searched_.size(), 1);
     for (int turn = 0; turn < kTurns && !chosen.empty(); ++turn) {
       const Plan plan = plan_with(chosen);
-      TENON_TRY(const Measured m, measured(plan, base_folder_, {}, kLonger * turns_));
+      TENON_TRY(const Measured m, against_.measure(plan, against_.folder(), {}, kLonger));
       if (m.outcome != Outcome::Ok) {
         chosen.clear();
         break;
@@ -345,7 +306,7 @@ class Tuner {
       if (std::erase_if(chosen, [&](const Proposal& p) { return ratios[p.searched] >= 1 - searched_[p.searched].noise / 2; }) == 0) break;
     }
     const Plan found = plan_with(chosen);
-    TENON_DO(judge(found, !chosen.empty() || base_folder_ != rules_folder_));
+    TENON_DO(judge(found, !chosen.empty() || against_.folder() != rules_folder_));
     for (size_t s = 0; s < searched_.size(); ++s) {
       const Searched& searched = searched_[s];
       const size_t first = searched.group.regions[0];
@@ -366,9 +327,9 @@ class Tuner {
     report_.result = {.median_ms = report_.rules_ms, .ratio = 1, .low = 1, .high = 1};
     if (!differs) return {};
     const std::string kept = (scratch_.path() / "found").string();
-    TENON_TRY(const Measured m, measured(plan, rules_folder_, kept, kLonger * turns_));
+    TENON_TRY(const Measured m, against_.measure(plan, rules_folder_, kept, kLonger));
     if (m.outcome != Outcome::Ok || m.model.ratio >= 1) return {};
-    TENON_TRY(const VerifyReport verified, check(kept));
+    TENON_TRY(const VerifyReport verified, against_.check(kept));
     report_.wrong += !verified.passed;
     if (!verified.passed) return {};
     report_.faster = report_.verified = true;
@@ -386,8 +347,8 @@ class Tuner {
   Recorder recorder_;
   Watch watch_;
   std::optional<CostModel> cost_model_;
-  std::string base_folder_, rules_folder_;
-  std::vector<double> apart_;
+  Base against_;
+  std::string rules_folder_;
   // ln(time / that of rules) of a round's schedules, added up.
   struct {
     double predicted = 0, measured = 0;
@@ -396,8 +357,6 @@ class Tuner {
       if (std::isfinite(of_clock)) predicted += of_model, measured += of_clock, ++schedules;
     }
   } told_;
-  Measured self_;
-  int turns_ = 5;
   bool exhausted_ = false;
   std::vector<std::unique_ptr<RegionGroup>> groups_;
   std::vector<Searched> searched_;
