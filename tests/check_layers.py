@@ -10,14 +10,14 @@ import sys
 # Each library: its folder, the headers in include/tenon that belong to it, and the libraries it may see.
 LIBRARIES = {
     "support": ("src/support", "result diagnostics dtype dtypes hash ids median narrow_float toml_section", ""),
-    "ir": ("src/ir", "expr scalar_ops layout graph ops_list attrs tensor region loops plan knobs winograd onednn_words short_functions", "support"),
-    "ops": ("src/ops", "ops provider", "ir support"),
+    "ir": ("src/ir", "expr scalar_ops layout graph ops_list attrs tensor region loops plan knobs winograd onednn_words short_functions region_key", "support"),
+    "ops": ("src/ops", "ops provider lay_out", "ir support"),
     "target": ("src/target", "target", "support"),
     "telemetry": ("src/telemetry", "telemetry telemetry_fields", "target support"),
     "onnx": ("src/onnx", "frontend", "ops ir support"),
     "passes": ("passes", "passes", "ops ir target support"),
     "cost_model": ("cost_model", "policy decisions space trees tree_code tree_scorer contributions features", "ops ir target support"),
-    "policy": ("src/policy", "workload candidates judge policies differences alternatives", "cost_model ops ir target support"),
+    "policy": ("src/policy", "workload candidates judge policies differences alternatives model_scorer", "cost_model ops ir target support"),
     "backends": ("backends", "backend runtime", "ir target support"),
     "driver": ("src/driver", "driver emit tune probes counterfactuals", "telemetry onnx passes policy cost_model backends ops ir target support"),
     "learn": ("src/learn", "learn evaluate nearest", "telemetry cost_model ops ir target support"),
