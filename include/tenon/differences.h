@@ -1,6 +1,7 @@
 // Where two plans of one graph differ.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "tenon/plan.h"
@@ -14,5 +15,8 @@ struct Difference {
   std::vector<size_t> before, after;   // regions of the one, of the other
 };
 std::vector<Difference> differences(const Graph& graph, const Plan& one, const Plan& other);
+
+// All that decides what a region's code is, but for what it asks for beyond its own constants: equal texts, equal code. Of one graph.
+std::string signature(const Graph& laid_out, const RegionPlan& region);
 
 }  // namespace tenon

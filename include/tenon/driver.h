@@ -60,6 +60,8 @@ struct CompileOptions {
   Threads threads = Threads::Callback;
   std::string policy = "rules";
   std::string cost_model;               // a file of `tenon train` that the policy asks; empty: none
+  std::string q_model;                  // a file of `tenon train-policy` that the policy rl asks; empty: none
+  BeamOptions beam;                     // of the policies beam and rl
   Precision precision = Precision::Strict;
   Providers providers = Providers::None;
   std::string schedule;                 // a schedule file to replay; empty: the policy decides
@@ -148,6 +150,14 @@ struct PlanReport {
   std::vector<Decision> decisions;
 };
 Result<PlanReport> decisions(const CompileOptions& options, const std::function<bool(const Decision&)>& explain = {});
+
+// What policies decide about, for the options' one target.
+struct PreparedModel {
+  Target target;
+  Graph graph;                          // after the graph passes
+  std::optional<CostModel> cost_model;  // that the options name
+};
+Result<PreparedModel> prepare(const CompileOptions& options);
 
 // Of one target: what a cost model is told of each region, in the schedule that the policy chooses.
 struct FeaturesReport {

@@ -6,9 +6,6 @@
 
 namespace tenon {
 
-namespace {
-
-// All that decides what a region's code is: equal texts, equal code.
 std::string signature(const Graph& laid_out, const RegionPlan& region) {
   std::string text = std::string(spelling(region.precision)) + (region.provider == Provider::Own ? " own" : " library");
   auto add = [&](ValueId v) {
@@ -34,8 +31,6 @@ std::string signature(const Graph& laid_out, const RegionPlan& region) {
   }
   return text;
 }
-
-}  // namespace
 
 std::vector<Difference> differences(const Graph& graph, const Plan& one, const Plan& other) {
   const Graph graphs[] = {laid_out(graph, one), laid_out(graph, other)};
