@@ -326,6 +326,9 @@ struct BenchReport {
 };
 Result<BenchReport> bench(const BenchOptions& options);
 
+// A plan's time / another's, of one model with all dims bound, on one target that runs here: both are compiled and timed in turns. Plans as `--emit schedule` writes them.
+Result<AgainstTimes> compare_plans(const CompileOptions& options, const std::string& plan, const std::string& other, unsigned threads = 1);
+
 struct ProbeOptions {
   std::string target = "native";       // one that runs here
   int seconds = 4;                     // of measuring, about

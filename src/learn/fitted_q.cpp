@@ -59,7 +59,7 @@ class Episodes {
   int64_t evaluations() const { return evaluations_; }
 
  private:
-  static double gain(const TimedPlan& before, const TimedPlan& after) { return std::log(before.seconds / after.seconds); }
+  static double gain(const TimedPlan& before, const TimedPlan& after) { return before.seconds > 0 && after.seconds > 0 ? std::log(before.seconds / after.seconds) : 0; }
 
   Result<TimedPlanRef> evaluate(const Answers& answers) {
     ++evaluations_;

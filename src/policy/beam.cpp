@@ -132,7 +132,7 @@ Walk plain_walk(PlanTimes& times) {
           .promise = [&times](const TimedPlan& plan, size_t question, size_t) {
             double seconds = 0;
             for (const size_t r : times.regions_about(plan, plan.decided.asked[question])) seconds += plan.regions[r].seconds;
-            return seconds / plan.seconds;
+            return plan.seconds > 0 ? seconds / plan.seconds : 0;
           }};
 }
 

@@ -118,18 +118,19 @@ class Extractor {
     }
     if (maker) about_region(*maker, maker_seconds);
     if (slowest) about_region(*slowest, reader_seconds);
-    x_[about_share] = static_cast<float>(all / plan_.seconds), x_[about_regions] = static_cast<float>(about_.size());
+    x_[about_share] = share(all), x_[about_regions] = static_cast<float>(about_.size());
   }
 
   // Rows `first` ... of a region.
   void about_region(size_t r, Row first) {
     const RegionOutlook& region = plan_.regions[r];
-    const double rows[] = {log2_of(region.seconds), region.seconds / plan_.seconds, static_cast<double>(region.prior.bound), region.prior.second,
+    const double rows[] = {log2_of(region.seconds), share(region.seconds), static_cast<double>(region.prior.bound), region.prior.second,
                            region.prior.seconds > 0 ? region.prior.overhead / region.prior.seconds : 0, log2_of(region.operations), log2_of(region.inputs),
                            log2_of(region.weights), log2_of(region.temporaries), static_cast<double>(plan_.decided.plan.regions[r].nodes.size())};
     for (size_t k = 0; k < std::size(rows); ++k) x_[first + k] = static_cast<float>(rows[k]);
   }
 
+  float share(double seconds) const { return plan_.seconds > 0 ? static_cast<float>(seconds / plan_.seconds) : 0; }
   static float known_log2(double x) { return std::isnan(x) ? kMissing : log2_of(x); }
 
   const PlanTimes& times_;

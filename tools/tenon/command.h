@@ -56,6 +56,8 @@ Command space_command();
 Command tune_command();
 Command train_command();
 Command evaluate_command();
+Command train_policy_command();
+Command evaluate_policy_command();
 Command telemetry_command();
 Command features_command();
 Command ops_command();
