@@ -33,8 +33,8 @@ RC_GTEST_PROP(Policies, PlansOfBeamsComputeTheSame, (Bytes bytes)) {
   const QModel q = any_q();
   PlanTimes times(graph, target, {});
   // What is found by chance: the fastest by times that are turned around, so that there is much to change.
-  Walk walk = *rc::gen::element(true, false) ? q_walk(times, q) : plain_walk(times);
-  const bool slowest = *rc::gen::element(true, false);
+  Walk walk = *rc::gen::arbitrary<bool>() ? q_walk(times, q) : plain_walk(times);
+  const bool slowest = *rc::gen::arbitrary<bool>();
   if (slowest)
     walk.evaluate = [&](const Answers& answers) -> Result<TimedPlanRef> {
       TENON_TRY(const TimedPlanRef plan, times.of(answers));
