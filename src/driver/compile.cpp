@@ -404,7 +404,7 @@ Result<PreparedModel> prepare(const CompileOptions& options) {
   TENON_TRY(std::vector<Target> targets, load_targets(options));
   if (targets.size() != 1) return fail(Code::E0601, "policies are learnt and compared for one target");
   TENON_TRY(const Loaded model, load_graph(options, targets, progress));
-  PreparedModel prepared{.target = std::move(targets[0]), .graph = model.of(targets[0]), .cost_model = {}};
+  PreparedModel prepared{.target = targets[0], .graph = model.of(targets[0]), .cost_model = {}};
   if (!options.cost_model.empty()) {
     TENON_TRY(prepared.cost_model, read_cost_model(options.cost_model));
   }

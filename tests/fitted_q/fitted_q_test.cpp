@@ -68,7 +68,9 @@ TEST(FittedQ, LearnsFromWhatWasMeasured) {
   }
   const auto after = fitted_q(m.tasks, target, {}, quick());
   ASSERT_TRUE(before && after);
-  EXPECT_GT(after->model.value(x), before->model.value(x) + 0.3);
+  // Twenty rounds learn a part of ln 10.
+  EXPECT_LT(before->model.value(x), 0.05);
+  EXPECT_GT(after->model.value(x), 0.2);
 }
 
 TEST(FittedQ, OneModelIsTooFew) {
