@@ -65,7 +65,7 @@ class Policies(unittest.TestCase):
         bad = self.root / "bad.q"
         bad.write_text(q.read_text()[:-40])
         self.assertIn("E0703", run(*plan, "--policy", "rl", "--q-model", bad).stderr)
-        self.assertEqual(run(*plan, "--policy", "rl", "--q-model", self.root / "none.q").returncode, 2)
+        self.assertEqual(run(*plan, "--policy", "rl", "--q-model", self.root / "none.q").returncode, 1)
         self.assertEqual(run(*plan, "--policy", "beam", "--beam-width", "0").returncode, 2)
         self.assertIn("E0703", run("train-policy", self.models[0], "--target", "x86-64-v3", "-o", bad).stderr)
         self.assertEqual(run("train-policy", *self.models, "--target", "x86-64-v3").returncode, 2)
