@@ -17,10 +17,10 @@ LIBRARIES = {
     "onnx": ("src/onnx", "frontend", "ops ir support"),
     "passes": ("passes", "passes", "ops ir target support"),
     "cost_model": ("cost_model", "policy decisions space trees tree_code tree_scorer contributions features", "ops ir target support"),
-    "policy": ("src/policy", "workload candidates judge policies differences alternatives model_scorer", "cost_model ops ir target support"),
+    "policy": ("src/policy", "workload candidates judge policies differences alternatives model_scorer plan_times beam q_policy", "cost_model ops ir target support"),
     "backends": ("backends", "backend runtime", "ir target support"),
     "driver": ("src/driver", "driver emit tune probes counterfactuals", "telemetry onnx passes policy cost_model backends ops ir target support"),
-    "learn": ("src/learn", "learn evaluate nearest", "telemetry cost_model ops ir target support"),
+    "learn": ("src/learn", "learn evaluate nearest fitted_q policy_trials", "telemetry policy cost_model ops ir target support"),
     "tools": ("tools", "", "telemetry learn driver onnx passes policy cost_model backends ops ir target support"),
 }
 # Headers outside include/tenon that others may see: the artifact's side of the ABI, which is C.

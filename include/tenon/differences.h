@@ -20,5 +20,7 @@ std::vector<Difference> differences(const Graph& graph, const Plan& one, const P
 std::vector<std::string> signatures(const Graph& laid_out, const Plan& plan);
 // The same of plans whose signatures are known.
 std::vector<Difference> differences(size_t nodes, const Plan& one, const std::vector<std::string>& of_one, const Plan& other, const std::vector<std::string>& of_other);
+// All that decides what a region's code is, but for what it asks for beyond its own constants: equal texts, equal code. Of one graph.
+std::string signature(const Graph& laid_out, const RegionPlan& region);
 
 }  // namespace tenon

@@ -60,6 +60,8 @@ struct CompileOptions {
   Threads threads = Threads::Callback;
   std::string policy = "rules";
   std::string cost_model;               // a file of `tenon train` that the policy asks; empty: none
+  std::string q_model;                  // a file of `tenon train-policy` that the policy rl asks; empty: none
+  BeamOptions beam;                     // of the policies beam and rl
   Precision precision = Precision::Strict;
   Providers providers = Providers::None;
   std::string schedule;                 // a schedule file to replay; empty: the policy decides
@@ -152,6 +154,16 @@ Result<PlanReport> decisions(const CompileOptions& options, const std::function<
 // A cost model that --cost-model names. E0601: no such file. E0703: it is no cost model, or one that was learnt with other features than this build
 // computes. The file is named in both.
 Result<CostModel> read_cost_model(const std::string& path);
+// The same of a model of the planner's answers.
+Result<QModel> read_q_model(const std::string& path);
+
+// What policies decide about, for the options' one target.
+struct PreparedModel {
+  Target target;
+  Graph graph;                          // after the graph passes
+  std::optional<CostModel> cost_model;  // that the options name
+};
+Result<PreparedModel> prepare(const CompileOptions& options);
 
 // Of one target: what a cost model is told of each region, in the schedule that the policy chooses.
 struct FeaturesReport {
@@ -319,6 +331,9 @@ struct BenchReport {
   std::optional<AgainstTimes> against;
 };
 Result<BenchReport> bench(const BenchOptions& options);
+
+// A plan's time / another's, of one model with all dims bound, on one target that runs here: both are compiled and timed in turns. Plans as `--emit schedule` writes them.
+Result<AgainstTimes> compare_plans(const CompileOptions& options, const std::string& plan, const std::string& other, unsigned threads = 1);
 
 struct ProbeOptions {
   std::string target = "native";       // one that runs here

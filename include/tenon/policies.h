@@ -5,6 +5,7 @@
 
 #include "tenon/decisions.h"
 #include "tenon/policy.h"
+#include "tenon/q_policy.h"
 #include "tenon/tree_scorer.h"
 #include "tenon/workload.h"
 
@@ -14,15 +15,20 @@ enum class Policy : uint8_t {
   Rules,   // no model
   Model,   // whatever the model thinks is fastest
   Hybrid,  // the model where it is sure, else the rules
+  Beam,    // the planner's answers by beam search, schedules as Model
+  Rl,      // the same, led by what was learnt of such answers
 };
 std::optional<Policy> parse_policy(std::string_view word);
 std::string_view spelling(Policy policy);
+std::string policy_words();          // "rules, model, ..."
 
 struct Decision;
 
 struct PolicyOptions {
   Policy policy = Policy::Rules;
   const CostModel* model = nullptr;    // null: the roofline prior alone, which is never sure
+  const QModel* q_model = nullptr;     // Rl needs one
+  BeamOptions beam = {};               // of Beam and Rl
   Precision precision = Precision::Strict;
   Providers providers = Providers::None;
   unsigned threads = 1;                // that times are predicted for
@@ -58,7 +64,7 @@ struct Decision {
   std::vector<std::string> nodes;      // of the ONNX model
   std::string chosen, rules;           // answers; of a schedule "rows=14 vectors=2", knob by knob, tiles of producers apart by " | "
   std::string runner_up;               // the best of the others; empty: there is none
-  std::string decided_by;              // "rules" or "model"
+  std::string decided_by;              // "rules", "model", "beam" or "rl"
   double seconds = 0;                  // of the region, predicted; 0: not asked for
   double runner_up_seconds = 0;
   double sigma = 0;                    // standard deviation of ln(runner_up_seconds / seconds); 0: there is no model
@@ -72,7 +78,7 @@ struct PolicyPlan {
   std::vector<Decision> decisions;     // of the plan's questions in their order, then of schedules in the order of the regions
 };
 
-// E0405: as decided_plan. E0703: the model was learnt with other features than this build computes.
+// E0405: as decided_plan. E0601: Rl without a model of answers. E0703: the model was learnt with other features than this build computes.
 Result<PolicyPlan> choose_plan(const Graph& graph, const Target& target, const PolicyOptions& options);
 
 }  // namespace tenon

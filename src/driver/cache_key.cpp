@@ -31,6 +31,11 @@ std::map<std::string, std::string> option_parts(const CompileOptions& options) {
     const auto text = read_file(options.cost_model);
     parts["cost_model"] = text ? hex(blake3(*text)) : "unreadable";
   }
+  if (!options.q_model.empty()) {
+    const auto text = read_file(options.q_model);
+    parts["q_model"] = text ? hex(blake3(*text)) : "unreadable";
+  }
+  if (options.policy == "beam" || options.policy == "rl") parts["beam"] = std::to_string(options.beam.width) + ' ' + std::to_string(options.beam.budget);
   parts["precision"] = spelling(options.precision);
   parts["providers"] = std::to_string(static_cast<int>(options.providers));
   parts["level"] = std::to_string(options.level);

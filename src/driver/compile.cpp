@@ -187,12 +187,16 @@ Result<PolicyPlan> make_plan(const Graph& graph, const Target& target, const Com
     return std::unexpected(std::move(fits).error());
   }
   const auto policy = parse_policy(options.policy);
-  if (!policy) return fail(Code::E0601, "--policy " + options.policy + " is not known", "the policies are: rules, model, hybrid");
+  if (!policy) return fail(Code::E0601, "--policy " + options.policy + " is not known", "the policies are: " + policy_words());
   std::optional<CostModel> model;
   if (!options.cost_model.empty()) {
     TENON_TRY(model, read_cost_model(options.cost_model));
   }
-  auto chosen = choose_plan(graph, target, {.policy = *policy, .model = model ? &*model : nullptr, .precision = options.precision, .providers = options.providers, .workers = options.threads != Threads::None, .explain = explain});
+  std::optional<QModel> q_model;
+  if (!options.q_model.empty()) {
+    TENON_TRY(q_model, read_q_model(options.q_model));
+  }
+  auto chosen = choose_plan(graph, target, {.policy = *policy, .model = model ? &*model : nullptr, .q_model = q_model ? &*q_model : nullptr, .beam = options.beam, .precision = options.precision, .providers = options.providers, .workers = options.threads != Threads::None, .explain = explain});
   if (chosen && options.warn && options.precision == Precision::Fp16) std::ranges::for_each(beyond_f16(graph, chosen->plan), options.warn);
   return chosen;
 }
@@ -392,6 +396,18 @@ Result<PlanReport> decisions(const CompileOptions& options, const std::function<
     model_hash = hex(blake3(text));
   }
   return PlanReport{.target = model.target.name, .cost_model = std::move(model_hash), .text = print(model.plan, model.graph), .decisions = std::move(model.decisions)};
+}
+
+Result<PreparedModel> prepare(const CompileOptions& options) {
+  Progress progress(options, 1);
+  TENON_TRY(std::vector<Target> targets, load_targets(options));
+  if (targets.size() != 1) return fail(Code::E0601, "policies are learnt and compared for one target");
+  TENON_TRY(const Loaded model, load_graph(options, targets, progress));
+  PreparedModel prepared{.target = targets[0], .graph = model.of(targets[0]), .cost_model = {}};
+  if (!options.cost_model.empty()) {
+    TENON_TRY(prepared.cost_model, read_cost_model(options.cost_model));
+  }
+  return prepared;
 }
 
 Result<FeaturesReport> features(const CompileOptions& options, unsigned threads) {

@@ -6,14 +6,29 @@
 
 namespace tenon {
 
+namespace {
+
+// Problems are of the file.
+template <class Model>
+Result<Model> named(Result<Model> model, const std::string& path) {
+  if (model) return model;
+  for (Diag& d : model.error()) d.file = path;
+  return std::unexpected(std::move(model).error());
+}
+
+}  // namespace
+
 Result<CostModel> read_cost_model(const std::string& path) {
   TENON_TRY(const std::string text, read_file(path));
   auto model = parse_cost_model(text);
   if (model && model->features != features_hash())
     model = fail(Code::E0703, "the model was learnt with other features than this build computes", "tenon train makes one from telemetry of this build");
-  if (model) return model;
-  for (Diag& d : model.error()) d.file = path;
-  return std::unexpected(std::move(model).error());
+  return named(std::move(model), path);
+}
+
+Result<QModel> read_q_model(const std::string& path) {
+  TENON_TRY(const std::string text, read_file(path));
+  return named(parse_q_model(text), path);
 }
 
 }  // namespace tenon

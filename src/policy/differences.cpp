@@ -10,15 +10,18 @@
 
 namespace tenon {
 
+std::string signature(const Graph& laid_out, const RegionPlan& region) {
+  constexpr Knob kOfAll[] = {Knob::beyond, Knob::beyond_from};
+  std::string key;
+  add_region(key, region);
+  add_layouts(key, laid_out, region);
+  add_schedule(key, region.schedule, kOfAll);
+  return key;
+}
+
 std::vector<std::string> signatures(const Graph& laid_out, const Plan& plan) {
   std::vector<std::string> all;
-  for (const RegionPlan& region : plan.regions) {
-    std::string& key = all.emplace_back();
-    add_region(key, region);
-    add_layouts(key, laid_out, region);
-    constexpr Knob kOfAll[] = {Knob::beyond, Knob::beyond_from};
-    add_schedule(key, region.schedule, kOfAll);
-  }
+  for (const RegionPlan& region : plan.regions) all.push_back(signature(laid_out, region));
   return all;
 }
 

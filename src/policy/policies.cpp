@@ -13,7 +13,7 @@ namespace tenon {
 
 namespace {
 
-constexpr auto kPolicies = std::to_array<std::pair<std::string_view, Policy>>({{"rules", Policy::Rules}, {"model", Policy::Model}, {"hybrid", Policy::Hybrid}});
+constexpr auto kPolicies = std::to_array<std::pair<std::string_view, Policy>>({{"rules", Policy::Rules}, {"model", Policy::Model}, {"hybrid", Policy::Hybrid}, {"beam", Policy::Beam}, {"rl", Policy::Rl}});
 
 // The ONNX nodes that a region computes.
 std::vector<std::string> origins(const Graph& graph, const RegionPlan& region) {
@@ -33,7 +33,8 @@ class Chooser {
   }
 
   Result<PolicyPlan> run() {
-    TENON_TRY(DecidedPlan decided, planner_.plan());
+    TENON_DO(search());
+    TENON_TRY(DecidedPlan decided, planner_.plan(answers_));
     chosen_.plan = std::move(decided.plan);
     if (options_.workers) cut_rows(graph_, chosen_.plan);
     for (const Asked& asked : decided.asked) TENON_DO(add(asked));
@@ -42,6 +43,17 @@ class Chooser {
   }
 
  private:
+  // The answers that are not the rules', where something looks for them.
+  Result<void> search() {
+    if (options_.policy != Policy::Beam && options_.policy != Policy::Rl) return {};
+    if (options_.policy == Policy::Rl && !options_.q_model) return fail(Code::E0601, "--policy rl asks a model of the planner's answers", "--q-model FILE; tenon train-policy makes one");
+    PlanTimes times(graph_, target_, {.precision = options_.precision, .providers = options_.providers, .model = options_.model, .threads = options_.threads});
+    const Walk walk = options_.policy == Policy::Rl ? q_walk(times, *options_.q_model) : plain_walk(times);
+    TENON_TRY(Walked walked, beam_search(walk, options_.beam));
+    answers_ = std::move(walked.answers);
+    return {};
+  }
+
   // The ONNX node that makes the value.
   std::vector<std::string> origin(std::string_view value) const {
     const auto found = made_by_.find(value);
@@ -50,10 +62,10 @@ class Chooser {
 
   Result<void> add(const Asked& asked) {
     Decision decision{.kind = std::string(spelling(asked.kind)), .subject = asked.subject, .nodes = origin(asked.subject), .chosen = asked.answers[asked.chosen], .rules = asked.answers[asked.rules],
-                      .runner_up = asked.answers[asked.chosen == 0 ? 1 : 0], .decided_by = "rules", .reason = {}};
+                      .runner_up = asked.answers[asked.chosen == 0 ? 1 : 0], .decided_by = std::string(spelling(asked.chosen == asked.rules ? Policy::Rules : options_.policy)), .reason = {}};
     if (options_.explain && options_.explain(decision)) {
       if (!comparison_) {
-        TENON_TRY(comparison_, Comparison::of(planner_, {}, options_.threads));
+        TENON_TRY(comparison_, Comparison::of(planner_, answers_, options_.threads));
       }
       TENON_TRY(const std::vector<Alternative> others, comparison_->others(asked));
       const auto best = std::ranges::min_element(others, {}, [](const Alternative& a) { return a.after - a.before; });
@@ -110,8 +122,9 @@ class Chooser {
   bool is_better(const Judged& other, const Judged& rules) const {
     constexpr double kLeastGain = 0.02, kSigmas = 1.5;
     const Prediction gain = compared(rules, other);
-    if (options_.policy == Policy::Model) return gain.mean > 0;
-    return options_.policy == Policy::Hybrid && options_.model && gain.mean > std::max(kLeastGain, kSigmas * gain.sigma);
+    if (options_.policy == Policy::Rules) return false;
+    if (options_.policy != Policy::Hybrid) return gain.mean > 0;
+    return options_.model && gain.mean > std::max(kLeastGain, kSigmas * gain.sigma);
   }
 
   const Graph& graph_;
@@ -120,7 +133,8 @@ class Chooser {
   Planner planner_;
   std::optional<ModelScorer> scorer_;
   std::map<std::string_view, NodeId> made_by_;  // values, by their names
-  std::optional<Comparison> comparison_;        // with the rules' plan
+  std::optional<Comparison> comparison_;        // with the plan
+  Answers answers_;                             // that are not the rules'
   PolicyPlan chosen_;
 };
 
@@ -132,6 +146,12 @@ std::optional<Policy> parse_policy(std::string_view word) {
 }
 
 std::string_view spelling(Policy policy) { return std::ranges::find(kPolicies, policy, &std::pair<std::string_view, Policy>::second)->first; }
+
+std::string policy_words() {
+  std::string words;
+  for (const auto& [word, policy] : kPolicies) (words += words.empty() ? "" : ", ") += word;
+  return words;
+}
 
 Result<PolicyPlan> choose_plan(const Graph& graph, const Target& target, const PolicyOptions& options) {
   if (options.model && options.model->features != features_hash())

@@ -57,6 +57,8 @@ Command tune_command();
 Command train_command();
 Command evaluate_command();
 Command adapt_command();
+Command train_policy_command();
+Command evaluate_policy_command();
 Command telemetry_command();
 Command features_command();
 Command ops_command();

@@ -7,7 +7,7 @@ namespace tenon::cli {
 
 std::vector<Command> commands() {
   return {compile_command(), check_command(),   inspect_command(), run_command(),     verify_command(),      bench_command(),
-          plan_command(), why_command(),      space_command(),   features_command(), tune_command(), train_command(), evaluate_command(), adapt_command(), telemetry_command(),    targets_command(), ops_command(),     explain_command(), completions_command(), help_command()};
+          plan_command(), why_command(),      space_command(),   features_command(), tune_command(), train_command(), evaluate_command(), adapt_command(), train_policy_command(), evaluate_policy_command(), telemetry_command(),    targets_command(), ops_command(),     explain_command(), completions_command(), help_command()};
 }
 
 }  // namespace tenon::cli

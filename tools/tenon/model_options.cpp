@@ -55,8 +55,11 @@ std::vector<Option> code_rows(ModelArguments& a) {
       {"--target", "TARGET", "A name of `tenon targets`, a .toml file, or native; repeatable", &a.targets},
       {"--cpu-dispatch", "LIST", "Targets in one artifact that picks where it runs, least first: v2,v3,v4,sapphirerapids", &a.cpu_dispatch},
       {"-O", "LEVEL", "Optimisation level", &a.level, {"0", "1", "2", "3"}},
-      {"--policy", "POLICY", "Who decides what to fuse and how to schedule it: rules; model: whatever a cost model thinks is fastest; hybrid: the model where it is sure, else rules", &a.policy, {"rules", "model", "hybrid"}},
+      {"--policy", "POLICY", "Who decides what to fuse and how to schedule it: rules; model: whatever a cost model thinks is fastest; hybrid: the model where it is sure, else rules; beam: the planner's answers by beam search, schedules as model; rl: the same, led by --q-model", &a.policy, {"rules", "model", "hybrid", "beam", "rl"}},
       {"--cost-model", "FILE", "Cost model of `tenon train` that the policy asks", &a.cost_model},
+      {"--q-model", "FILE", "Model of the planner's answers, of `tenon train-policy`, that --policy rl asks", &a.q_model},
+      {"--beam-width", "N", "With --policy beam or rl: plans that are kept after each question; default: 4", &a.beam_width},
+      {"--beam-budget", "N", "With --policy beam or rl: plans that are evaluated; default: 128", &a.beam_budget},
       {"--precision", "PRECISION", "What products of f32 may lose: strict: nothing; bf16: operands are rounded to bf16, sums stay f32; fast: sums stay f32, and 3x3 convolutions may be computed by Winograd's transforms where that is faster, which loses one to two digits, and functions by polynomials within 2^-18; fp16: weights are stored in f16 where that saves time, and where the target multiplies f16 faster, operands are rounded to it and short blocks summed in it", &a.precision, {"strict", "fast", "bf16", "fp16"}},
       {"--providers", "LIST", "Whose code may compute a region besides Tenon's own: onednn: where the target file says that it is faster; onednn-everywhere: wherever it can. The artifact then needs the library", &a.providers, {"none", "onednn", "onednn-everywhere"}},
       {"--schedule", "FILE", "Replay a schedule that --emit schedule wrote", &a.schedule},
@@ -133,6 +136,10 @@ Result<CompileOptions> to_options(const ModelArguments& a, Console& console) {
   options.precision = parse_precision(a.precision).value_or(options.precision);
   options.providers = parse_providers(a.providers).value_or(options.providers);
   options.cost_model = a.cost_model;
+  options.q_model = a.q_model;
+  if (a.beam_width < 1) return fail(Code::E0601, fmt::format("--beam-width {}: it takes one at least", a.beam_width));
+  if (a.beam_budget < 0) return fail(Code::E0601, fmt::format("--beam-budget {}: it cannot be negative", a.beam_budget));
+  options.beam = {.width = a.beam_width, .budget = a.beam_budget};
   options.schedule = a.schedule;
   options.locked = a.locked;
   options.states = a.states;

@@ -1,4 +1,4 @@
-// JSON records, one line each: docs/schemas.md. With telemetry_records.cpp and evaluation_records.cpp the only user of the JSON library.
+// JSON records, one line each: docs/schemas.md. With telemetry_records.cpp, evaluation_records.cpp and policy_records.cpp the only user of the JSON library.
 #pragma once
 
 #include <string>
