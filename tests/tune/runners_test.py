@@ -102,7 +102,12 @@ class Runners(unittest.TestCase):
         self.assertFalse((self.root / "x.model").exists())
 
     def adapt(self, *words, target="native"):
-        return self.run_tenon("adapt", DIGITS, "--dim", "N=2", "--target", target, "--probes", 12, "--json", *words)
+        # Other tests run beside this one: where the command says that its measurements were disturbed, it is asked again.
+        for _ in range(4):
+            done = self.run_tenon("adapt", DIGITS, "--dim", "N=2", "--target", target, "--probes", 12, "--json", *words)
+            if done.returncode == 0 or "was disturbed" not in done.stderr:
+                break
+        return done
 
     def test_adapt_to_a_board(self):
         self.script("board.sh", 'echo x >> calls\nexec sh "$1/run.sh"\n')
