@@ -179,7 +179,7 @@ def main():
         return
     judge, path = Judge(args), pathlib.Path(args.json)
     results = json.loads(path.read_text()) if path.exists() else {
-        "schema": "tenon.policies/1", "target": args.target, "cpu": compare.processor() if hasattr(compare, "processor") else "", "date": datetime.date.today().isoformat(),
+        "schema": "tenon.policies/1", "target": args.target, "cpu": compare.machine(args.tenon)["cpu"], "date": datetime.date.today().isoformat(),
         "commit": subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE).stdout.strip(), "models": []}
     for spec in args.models:
         name, dims = compare.model_and_dims(spec)

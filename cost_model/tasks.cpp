@@ -21,8 +21,7 @@ Bytes traffic(const Graph& graph, const Region& region) {
   Bytes bytes;
   for (const RegionBuffer& buffer : region.buffers) {
     if (!buffer.is_input && !buffer.is_output) continue;
-    double size = bits(buffer.type) / 8.0;
-    for (Expr dim : buffer.dims) size *= known(region.pool, dim);
+    const double size = bits(buffer.type) / 8.0 * elements(region.pool, buffer.dims);
     (buffer.value.valid() && graph.constant(buffer.value) ? bytes.constants : bytes.others) += size;
   }
   return bytes;
@@ -51,8 +50,7 @@ void cut(const Graph& graph, Region& region, Variant& variant) {
     return;
   }
   if (knobs[Knob::attach] > 0 || knobs[Knob::order] == 1 || s.accumulators.empty()) return;
-  const RegionBuffer& out = region.buffers[s.out];
-  const auto axes = classify(region, s, out.value.valid() ? graph.values[out.value].layout : Layout{});
+  const auto axes = classify(region, s, layout_of(graph, region.buffers[s.out]));
   if (!axes) return;
   double rows = 1, fewest = kBands;
   if (axes->vector_both) {
@@ -63,8 +61,7 @@ void cut(const Graph& graph, Region& region, Variant& variant) {
         break;
       }
   } else {
-    for (Expr axis : axes->m) rows *= known(pool, pool.var(axis).extent);
-    rows /= static_cast<double>(std::max<int64_t>(1, knobs[Knob::rows]));
+    rows = positions(pool, axes->m) / static_cast<double>(std::max<int64_t>(1, knobs[Knob::rows]));
   }
   if (rows >= fewest) knobs.set(Knob::parallel, 2);
 }

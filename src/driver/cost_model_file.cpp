@@ -1,4 +1,4 @@
-// A cost model that --cost-model names.
+// The models that --cost-model and --q-model name.
 
 #include "files.h"
 #include "tenon/driver.h"

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <random>
 
 #include "tenon/result.h"
 
@@ -16,14 +15,13 @@ std::vector<Draw> draw_units(std::span<const int> unit_of_row, int count, uint64
   for (const auto& [unit, rows] : units) all.push_back(&rows);
   std::vector<Draw> draws(static_cast<size_t>(count));
   for (size_t k = 0; k < draws.size(); ++k) {
-    // Multiply-shift instead of a distribution, whose results libraries differ in.
     std::mt19937_64 dice(seed * 1000003 + k);
     Draw& draw = draws[k];
     while (draw.left_out.empty()) {
       draw = {};
       std::vector<bool> taken(all.size());
       for (size_t i = 0; i < all.size(); ++i) {
-        const auto u = static_cast<size_t>(((dice() >> 32) * all.size()) >> 32);
+        const size_t u = draw_below(dice, all.size());
         taken[u] = true;
         draw.rows.insert(draw.rows.end(), all[u]->begin(), all[u]->end());
       }

@@ -2,12 +2,16 @@
 #pragma once
 
 #include <cstdint>
+#include <random>
 #include <span>
 #include <vector>
 
 #include "tenon/trees.h"
 
 namespace tenon {
+
+// A number below `count`, by multiply-shift: what distributions give differs from library to library.
+inline size_t draw_below(std::mt19937_64& dice, size_t count) { return static_cast<size_t>(((dice() >> 32) * count) >> 32); }
 
 struct Draw {
   std::vector<size_t> rows, left_out;  // rows: sorted, those of a unit that is drawn twice twice

@@ -77,7 +77,7 @@ class Episodes {
 
   size_t choose(const QModel& model, const TimedPlan& plan, size_t question) {
     const Asked& asked = plan.decided.asked[question];
-    if (unit_draw() < options_.explore) return static_cast<size_t>(((dice_() >> 32) * asked.answers.size()) >> 32);
+    if (unit_draw() < options_.explore) return draw_below(dice_, asked.answers.size());
     size_t best = asked.chosen;
     double most = model.value(q_features(times_, plan, question, best));
     for (size_t a = 0; a < asked.answers.size(); ++a)

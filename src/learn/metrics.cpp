@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <random>
+
+#include "draws.h"
 
 namespace tenon {
 
@@ -137,7 +138,7 @@ MethodFigures figures_of(const Judged& judged) {
     for (size_t s = 0; s < seeds; ++s) figure.value += ratio(s, times) / static_cast<double>(seeds);
     for (const std::vector<Tally>* column : columns) figure.groups += std::ranges::max(*column, {}, &Tally::groups).groups;
     std::mt19937_64 dice(1);
-    auto draw = [&](size_t of) { return static_cast<size_t>(((dice() >> 32) * of) >> 32); };
+    auto draw = [&](size_t of) { return draw_below(dice, of); };
     for (int d = 0; d < kDraws; ++d) {
       std::ranges::fill(times, 0);
       for (size_t u = 0; u < columns.size(); ++u) ++times[draw(columns.size())];

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <random>
 
+#include "draws.h"
 #include "families.h"
 
 namespace tenon {
@@ -29,7 +29,7 @@ Gain gain_of(const std::map<std::string, std::vector<double>>& models) {
   std::vector<double> drawn;
   for (int d = 0; d < kDraws; ++d) {
     double sum = 0;
-    for (size_t k = 0; k < means.size(); ++k) sum += means[static_cast<size_t>(((dice() >> 32) * means.size()) >> 32)] / n;
+    for (size_t k = 0; k < means.size(); ++k) sum += means[draw_below(dice, means.size())] / n;
     drawn.push_back(sum);
   }
   std::ranges::sort(drawn);

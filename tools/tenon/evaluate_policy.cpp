@@ -87,17 +87,6 @@ int run_evaluate_policy(const Arguments& a, Console& console) {
 
 Command evaluate_policy_command() {
   auto a = std::make_shared<Arguments>();
-  std::vector<Option> rows = policy_model_rows(a->models);
-  for (Option row : std::vector<Option>{{"--budgets", "LIST", "Plans that each search evaluates; default: 32,128", &a->budgets},
-                                        {"--width", "N", "Of both beams; default: 4", &a->width},
-                                        {"--measure", "", "Compile what was found and time it in turns with the rules' plan, on this machine", &a->measure},
-                                        {"--sweeps", "N", "As in `tenon train-policy`", &a->sweeps},
-                                        {"--learn-budget", "N", "Plans of each model that learning evaluates per sweep; default: 192", &a->learn_budget},
-                                        {"--seeds", "N", "Trainings of each, whose draws differ; default: 1", &a->seeds},
-                                        {"--seed", "N", "The first of them; default: 0", &a->seed},
-                                        {"--json", "", "Print one JSON record: docs/schemas.md", &a->json},
-                                        {"-j,--jobs", "N", "Threads; the figures are the same for any number", &a->jobs}})
-    rows.push_back(std::move(row));
   return {
       .name = "evaluate-policy",
       .summary = "Compare reinforcement learning with plain beam search on families of models that it did not learn from",
@@ -105,7 +94,16 @@ Command evaluate_policy_command() {
           "tenon evaluate-policy *.onnx --target native\n"
           "tenon evaluate-policy a.onnx:N=1 b.onnx c.onnx --target native --measure --json > trials.jsonl\n"
           "tenon evaluate-policy *.onnx --target native --cost-model here.model --measured trials.jsonl",
-      .options = std::move(rows),
+      .options = joined({policy_model_rows(a->models),
+                         {{"--budgets", "LIST", "Plans that each search evaluates; default: 32,128", &a->budgets},
+                          {"--width", "N", "Of both beams; default: 4", &a->width},
+                          {"--measure", "", "Compile what was found and time it in turns with the rules' plan, on this machine", &a->measure},
+                          {"--sweeps", "N", "As in `tenon train-policy`", &a->sweeps},
+                          {"--learn-budget", "N", "Plans of each model that learning evaluates per sweep; default: 192", &a->learn_budget},
+                          {"--seeds", "N", "Trainings of each, whose draws differ; default: 1", &a->seeds},
+                          {"--seed", "N", "The first of them; default: 0", &a->seed},
+                          {"--json", "", "Print one JSON record: docs/schemas.md", &a->json},
+                          {"-j,--jobs", "N", "Threads; the figures are the same for any number", &a->jobs}}}),
       .run = [a](Console& console) { return run_evaluate_policy(*a, console); },
   };
 }

@@ -41,13 +41,6 @@ int run_train_policy(const Arguments& a, Console& console) {
 
 Command train_policy_command() {
   auto a = std::make_shared<Arguments>();
-  std::vector<Option> rows = policy_model_rows(a->models);
-  for (Option row : std::vector<Option>{{"-o,--output", "FILE", "Model of answers to write", &a->output},
-                                        {"--sweeps", "N", "Fits, each from what the one before says of the next decision; default: 4", &a->sweeps},
-                                        {"--budget", "N", "Plans of each model that are evaluated per sweep; default: 192", &a->budget},
-                                        {"--seed", "N", "Of all draws; default: 0", &a->seed},
-                                        {"-j,--jobs", "N", "Threads; the model is the same for any number", &a->jobs}})
-    rows.push_back(std::move(row));
   return {
       .name = "train-policy",
       .summary = "Learn by reinforcement which answers to the planner's questions pay",
@@ -55,7 +48,12 @@ Command train_policy_command() {
           "tenon train-policy resnet18.onnx:N=1 kws.onnx --target native -o here.q\n"
           "tenon train-policy *.onnx --target native --cost-model here.model --measured trials.jsonl -o here.q\n"
           "tenon compile m.onnx --target native --policy rl --q-model here.q -o out",
-      .options = std::move(rows),
+      .options = joined({policy_model_rows(a->models),
+                         {{"-o,--output", "FILE", "Model of answers to write", &a->output},
+                          {"--sweeps", "N", "Fits, each from what the one before says of the next decision; default: 4", &a->sweeps},
+                          {"--budget", "N", "Plans of each model that are evaluated per sweep; default: 192", &a->budget},
+                          {"--seed", "N", "Of all draws; default: 0", &a->seed},
+                          {"-j,--jobs", "N", "Threads; the model is the same for any number", &a->jobs}}}),
       .run = [a](Console& console) { return run_train_policy(*a, console); },
   };
 }
