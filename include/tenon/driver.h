@@ -283,7 +283,8 @@ struct BenchOptions {
   bool bounds = false;                 // and those of the kernels' loads and of their arithmetic alone; compile.model is needed
   std::string level;                   // as in RunOptions
   bool huge_pages = false;             // as in RunOptions
-  std::string against;                 // another artifact of the same model, in turns with this one; empty: none
+  std::string against;                 // another artifact of the same model, or this one, in turns with this one; empty: none
+  unsigned against_threads = 0;        // that the other runs on; 0: as many
 };
 
 struct KernelTime {

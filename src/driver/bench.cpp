@@ -46,6 +46,7 @@ void add_kernels(const Artifact& artifact, const std::vector<CallTimes>& times, 
 // What is timed: the artifact, and with `bounds` its two halves.
 struct Timed {
   std::unique_ptr<Artifact> artifact;
+  unsigned threads = 1;
   std::vector<CallTimes> times;
 };
 
@@ -54,6 +55,7 @@ Result<Timed> open_timed(const BenchOptions& options, Steps steps, const Scratch
   compile.steps = steps;
   TENON_TRY(const std::string path, artifact_or_compiled(options.artifact, compile, scratch));
   Timed timed;
+  timed.threads = options.threads;
   TENON_TRY(timed.artifact, open_artifact(path, options.level, options.huge_pages));
   if (options.kernels && timed.artifact->calls.empty())
     return fail(Code::E0501, path + " has no manifest that names its kernels", "name the artifact's folder");
@@ -66,7 +68,7 @@ Result<void> time_in_turns(std::span<Timed> all, const std::vector<Tensor>& inpu
   const int turns = options.runs > 0 ? (options.runs + kRunsPerTurn - 1) / kRunsPerTurn : kTurns;
   for (int turn = 0; turn < turns; ++turn)
     for (Timed& timed : all) {
-      TENON_TRY(std::vector<CallTimes> times, timed.artifact->time(inputs, dims, options.threads, kRunsPerTurn, true));
+      TENON_TRY(std::vector<CallTimes> times, timed.artifact->time(inputs, dims, timed.threads, kRunsPerTurn, options.kernels));
       std::ranges::move(times, std::back_inserter(timed.times));
     }
   return {};
@@ -94,7 +96,7 @@ std::vector<std::string> regions_of(const Artifact& artifact) {
 Result<AgainstTimes> against_other(std::span<const Timed> both, const std::vector<Tensor>& inputs, const Dims& dims, const BenchOptions& options, BenchReport& report) {
   AgainstTimes found = against_times(both[0].times, both[1].times, kRunsPerTurn);
   TENON_TRY(const std::vector<Tensor> a, both[0].artifact->run(inputs, dims, options.threads));
-  TENON_TRY(const std::vector<Tensor> b, both[1].artifact->run(inputs, dims, options.threads));
+  TENON_TRY(const std::vector<Tensor> b, both[1].artifact->run(inputs, dims, both[1].threads));
   for (size_t k = 0; k < a.size() && k < b.size(); ++k) found.differences.push_back(difference_of(a[k], b[k]));
   report.against_regions = region_times(regions_of(*both[1].artifact), both[1].times);
   set_against(report.regions, report.against_regions);
@@ -116,6 +118,8 @@ void add_halves(const Timed& timed, Steps steps, BenchReport& report) {
 Result<BenchReport> bench(const BenchOptions& options) {
   if (options.bounds && (!options.artifact.empty() || !options.kernels))
     return fail(Code::E0601, "--bounds compiles the model's kernels three times: it goes with --kernels and an ONNX file");
+  if (options.against.empty() && options.against_threads)
+    return fail(Code::E0601, "--against-workers are those of another artifact", "--against ARTIFACT, which may be the same one");
   ScratchFolder scratch;
   std::vector<Timed> all;
   for (Steps steps : {Steps::All, Steps::Loads, Steps::Arithmetic}) {
@@ -129,6 +133,7 @@ Result<BenchReport> bench(const BenchOptions& options) {
   if (!options.against.empty()) {
     if (options.bounds) return fail(Code::E0601, "--bounds and --against each compare with other artifacts: one at a time");
     TENON_TRY(all.emplace_back().artifact, open_artifact(options.against, options.level, options.huge_pages));
+    all.back().threads = options.against_threads ? options.against_threads : options.threads;
   }
   if (all.size() > 1) {
     TENON_DO(time_in_turns(all, inputs, dims, options));

@@ -49,6 +49,20 @@ class Bench(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertIn("E0601", done.stderr)
 
+    def test_workers_in_turns(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertEqual(run(TENON, "compile", MODEL, "--dim", "N=64", "--threads", "pool", "--emit", "so", "-o", folder).returncode, 0)
+            done = run(TENON, "bench", folder, "--workers", 2, "--against", folder, "--against-workers", 1, "--runs", 9, "--json")
+            alone = run(TENON, "bench", folder, "--against-workers", 1)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        record = json.loads(done.stdout)
+        self.assertEqual(record["threads"], 2)
+        against = record["against"]
+        self.assertTrue(0 < against["low"] <= against["ratio"] <= against["high"], against)
+        self.assertEqual(set(against["differences"]), {0})  # one thread and many: the same bits
+        self.assertEqual(alone.returncode, 2)
+        self.assertIn("E0601", alone.stderr)
+
 
 class Contractions(unittest.TestCase):
     def judge(self, *kernels):

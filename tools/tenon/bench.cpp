@@ -17,7 +17,7 @@ struct Arguments {
   std::vector<std::string> inputs;
   std::string output, level, against;
   bool kernels = false, bounds = false, json = false, probe = false, huge_pages = false;
-  int runs = 0, threads = 1;
+  int runs = 0, threads = 1, against_threads = 0;
 };
 
 int run_probe(const Arguments& a, Console& console) {
@@ -47,7 +47,8 @@ int run_bench(const Arguments& a, Console& console) {
                        .bounds = a.bounds,
                        .level = a.level,
                        .huge_pages = a.huge_pages,
-                       .against = a.against};
+                       .against = a.against,
+                       .against_threads = static_cast<unsigned>(std::max(0, a.against_threads))};
   for (const auto& [name, range] : options->import.dims)
     if (range.lo == range.hi) request.dims[name] = range.lo;
   if (a.model.model.ends_with(".onnx"))
@@ -101,6 +102,7 @@ Command bench_command() {
           "tenon bench m.onnx --target native --dim N=1 --kernels\n"
           "tenon bench out --workers 2 --json\n"
           "tenon bench out --against before --kernels  # two artifacts of one model, in turns\n"
+          "tenon bench out --workers 2 --against out --against-workers 1  # what a second thread gains\n"
           "tenon bench m.onnx --target native --dim N=1 --bounds  # what bounds each kernel: loads or arithmetic\n"
           "tenon bench --probe -o here.toml  # what this machine can do, as a target file",
       .options = joined(
@@ -111,6 +113,7 @@ Command bench_command() {
             {"--probe", "", "Measure this machine's peaks and print them as a target file", &a->probe},
             {"-o,--output", "FILE", "With --probe: the file to write", &a->output},
             {"--against", "ARTIFACT", "Another artifact of the same model, timed in turns with this one", &a->against},
+            {"--against-workers", "N", "Threads that it runs on; default: as --workers", &a->against_threads},
             {"--runs", "N", "Runs to measure; 0: for about a second", &a->runs},
             level_row(a->level),
             huge_pages_row(a->huge_pages),
