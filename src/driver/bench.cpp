@@ -93,9 +93,9 @@ std::vector<std::string> regions_of(const Artifact& artifact) {
   return regions;
 }
 
-Result<AgainstTimes> against_other(std::span<const Timed> both, const std::vector<Tensor>& inputs, const Dims& dims, const BenchOptions& options, BenchReport& report) {
+Result<AgainstTimes> against_other(std::span<const Timed> both, const std::vector<Tensor>& inputs, const Dims& dims, BenchReport& report) {
   AgainstTimes found = against_times(both[0].times, both[1].times, kRunsPerTurn);
-  TENON_TRY(const std::vector<Tensor> a, both[0].artifact->run(inputs, dims, options.threads));
+  TENON_TRY(const std::vector<Tensor> a, both[0].artifact->run(inputs, dims, both[0].threads));
   TENON_TRY(const std::vector<Tensor> b, both[1].artifact->run(inputs, dims, both[1].threads));
   for (size_t k = 0; k < a.size() && k < b.size(); ++k) found.differences.push_back(difference_of(a[k], b[k]));
   report.against_regions = region_times(regions_of(*both[1].artifact), both[1].times);
@@ -152,7 +152,7 @@ Result<BenchReport> bench(const BenchOptions& options) {
     report.regions = region_times(regions_of(artifact), all[0].times);
   }
   if (!options.against.empty()) {
-    TENON_TRY(report.against, against_other(all, inputs, dims, options, report));
+    TENON_TRY(report.against, against_other(all, inputs, dims, report));
   }
   if (options.bounds) add_halves(all[1], Steps::Loads, report), add_halves(all[2], Steps::Arithmetic, report);
   return report;

@@ -3,13 +3,13 @@
 
     two_threads.py resnet50 bert_base:B=1,S=128 --zoo FOLDER [--rounds 7] [--seconds 0.4] [--cpus 0,1] [--json FILE]
 
-Per model, in turns: two workers, and two workers while a process spins on the second processor; each beside one worker, a few
-calls of either in turns in one process (`tenon bench --against-workers`), so that both see the same clock. Models and dims as
+Per model, in turns: two workers and one, a few calls of either in turns in one process (`tenon bench --against-workers`), so that both
+see the same clock; then two workers while a process spins on the second processor. Models and dims as
 in benchmarks/compare.py, of which this uses a part; artifacts are compiled with --threads pool and nothing is pinned but to
 --cpus. Every turn is a process of its own and counts with the median of its calls, so that a call that had
 both processors between two slices of the neighbour's does not speak for the others; rounds in which other processes used more
-than --foreign of a processor are repeated, at most --rounds times three. `gain` is one worker / two, `beside` the same
-beside the neighbour: medians over the rounds. `roofline` is the gain that the target file's rates allow, where
+than --foreign of a processor are repeated, at most --rounds times three. `gain` is one worker / two, `beside` one
+worker without the neighbour / two beside it: medians over the rounds. `roofline` is the gain that the target file's rates allow, where
 memory is not faster for two; how much faster it is, is measured first. Exit code 1: a gain is under its limit, 1.85 where the
 model takes at least 5 ms and arithmetic bounds it, else 0.95 of memory's, or beside the neighbour it is under 0.9.
 --json: schema tenon.threads/1, which report.py reads.
@@ -77,15 +77,15 @@ def bandwidth_gain(megabytes=512, rounds=7):
 
 
 def turn(options, artifact, runs, beside):
-    """Median ms of a call on one worker and on two, the median of their ratios, and the share of one processor that neither we
+    """What `tenon bench` says of two workers, without a neighbour beside one worker, and the share of one processor that neither we
     nor the neighbour used meanwhile."""
     start, used, own = time.monotonic(), used_seconds(options.cpus), sum(os.times()[:4])
     neighbour = Neighbour(options.cpus[-1]) if beside else None
-    report = bench(options, artifact, 2, "--runs", runs, "--against", artifact, "--against-workers", 1)
+    report = bench(options, artifact, 2, "--runs", runs, *([] if beside else ["--against", artifact, "--against-workers", 1]))
     if neighbour:
         neighbour.stop()  # whose time is then that of a child
     foreign = used_seconds(options.cpus) - used - (sum(os.times()[:4]) - own)
-    return {"one": report["against"]["median_ms"], "two": report["median_ms"], "gain": 1 / report["against"]["ratio"]}, foreign / (time.monotonic() - start)
+    return report, foreign / (time.monotonic() - start)
 
 
 def bench(options, artifact, workers, *more):
@@ -112,20 +112,20 @@ def measure(name, binding, options, scratch):
     artifact = compiled(options, name, binding, scratch)
     once = bench(options, artifact, 1, "--runs", 5)["median_ms"]
     runs = max(5, int(options.seconds * 1e3 / once))
-    quiet, beside = [], []
-    disturbed = 0
-    while len(quiet) < options.rounds:
+    turns = {"one": [], "two": [], "beside": []}
+    gains, disturbed = [], 0
+    while len(gains) < options.rounds:
         alone, foreign = turn(options, artifact, runs, False)
         with_neighbour, more = turn(options, artifact, runs, True)
         if max(foreign, more) > options.foreign and disturbed < 3 * options.rounds:
             disturbed += 1
             continue
-        quiet.append(alone)
-        beside.append(with_neighbour)
-    turns = {"one": [t["one"] for t in quiet], "two": [t["two"] for t in quiet], "beside": [t["two"] for t in beside]}
+        gains.append(1 / alone["against"]["ratio"])
+        for label, report in (("one", alone["against"]), ("two", alone), ("beside", with_neighbour)):
+            turns[label].append(report["median_ms"])
     floors = [bench(options, artifact, workers, "--runs", 3, "--kernels").get("floor_ms") for workers in (1, 2)]
-    gain, gain_beside = (statistics.median(t["gain"] for t in rounds) for rounds in (quiet, beside))
-    return {"model": name, "dims": binding, "disturbed_rounds": disturbed, "round_medians_ms": turns, "gain": gain, "beside": gain_beside,
+    beside = statistics.median(one / two for one, two in zip(turns["one"], turns["beside"]))
+    return {"model": name, "dims": binding, "disturbed_rounds": disturbed, "round_medians_ms": turns, "gain": statistics.median(gains), "beside": beside,
             "roofline": floors[0] / floors[1] if all(floors) else None}
 
 
