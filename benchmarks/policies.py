@@ -5,11 +5,12 @@
     policies.py --tables out.json --docs docs/learning.md                                           # write the tables
 
 Per model, each searched by `tenon tune` and kept in --work, so that a second call goes on where the first stopped:
-    best      two searches of --best timings each, guided by a model of --store and random; best known is the faster of all
-              plans here, verified
+    best      a search of --best timings, guided by a model of --store
     hybrid    no measurements: `--policy hybrid` by a model trained on --store without the model's family
     tune      64 timings, guided by that same model
-    random    1,000 random timings
+    random    --random random timings, 1,000
+Best known is the fastest of all plans here, each verified. --search-only makes the searches of `best` and `random` and stops: what they
+measured is in --work/measured.db, from which, with --store, the model of the others can be trained.
 Every plan is compiled and timed in turns with that of rules (`tenon bench --against`, --runs calls, --rounds times): the ratio is the median
 over rounds, its interval the least and the largest of the rounds' bounds. gap = 1 - best / rules; closed = what a policy gains / the gap.
 """
@@ -54,7 +55,7 @@ class Judge:
     def model_without(self, family):
         path = self.work / ("without_" + "".join(c if c.isalnum() else "_" for c in family) + ".model")
         if not path.exists():
-            self.tenon("train", *self.args.store, "--without", family, "-o", path, "-j", "2", "--device", self.args.device, "--compiler", self.args.compiler, "--epoch", "all")
+            self.tenon("train", *self.args.store, "--without", family, "-o", path, "-j", "2", "--device", self.args.device, "--compiler", self.args.compiler)
         return path
 
     def lock(self, name, dims, what, *words):
@@ -96,16 +97,17 @@ class Judge:
         model = self.model_without(family)
         store = ["--store", self.work / "measured.db", "--names"]
         guided, g = self.lock(name, dims, "best", "--budget", self.args.best, "--cost-model", model, *store, *turns)
-        drawn, d = self.lock(name, dims, "best_random", "--budget", self.args.best_random, "--search", "random", *store, *turns)
+        random, r = self.lock(name, dims, "random", "--budget", self.args.random, "--search", "random", *store, *turns)
+        if self.args.search_only:
+            return None
         few, f = self.lock(name, dims, "tune64", "--budget", 64, "--cost-model", model, "--seed", 1)
-        random, r = self.lock(name, dims, "random1000", "--budget", self.args.random, "--search", "random", "--seed", 2, *turns)
         base = self.artifact(name, dims, "rules")
         found = {}
         for what, words in (("hybrid", ("--policy", "hybrid", "--cost-model", model)), ("model", ("--policy", "model", "--cost-model", model)), ("tune64", ("--locked", few)),
-                            ("random1000", ("--locked", random)), ("best", ("--locked", guided)), ("best_random", ("--locked", drawn))):
+                            ("random", ("--locked", random)), ("best", ("--locked", guided))):
             found[what] = self.against(self.artifact(name, dims, what, *words), base)
         best = min(found, key=lambda k: found[k]["ratio"])
-        timings = {"best": g["timings"], "best_random": d["timings"], "tune64": f["timings"], "random1000": r["timings"]}
+        timings = {"best": g["timings"], "tune64": f["timings"], "random": r["timings"]}
         return {"model": name, "dims": dims, "family": family, "policies": found, "best_known": best, "timings": timings}
 
 
@@ -139,7 +141,7 @@ def tables(results):
             speed[what].append(best / p[what]["ratio"])
             cells += [shown(p[what]), "" if share is None else f"{100 * share:.0f} %"]
         dims = ",".join(f"{k}={v}" for k, v in m["dims"].items())
-        out.append(f"| {m['model']} {dims} | {m['family']} | {shown(p[m['best_known']])} | {100 * gap:.1f} % | {cells[0]} | {cells[1]} | {cells[2]} | {cells[3]} | {shown(p['random1000'])} |")
+        out.append(f"| {m['model']} {dims} | {m['family']} | {shown(p[m['best_known']])} | {100 * gap:.1f} % | {cells[0]} | {cells[1]} | {cells[2]} | {cells[3]} | {shown(p['random'])} |")
     n = len(closed["hybrid"])
     out += ["", f"Gaps over 5 %: {n} of {len(results['models'])} models. Closed by hybrid without timings: mean {100 * statistics.fmean(closed['hybrid']):.0f} %, by 64 timings {100 * statistics.fmean(closed['tune64']):.0f} %."
             if n else f"No model has a gap over 5 %: there is nothing of which a share could be told.",
@@ -158,9 +160,9 @@ def main():
     parser.add_argument("--target", default="native")
     parser.add_argument("--work")
     parser.add_argument("--best", type=int, default=1000)
-    parser.add_argument("--best-random", type=int, default=1000)
     parser.add_argument("--random", type=int, default=1000)
     parser.add_argument("--turns", type=int, default=0)
+    parser.add_argument("--search-only", action="store_true")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--runs", type=int, default=60)
     parser.add_argument("--cpu", type=int, default=-1)
@@ -187,6 +189,8 @@ def main():
             continue
         begin = datetime.datetime.now()
         found = judge.judge(spec)
+        if found is None:
+            continue
         results["models"].append(found)
         path.write_text(json.dumps(results, separators=(",", ":")))
         print(name, {k: shown(v) for k, v in found["policies"].items()}, f"{(datetime.datetime.now() - begin).total_seconds():.0f} s", file=sys.stderr, flush=True)
