@@ -40,6 +40,17 @@ void at_one_speed(std::vector<Sample>& all, std::span<const double> base) {
     if (base[k] > 0 && all[k].timed()) all[k].timing.seconds *= sessions[all[k].session][sessions[all[k].session].size() / 2] / base[k];
 }
 
+// A region's own base ran in turns with it, which tells more than the whole model's: times are ratios, times what the group's base took in the middle of all.
+void beside_the_base(std::vector<Sample>& all, std::span<const double> ratios) {
+  std::map<int, std::vector<double>> groups;
+  for (size_t k = 0; k < all.size(); ++k)
+    if (ratios[k] > 0 && all[k].timed()) groups[all[k].timing.group].push_back(all[k].timing.seconds / ratios[k]);
+  std::map<int, double> bases;
+  for (auto& [group, times] : groups) bases[group] = median_of(std::move(times));
+  for (size_t k = 0; k < all.size(); ++k)
+    if (ratios[k] > 0 && all[k].timed()) all[k].timing.seconds = ratios[k] * bases[all[k].timing.group];
+}
+
 }  // namespace
 
 Result<std::vector<std::string>> choose_ids(const std::string& wanted, const std::set<std::string>& ids, const std::string& what) {
@@ -90,15 +101,17 @@ Result<Samples> read_samples(const TrainOptions& options) {
       return std::unexpected(std::move(read).error());
   Numbers groups, units;
   std::string content;
-  std::vector<double> base;  // of each sample: what the session's fixed work took beside it; 0: not known
+  std::vector<double> base, ratios;  // of each sample: what the session's fixed work took beside it; base_ratio; 0: not known
   for (auto& [uuid, r] : records) {
     Sample& s = samples.all.emplace_back(Sample{.timing = {.features = std::move(r.features), .prior = r.predicted, .group = groups.of(r.workload_hash + r.device + r.session), .unit = units.of(r.workload)},
                                                 .status = r.status, .rules = r.decided_by == "rules", .op_class = class_of(r.workload), .model = r.model_name, .device = r.device, .session = r.session, .timestamp = r.timestamp});
     if (s.timed()) s.timing.seconds = r.median, s.timing.noise = kSigmaOfMad * r.mad / r.median;
     base.push_back(r.canary_before > 0 && r.canary_after > 0 ? std::sqrt(r.canary_before * r.canary_after) : 0);
-    content += uuid + ' ' + r.schedule_hash + ' ' + std::string(spelling(r.status)) + ' ' + (s.timed() ? number(r.median) : "") + '\n';
+    ratios.push_back(r.base_ratio > 0 ? r.base_ratio : 0);
+    content += uuid + ' ' + r.schedule_hash + ' ' + std::string(spelling(r.status)) + ' ' + (s.timed() ? number(r.median) : "") + (r.base_ratio > 0 ? ' ' + number(r.base_ratio) : "") + '\n';
   }
   at_one_speed(samples.all, base);
+  beside_the_base(samples.all, ratios);
   samples.hash = hex(blake3(content));
   return samples;
 }

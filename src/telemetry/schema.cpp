@@ -62,6 +62,10 @@ CREATE TABLE canary(
 CREATE INDEX canary_by_device ON canary(device, compiler);
 CREATE INDEX canary_by_compiler ON canary(compiler);
 )",
+    // 3: beside what else each time was taken.
+    R"(
+ALTER TABLE record ADD COLUMN base_ratio REAL CHECK(base_ratio > 0);
+)",
 };
 
 std::string shown(int64_t number) {

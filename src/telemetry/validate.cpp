@@ -13,6 +13,7 @@ namespace {
 
 constexpr double kDay = 86400;                              // seconds
 constexpr double kLeast = 1e-10;                            // seconds: less than a clock's cycle
+constexpr double kMostRatio = 1e9;
 constexpr double kMostClock = 1e6, kMostLoad = 1e6;         // MHz; runnable threads
 constexpr int64_t kMostCount = int64_t{1} << 60;            // bytes, switches: what nothing has that many of
 constexpr int64_t kYear2100 = 4102444800LL * 1000000;       // microseconds since 1970
@@ -139,6 +140,8 @@ std::vector<std::string> problems_of(const Record& r) {
   check.that(!(r.compile_ms > kDay * 1e3), "compile_ms is more than a day");
   check.that(!(r.error_ulp < 0), "error_ulp is negative");  // infinite: a result was
   check.that(r.status == Status::Ok || !r.message.empty(), "the status is " + std::string(spelling(r.status)) + ", and no message says why");
+  check.amount_if_known("base_ratio", r.base_ratio, kMostRatio);
+  check.that(r.base_ratio != 0, "base_ratio is 0");
   check.moment("timestamp", r.timestamp);
   return check.problems;
 }

@@ -37,6 +37,9 @@ const Case kCases[] = {
     {"canary_before", [](Record& r) { r.canary_before = 0; }},
     {"predicted", [](Record& r) { r.predicted = -1; }},
     {"predicted_sigma", [](Record& r) { r.predicted_sigma = kInf; }},
+    {"base_ratio is 0", [](Record& r) { r.base_ratio = 0; }},
+    {"base_ratio", [](Record& r) { r.base_ratio = -1; }},
+    {"absurd", [](Record& r) { r.base_ratio = 1e12; }},
     {"compile_ms", [](Record& r) { r.compile_ms = -1; }},
     {"error_ulp", [](Record& r) { r.error_ulp = -1; }},
     {"spills", [](Record& r) { r.spills = -2; }},
@@ -116,7 +119,7 @@ struct Poison {
 };
 const Poison kPoisons[] = {
     {"application id", "PRAGMA application_id = 0"},
-    {"schema 3", "PRAGMA user_version = 3"},
+    {"schema 4", "PRAGMA user_version = 4"},
     {"schema -1", "PRAGMA user_version = -1"},
     {"checksum", "UPDATE record SET median = 1e-9 WHERE key = 3"},
     {"checksum", "UPDATE record SET message = 'edited' WHERE key = 5"},

@@ -5,10 +5,10 @@
 #include <numeric>
 #include <random>
 
-#include "../region_times.h"
 #include "../scratch_folder.h"
 #include "base.h"
 #include "halves.h"
+#include "paired.h"
 #include "tenon/differences.h"
 #include "tenon/median.h"
 #include "tenon/policy.h"
@@ -30,25 +30,6 @@ struct Trial {
 bool is_over(const Decision& d) {
   constexpr double kLeast = 0.05, kSigmas = 2;
   return std::abs(std::log(d.runner_up_seconds / d.seconds)) > std::max(std::log1p(kLeast), kSigmas * d.sigma);
-}
-
-// Of each run, the sum over the regions, in ms; empty: one has no times.
-std::vector<double> samples_of(const Plan& plan, const Regions& regions, const std::vector<RegionTime>& times) {
-  std::vector<double> sum;
-  for (const size_t r : regions) {
-    const auto row = std::ranges::find(times, plan.regions[r].name, &RegionTime::name);
-    if (row == times.end()) continue;  // it calls no kernel
-    sum.resize(row->samples_ms.size());
-    for (size_t k = 0; k < sum.size(); ++k) sum[k] += row->samples_ms[k];
-  }
-  return sum;
-}
-
-std::vector<double> medians_of_turns(const std::vector<double>& samples) {
-  std::vector<double> medians;
-  constexpr size_t kTurn = kRunsPerTurn;
-  for (size_t k = 0; k + kTurn <= samples.size(); k += kTurn) medians.push_back(median_of({samples.begin() + static_cast<std::ptrdiff_t>(k), samples.begin() + static_cast<std::ptrdiff_t>(k + kTurn)}));
-  return medians;
 }
 
 class OneModel {
@@ -158,11 +139,8 @@ class OneModel {
   void compare(const Trial& t, const Plan& plan, const Measured& m) const {
     constexpr double kMs = 1e-3;
     const WholeRegions regions = t.group ? WholeRegions{t.group->regions, t.group->regions} : whole_regions(plan, chosen_.plan, t.nodes);
-    const std::vector<double> after = medians_of_turns(samples_of(plan, regions.ours, m.regions)), before = medians_of_turns(samples_of(chosen_.plan, regions.theirs, m.base_regions));
+    const std::vector<double> after = samples_of(plan, regions.ours, m.regions), before = samples_of(chosen_.plan, regions.theirs, m.base_regions), ratios = ratios_of_turns(after, before);
     Counterfactual& c = *t.of;
-    std::vector<double> ratios;
-    for (size_t k = 0; k < std::min(after.size(), before.size()); ++k)
-      if (before[k] > 0 && after[k] > 0) ratios.push_back(after[k] / before[k]);
     if (ratios.empty()) return void(c.failure = "no kernel of it ran, or the clock is too coarse for its time");
     const MedianInterval interval = median_interval(ratios);
     const double share = t.group ? kMs / static_cast<double>(t.group->regions.size()) : kMs;

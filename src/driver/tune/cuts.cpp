@@ -6,7 +6,9 @@
 #include <set>
 
 #include "halves.h"
+#include "paired.h"
 #include "tenon/differences.h"
+#include "tenon/median.h"
 #include "tenon/policy.h"
 #include "whole_regions.h"
 
@@ -121,12 +123,8 @@ class Search {
   // Time in the regions of these nodes, as the plan cuts them / that in the regions that the rules make of them.
   double ratio_of(const Plan& plan, const std::set<int>& nodes, const Measured& m) const {
     const WholeRegions whole = whole_regions(plan, model_.plan, nodes);
-    double time = 0, base = 0;
-    for (const size_t r : whole.ours)
-      if (const auto row = std::ranges::find(m.regions, plan.regions[r].name, &RegionTime::name); row != m.regions.end()) time += row->median_ms;
-    for (const size_t r : whole.theirs)
-      if (const auto row = std::ranges::find(m.base_regions, model_.plan.regions[r].name, &RegionTime::name); row != m.base_regions.end()) base += row->median_ms;
-    return base > 0 && time > 0 ? time / base : INFINITY;
+    const std::vector<double> ratios = ratios_of_turns(samples_of(plan, whole.ours, m.regions), samples_of(model_.plan, whole.theirs, m.base_regions));
+    return ratios.empty() ? INFINITY : median_of(ratios);
   }
 
   // What an answer that was kept before makes of these nodes.

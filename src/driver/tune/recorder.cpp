@@ -7,7 +7,9 @@
 
 #include "../compiler_id.h"
 #include "clock.h"
+#include "paired.h"
 #include "tenon/hash.h"
+#include "tenon/median.h"
 #include "tenon/ops.h"
 
 namespace tenon {
@@ -58,6 +60,10 @@ RegionTime total(const Plan& plan, const std::vector<size_t>& regions, const Mea
   return sum;
 }
 
+double paired_ratio(const Plan& plan, const std::vector<size_t>& regions, const Measured& m) {
+  return median_of(ratios_of_turns(samples_of(plan, regions, m.regions), samples_of(plan, regions, m.base_regions)));
+}
+
 Entry entry_of(const RegionGroup& group, const Plan& plan, const Judge& judge, const Tiles& tiles, const std::vector<size_t>& regions, const Measured& m, bool new_cut) {
   constexpr double kMs = 1e-3;
   Entry entry{.group = &group, .plan = &plan, .tiles = tiles, .outcome = m.outcome, .message = m.message, .seconds = {}, .before = m.model.before_ms * kMs, .after = m.model.after_ms * kMs,
@@ -66,6 +72,7 @@ Entry entry_of(const RegionGroup& group, const Plan& plan, const Judge& judge, c
   const double share = new_cut ? 1 / static_cast<double>(regions.size()) : all.against_ms / times.against_ms / static_cast<double>(group.regions.size());
   if (times.median_ms > 0 && std::isfinite(share))
     for (const double ms : times.samples_ms) entry.seconds.push_back(ms * kMs * share);
+  if (!new_cut) entry.ratio = paired_ratio(plan, regions, m);
   // None of its kernels ran, or the clock is too coarse for them: no fault of the schedule.
   entry.unclear = entry.outcome == Outcome::Ok && (entry.seconds.empty() || std::ranges::any_of(entry.seconds, [](double x) { return !(x > 0); }));
   return entry;
@@ -120,6 +127,7 @@ Result<void> Recorder::add(std::span<const Entry> entries) {
     // Counted, but without features, so that nobody learns it as a failure of the schedule.
     if (entry.unclear) r.status = telemetry::Status::Invalid, r.message = "no kernel of it ran, or the clock is too coarse for its time";
     else if (entry.outcome == Outcome::Ok || entry.outcome == Outcome::Wrong) telemetry::set_samples(r, entry.seconds);
+    if (!entry.unclear && entry.outcome == Outcome::Ok && entry.ratio > 0) r.base_ratio = entry.ratio;
     if (!entry.features.empty() && !entry.unclear && !emulated_) r.features = entry.features, r.feature_hash = features_id();
     if (entry.canary_before > 0) r.canary_before = entry.canary_before, r.canary_after = entry.canary_after;
     else if (entry.before > 0) r.canary_before = entry.before, r.canary_after = entry.after;
@@ -148,6 +156,7 @@ Result<std::vector<Known>> Recorder::known(const RegionGroup& group, const Tiles
   if (!store_) return found;
   TENON_TRY(const std::vector<telemetry::Record> records, store_->query({.devices = {device_}, .compilers = {origins_.compilers[0].id}, .workload = group.workload, .statuses = {}}));
   const std::string base = text_of(rules);
+  // Of records without a ratio of their own, by what rules took.
   std::map<std::string, double> rules_seconds;  // by session
   for (const telemetry::Record& r : records)
     if (r.status == telemetry::Status::Ok && r.schedule == base) rules_seconds[r.session] = r.median;
@@ -156,8 +165,8 @@ Result<std::vector<Known>> Recorder::known(const RegionGroup& group, const Tiles
     auto tiles = parse_tiles(r.schedule);
     if (!tiles || tiles->size() != rules.size()) continue;
     const auto at = rules_seconds.find(r.session);
-    if (r.status == telemetry::Status::Ok && at == rules_seconds.end()) continue;
-    found.push_back({std::move(*tiles), r.status == telemetry::Status::Ok ? r.median / at->second : INFINITY});
+    const double ratio = r.status != telemetry::Status::Ok ? INFINITY : r.base_ratio > 0 ? r.base_ratio : at != rules_seconds.end() ? r.median / at->second : NAN;
+    if (!std::isnan(ratio)) found.push_back({std::move(*tiles), ratio});
   }
   return found;
 }

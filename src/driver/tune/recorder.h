@@ -18,6 +18,7 @@ struct Entry {
   bool unclear = false;             // its time is not known, which is no fault of the schedule
   std::string message;
   std::vector<double> seconds;      // of one call of one region, per run
+  double ratio = NAN;               // paired_ratio
   double before = 0, after = 0;     // of the base's run, in the first half of the runs and in the second
   double canary_before = NAN, canary_after = NAN;  // of a job, seconds: Measured
   int64_t switches = -1;
@@ -29,6 +30,8 @@ struct Entry {
 
 // Of the regions, their sums: those that both artifacts have by that name, or all of the candidate's where `also_new`.
 RegionTime total(const Plan& plan, const std::vector<size_t>& regions, const Measured& m, bool also_new = false);
+// Their time / the base's in the regions of those names: the median over turns. NaN: one has none.
+double paired_ratio(const Plan& plan, const std::vector<size_t>& regions, const Measured& m);
 // What the store gets of a schedule that ran in these regions of the group: seconds of one call of one region; where it ran in some only, as it would
 // take in the mean of all, by the base's times. `new_cut`: the base has no such regions.
 Entry entry_of(const RegionGroup& group, const Plan& plan, const Judge& judge, const Tiles& tiles, const std::vector<size_t>& regions, const Measured& m, bool new_cut = false);

@@ -131,14 +131,14 @@ class Tuner {
     std::vector<Entry> entries;
     for (RegionGroup& group : groups) {
       const RegionTime times = total(base_.plan, group.regions, self());
-      const double ms = times.against_ms, own = times.median_ms;
+      const double ms = times.against_ms, own = paired_ratio(base_.plan, group.regions, self());
       if (ms < kLeastShare * report_.rules_ms) continue;
       // One thread does not see what is lost to several.
       if (options_.threads == 1) leave_out(group.space, {Knob::parallel});
       groups_.push_back(std::make_unique<RegionGroup>(std::move(group)));
       const RegionGroup& kept = *groups_.back();
       TENON_TRY(Judge judge, Judge::of(graph, base_.plan, base_.target, kept, options_.threads));
-      Searched& s = searched_.emplace_back(kept, Candidates(kept, base_.plan, options_.seed + searched_.size()), std::move(judge), ms, std::abs(1 - own / ms));
+      Searched& s = searched_.emplace_back(kept, Candidates(kept, base_.plan, options_.seed + searched_.size()), std::move(judge), ms, std::isnan(own) ? 0 : std::abs(1 - own));
       if (recorder_.is_open()) entries.push_back(entry_of(s, s.candidates.rules(), kept.regions, self())), entries.back().rules = true;
       if (!options_.resume) continue;
       TENON_TRY(const std::vector<Known> known, recorder_.known(kept, s.candidates.rules()));
@@ -160,8 +160,8 @@ class Tuner {
 
   // Time in these regions / that of what rules choose there.
   double ratio_of(const std::vector<size_t>& regions, const Measured& m) const {
-    const RegionTime times = total(base_.plan, regions, m);
-    return times.against_ms > 0 ? times.median_ms / times.against_ms : INFINITY;
+    const double ratio = paired_ratio(base_.plan, regions, m);
+    return ratio > 0 ? ratio : INFINITY;
   }
 
   // How many schedules each group gets in this round, at most one per region of it: again and again the group that promises most, less with each that it has.
