@@ -19,7 +19,7 @@ struct TuneOptions {
   double timeout = 120;                 // seconds after which a candidate is given up
   unsigned threads = 1;
   uint64_t seed = 0;
-  int turns = 0;                        // of a measurement, six calls of both in each; 0: as many as take 1.5 s, 5 to 30
+  int turns = 0;                        // of a measurement, six calls of both in each; 0: as many as take 1.5 s, 5 to 100
   bool random = false;                  // draws instead of asking what promises most: what guided searches are compared with
   std::string runner = "local";         // "local": a process here; "qemu": jobs under the target's emulator; else a command that is given a job's folder: docs/tuning.md
   int cpu = -1;                         // that measurements are pinned to; negative: the last one

@@ -142,7 +142,7 @@ Command tune_command() {
                           {"--timeout", "SECONDS", "After which a candidate is given up, compiling included; default: 120", &a->timeout},
                           {"--workers", "N", "Threads to run on", &a->threads},
                           {"--cpu", "N", "Processor to measure on; default: the last that this process may use", &a->cpu},
-                          {"--turns", "N", "Turns of a measurement, each six calls of both artifacts: fewer are quicker and noisier; default: as many as take 1.5 s, 5 to 30", &a->turns},
+                          {"--turns", "N", "Turns of a measurement, each six calls of both artifacts: fewer are quicker and noisier; default: as many as take 1.5 s, 5 to 100", &a->turns},
                           {"--seed", "N", "Of the search; default: 0", &a->seed}},
                          import_rows(a->model),
                          code_rows(a->model)}),

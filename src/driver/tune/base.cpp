@@ -8,7 +8,7 @@ namespace tenon {
 
 Result<void> Base::open(const TuneOptions& options, const Lowered& model, Watch& watch, Recorder& recorder, const std::string& folder, const std::string& what) {
   constexpr double kTurnsMs = 1500;
-  constexpr int kFewest = 5, kMost = 30, kCallsPerTurn = 6;
+  constexpr int kFewest = 5, kMost = 100, kCallsPerTurn = 6;
   options_ = &options, model_ = &model, watch_ = &watch, folder_ = folder, what_ = what;
   TENON_DO(prepare_jobs(options, model, folder_));
   TENON_TRY(const Measured first, watch_->measure({.model = model_, .plan = &model_->plan, .base = {}, .keep = folder_, .turns = kFewest}));

@@ -257,6 +257,7 @@ class Tuner {
   // What is fastest by one measurement is so by luck in part: the best few of every group are measured again, in all of its regions. Counted like the rest.
   Result<void> finals() {
     constexpr size_t kFinalists = 4;
+    constexpr int kLonger = 2;
     struct Finalist {
       size_t searched, rank;
       Tiles tiles;
@@ -275,7 +276,7 @@ class Tuner {
         if (f.rank == turn) batch.push_back({f.searched, f.tiles, searched_[f.searched].group.regions});
       if (batch.empty()) break;
       const Plan plan = plan_with(batch);
-      TENON_TRY(const Measured m, against_.measure(plan));
+      TENON_TRY(const Measured m, against_.measure(plan, against_.folder(), {}, kLonger));
       std::vector<Entry> entries;
       for (const Proposal& p : batch) {
         Searched& s = searched_[p.searched];
