@@ -110,20 +110,41 @@ std::vector<double> contributions(const Booster& booster, size_t features, std::
   return sums;
 }
 
-std::vector<double> contributions(const CostModel& model, std::span<const float> x) {
-  std::vector<double> mean(model.names.size() + 1);
-  for (const Booster& booster : model.boosters) {
-    const std::vector<double> sums = contributions(booster, model.names.size(), x);
-    for (size_t k = 0; k < mean.size(); ++k) mean[k] += sums[k] / static_cast<double>(model.boosters.size());
+namespace {
+
+std::vector<double> mean_of(std::span<const Booster> boosters, size_t features, std::span<const float> x) {
+  std::vector<double> mean(features + 1);
+  for (const Booster& booster : boosters) {
+    const std::vector<double> sums = contributions(booster, features, x);
+    for (size_t k = 0; k < mean.size(); ++k) mean[k] += sums[k] / static_cast<double>(boosters.size());
   }
   return mean;
 }
 
-std::vector<Factor> factors(const CostModel& model, std::span<const float> x, std::span<const float> y) {
-  const std::vector<double> of_x = contributions(model, x), of_y = contributions(model, y);
+}  // namespace
+
+std::vector<double> contributions(const CostModel& model, std::span<const float> x) { return mean_of(model.boosters, model.names.size(), x); }
+
+std::vector<Factor> factors(const CostModel& model, const Scheduled& x, const Scheduled& y, const Scheduled& rules) {
+  const size_t features = model.names.size();
+  std::vector<double> added(features + 1);  // then the prior's
+  if (model.order.empty()) {
+    const std::vector<double> of_x = contributions(model, x.features), of_y = contributions(model, y.features);
+    for (size_t k = 0; k < features; ++k) added[k] = of_x[k] - of_y[k];
+    added[features] = std::log(x.prior / y.prior);
+  } else {
+    auto of = [&](const Scheduled& schedule) {
+      std::vector<float> row(order_width(features));
+      order_row(schedule.features, schedule.prior, rules, row);
+      return mean_of(model.order, row.size(), row);
+    };
+    const std::vector<double> of_x = of(x), of_y = of(y);
+    for (size_t k = 0; k < features; ++k) added[k] = of_x[k] - of_y[k] + of_x[features + k] - of_y[features + k];
+    added[features] = of_x[2 * features] - of_y[2 * features] + order_margin(x.prior, rules) - order_margin(y.prior, rules);
+  }
   std::vector<std::pair<double, size_t>> deltas;
-  for (size_t k = 0; k < model.names.size(); ++k)
-    if (of_x[k] != of_y[k]) deltas.emplace_back(of_x[k] - of_y[k], k);
+  for (size_t k = 0; k < added.size(); ++k)
+    if (added[k] != 0) deltas.emplace_back(added[k], k);
   std::ranges::stable_sort(deltas, std::greater(), [](const auto& d) { return std::abs(d.first); });
   std::vector<Factor> sorted;
   for (const auto& [delta, feature] : deltas) sorted.push_back({feature, std::exp(delta)});

@@ -50,8 +50,9 @@ class Cutter {
 }  // namespace
 
 Booster draft_booster(const CostModel& model) {
-  if (model.boosters.empty()) return {};
-  const Booster& first = model.boosters[0];
+  const std::vector<Booster>& all = model.order.empty() ? model.boosters : model.order;
+  if (all.empty()) return {};
+  const Booster& first = all[0];
   return first.nodes.size() <= kMostNodes ? first : Cutter(first).run();
 }
 

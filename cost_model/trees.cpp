@@ -71,7 +71,7 @@ double failure_probability(const CostModel& model, std::span<const float> x) {
 
 namespace {
 
-constexpr std::string_view kFirst = "tenon-cost-model 2";
+constexpr std::string_view kFirst = "tenon-cost-model 3";
 
 template <class T>
 std::string hex_bits(T value) {
@@ -222,6 +222,8 @@ std::string print(const CostModel& model) {
   for (const std::string& line : model.provenance) text += line + '\n';
   text += "boosters " + std::to_string(model.boosters.size()) + '\n';
   print(model.boosters, text);
+  text += "order " + std::to_string(model.order.size()) + '\n';
+  print(model.order, text);
   text += "calibration " + text_of(model.calibration) + "\nfailures " + std::to_string(model.failures.size()) + ' ' + hex_bits(model.failure_margin) + '\n';
   print(model.failures, text);
   text += "deltas " + std::to_string(model.deltas.size()) + '\n';
@@ -245,6 +247,8 @@ Result<CostModel> parse_cost_model(std::string_view text) {
   for (size_t k = 0; k < lines && !in.failed(); ++k) model.provenance.emplace_back(in.line());
   std::string wrong;
   read_boosters(in, in.number<size_t>(in.words("boosters", 1)[0]), features, model.boosters, wrong);
+  read_boosters(in, in.number<size_t>(in.words("order", 1)[0]), order_width(features), model.order, wrong);
+  if (!model.order.empty() && model.order.size() != model.boosters.size()) in.fail();
   model.calibration = read_calibration(in, in.words("calibration", 3));
   words = in.words("failures", 2);
   model.failure_margin = read_real(in, words[1]);

@@ -16,12 +16,12 @@ namespace tenon {
 std::vector<double> contributions(const CostModel& model, std::span<const float> x);
 std::vector<double> contributions(const Booster& booster, size_t features, std::span<const float> x);
 
-// Why x takes another time than y: a feature's factor, exp of the difference of what it adds. Factors of 1 are left out; largest first, in
-// either direction. Their product is exp(prediction of x - prediction of y) where the margins are equal.
+// Why x takes another time than y: a feature's factor, exp of the difference of what it adds, by itself and by its difference from what rules choose.
+// Factors of 1 are left out; largest first, in either direction. Their product is exp(relative(x) - relative(y)).
 struct Factor {
-  size_t feature = 0;
+  size_t feature = 0;  // names.size(): the prior
   double factor = 1;
 };
-std::vector<Factor> factors(const CostModel& model, std::span<const float> x, std::span<const float> y);
+std::vector<Factor> factors(const CostModel& model, const Scheduled& x, const Scheduled& y, const Scheduled& rules);
 
 }  // namespace tenon

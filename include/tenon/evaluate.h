@@ -27,8 +27,8 @@ struct Figure {
   double value = 0, low = 0, high = 0;
   int64_t groups = 0;  // that it is of; 0: it does not apply
 };
-enum class Metric : uint8_t { Top1, Top8, Pairs, Mape, Coverage, Failed };
-constexpr size_t kMetrics = 6;
+enum class Metric : uint8_t { Top1, Top8, Pairs, Mape, Coverage, Failed, Sure };
+constexpr size_t kMetrics = 7;
 struct MetricInfo {
   std::string_view key, title, meaning;
 };

@@ -11,6 +11,7 @@ struct Timing {
   double prior = 0, seconds = 0;  // by the roofline; measured: both positive
   double noise = 0;               // standard deviation of ln(seconds)
   int group = 0;                  // of timings that share workload, device and session
+  bool rules = false;             // it is what rules choose
   int unit = -1;                  // of groups that are drawn together, never split between growing and judging; negative: each group by itself
 };
 
@@ -25,7 +26,8 @@ struct GrowOptions {
 };
 
 // Boosters that learn ln(seconds / prior), each from a draw of units with replacement, as long as the error on the units that were not drawn
-// falls; and how far off they are there. Weights: fast schedules of a group count more, noisy timings less. E0703: a timing that can be none, too
+// falls; and how far off they are there. Weights: fast schedules of a group count more, noisy timings less. As many `order` boosters from the groups
+// that have what rules choose, where they are four and of two units. E0703: a timing that can be none, too
 // few groups, or one unit only.
 Result<CostModel> grow(const std::string& features_hash, const std::vector<std::string>& names, std::span<const Timing> timings, const GrowOptions& options = {});
 

@@ -15,15 +15,23 @@ class ModelScorer {
   const CostModel& model() const { return model_; }
   bool native() const { return scorers_[0].native(); }  // the draft is code
 
-  // ln(seconds) of candidates by the draft. `rows`: the features of each, one candidate after the other; `ln_priors`: of each.
-  std::vector<double> draft(std::span<const float> rows, std::span<const double> ln_priors) const;
-  // Of each candidate, what each booster says.
-  std::vector<std::vector<double>> predictions(std::span<const float> rows, std::span<const double> ln_priors) const;
+  // Candidates of one region: what rules choose, and the features and ln(prior) of each, one candidate after the other.
+  struct Candidates {
+    std::span<const float> rules;
+    double ln_rules_prior = 0;
+    std::span<const float> rows;
+    std::span<const double> ln_priors;
+  };
+  // What ranks candidates by the draft: ln(seconds), but for what all have in common.
+  std::vector<double> draft(const Candidates& candidates) const;
+  // ln(seconds) of each candidate by each booster: of what rules choose, and the candidate's beside it where the model has order boosters.
+  std::vector<std::vector<double>> predictions(const Candidates& candidates) const;
 
  private:
   const CostModel& model_;
   Booster draft_;
-  std::vector<TreeScorer> scorers_;  // the draft's, then one per booster
+  std::vector<TreeScorer> scorers_;  // the draft's, then one per booster that ranks
+  bool order_;                       // which are the order boosters
 };
 
 }  // namespace tenon

@@ -54,6 +54,7 @@ struct CostModel {
   std::vector<std::string> names;  // of the features
   std::vector<std::string> provenance;  // a line each: hash of the telemetry, rows, parameters
   std::vector<Booster> boosters;   // grown from different draws of the same telemetry
+  std::vector<Booster> order;      // of ln(seconds / what rules choose takes), see order_row; as many, or none: `boosters` say that, too
   Calibration calibration;
   double failure_margin = 0;       // ln odds of a failure that `failures` start from
   std::vector<Booster> failures;   // of ln odds that a schedule is refused, crashes, takes too long or is wrong; none: too few did
@@ -68,7 +69,22 @@ struct Prediction {
 // `device`: a fingerprint, whose delta counts where the model has one.
 Prediction predict(const CostModel& model, std::span<const float> x, double prior_seconds, std::string_view device = {});
 
-// The first booster, where it has no more nodes than 200 trees of depth 6; else its first 200 trees, cut at depth 6: where a tree is cut, a leaf has
+// A schedule of a region: of the same region the one that others are compared with, what rules choose.
+struct Scheduled {
+  std::span<const float> features;
+  double prior = 0;                // seconds
+};
+// What order boosters see: features, their differences from rules', ln(prior / rules'); and half of that, which they start from
+// (docs/decisions/0029).
+constexpr size_t order_width(size_t features) { return 2 * features + 1; }
+void order_row(std::span<const float> x, double prior, const Scheduled& rules, std::span<float> row);
+float order_margin(double prior, const Scheduled& rules);
+// ln(seconds / rules'), by the order boosters, else the others: 0 of rules' itself.
+Prediction relative(const CostModel& model, std::span<const float> x, double prior, const Scheduled& rules);
+// Whether one that is predicted to take exp(-gain) of another's time is to be believed: the boosters agree.
+bool is_sure(const Prediction& gain);
+
+// Of the order boosters, or, where there are none, the others: the first, where it has no more nodes than 200 trees of depth 6; else its first 200 trees, cut at depth 6: where a tree is cut, a leaf has
 // the mean of those below, by their covers. Ranks many candidates where all boosters would take too long. None: the model has none.
 Booster draft_booster(const CostModel& model);
 

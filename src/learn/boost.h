@@ -14,6 +14,7 @@ struct Table {
   std::vector<float> cells;                     // of all rows, one after the other; NaN: missing
   std::vector<float> labels, margins, weights;  // of each row; `margins`: what the trees start from
 
+  size_t size() const { return labels.size(); }
   void add(std::span<const float> row, double label, double margin, double weight) {
     cells.insert(cells.end(), row.begin(), row.end());
     labels.push_back(static_cast<float>(label)), margins.push_back(static_cast<float>(margin)), weights.push_back(static_cast<float>(weight));

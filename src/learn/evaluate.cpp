@@ -15,7 +15,7 @@ namespace tenon {
 namespace {
 
 using Group = std::vector<const Sample*>;
-using Say = std::function<Said(const Sample&)>;
+using Say = std::function<Said(const Sample&, const Sample* rules)>;  // rules: of the group; null: not known
 
 constexpr std::pair<Leave, std::string_view> kLeaves[] = {
     {Leave::Family, "family"}, {Leave::Device, "device"}, {Leave::Machine, "machine"}, {Leave::Operator, "operator"}, {Leave::Later, "later"}};
@@ -26,9 +26,11 @@ std::vector<std::string> feature_names() {
   return names;
 }
 
-Said say(const CostModel& model, const Sample& s, std::string_view device = {}) {
+Said say(const CostModel& model, const Sample& s, const Sample* rules, std::string_view device = {}) {
   const Prediction p = predict(model, s.timing.features, s.timing.prior, device);
-  return {.mean = p.mean, .failure = failure_probability(model, s.timing.features), .interval = interval(model, p, device)};
+  Said said{.mean = p.mean, .failure = failure_probability(model, s.timing.features), .interval = interval(model, p, device)};
+  if (rules) said.beside = relative(model, s.timing.features, s.timing.prior, {rules->timing.features, rules->timing.prior}), said.ordered = true;
+  return said;
 }
 
 // What the prior says is taken out of the features.
@@ -50,11 +52,11 @@ class Evaluation {
     TENON_TRY(const bool failures, learn_failures(model, trials_of(split_.training), grow_options));
     knows_failures_ |= failures;
     if (options_.probes > 0) TENON_DO(probe(model, grow_options));
-    judge_all("model", [&](const Sample& s) { return say(model, s); });
+    judge_all("model", [&](const Sample& s, const Sample* rules) { return say(model, s, rules); });
     if (seed == 0) first_ = model;
     TENON_DO(without_prior(timings, grow_options));
     if (options_.offsets) TENON_DO(with_offsets(model, timings, grow_options));
-    judge_all("prior", [](const Sample& s) { return Said{.mean = std::log(s.timing.prior), .interval = {}}; });
+    judge_all("prior", [](const Sample& s, const Sample*) { return Said{.mean = std::log(s.timing.prior), .interval = {}}; });
     each_group("rules", judge_rules);
     each_group("random", judge_random);
     return {};
@@ -76,7 +78,7 @@ class Evaluation {
     std::vector<ProbeCandidate> candidates;
     Group timed, rest;
     for (const Sample* s : split_.testing)
-      if (s->timed()) timed.push_back(s), candidates.push_back({s->op_class, say(model, *s).mean});
+      if (s->timed()) timed.push_back(s), candidates.push_back({s->op_class, say(model, *s, nullptr).mean});
     const std::vector<size_t> chosen = choose_probes(candidates, options_.probes);
     std::vector<Timing> probes;
     std::set<const Sample*> used;
@@ -84,7 +86,7 @@ class Evaluation {
     std::ranges::copy_if(split_.testing, std::back_inserter(rest), [&](const Sample* s) { return !used.contains(s); });
     test(rest);
     TENON_TRY(const CostModel adapted, adapt(model, probes, split_.left_out, grow_options));
-    judge_all("adapted", [&](const Sample& s) { return say(adapted, s, split_.left_out); });
+    judge_all("adapted", [&](const Sample& s, const Sample* rules) { return say(adapted, s, rules, split_.left_out); });
     return {};
   }
 
@@ -94,9 +96,9 @@ class Evaluation {
     const double middle = std::exp(sum / static_cast<double>(timings.size()));
     for (Timing& t : timings) t.prior = middle, hide_prior(t.features);
     TENON_TRY(const CostModel model, grow(features_hash(), feature_names(), timings, grow_options));
-    judge_all("without prior", [&](Sample s) {
+    judge_all("without prior", [&](Sample s, const Sample*) {
       s.timing.prior = middle, hide_prior(s.timing.features);
-      return say(model, s);
+      return say(model, s, nullptr);
     });
     return {};
   }
@@ -105,14 +107,15 @@ class Evaluation {
     grow_options.group_offsets = true;
     TENON_TRY(CostModel level, grow(features_hash(), feature_names(), timings, grow_options));
     level.failures = model.failures, level.failure_margin = model.failure_margin;
-    judge_all("with offsets", [&](const Sample& s) { return say(level, s); });
+    judge_all("with offsets", [&](const Sample& s, const Sample*) { return say(level, s, nullptr); });
     return {};
   }
 
   void judge_all(const std::string& method, const Say& what) {
     each_group(method, [&](std::span<const Sample* const> group) {
+      const auto rules = std::ranges::find_if(group, [](const Sample* s) { return s->timing.rules && s->timed(); });
       std::vector<Said> said;
-      for (const Sample* s : group) said.push_back(what(*s));
+      for (const Sample* s : group) said.push_back(what(*s, rules == group.end() ? nullptr : *rules));
       return judge(group, said);
     });
   }
@@ -156,7 +159,7 @@ void describe(const Samples& samples, EvaluationReport& report) {
   for (const Sample& s : samples.all) {
     const telemetry::Device& device = samples.devices.at(s.device);
     machines.insert(machine_of(device)), levels.insert(level_of(device));
-    report.timings += s.timed(), report.failures += s.failed(), rules |= s.rules;
+    report.timings += s.timed(), report.failures += s.failed(), rules |= s.timing.rules;
   }
   report.devices = static_cast<int64_t>(levels.size()), report.machines = static_cast<int64_t>(machines.size());
   report.other_features = samples.other_features;
@@ -170,7 +173,7 @@ void sample_points(const Evaluation& evaluation, int split, EvaluationReport& re
   Group all;
   for (const auto& [id, group] : evaluation.groups()) std::ranges::copy_if(group, std::back_inserter(all), &Sample::timed);
   const size_t step = std::max<size_t>(1, (all.size() + kMost - 1) / kMost);
-  for (size_t k = 0; k < all.size(); k += step) report.points.push_back({split, all[k]->timing.seconds, std::exp(say(evaluation.first(), *all[k]).mean)});
+  for (size_t k = 0; k < all.size(); k += step) report.points.push_back({split, all[k]->timing.seconds, std::exp(say(evaluation.first(), *all[k], nullptr).mean)});
 }
 
 }  // namespace

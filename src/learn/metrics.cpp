@@ -37,6 +37,21 @@ void judge_order(std::span<const Sample* const> group, std::span<const size_t> o
   count(tallies, Metric::Failed, failed, static_cast<double>(tried));
 }
 
+const Sample* rules_of(std::span<const Sample* const> group) {
+  const auto rules = std::ranges::find_if(group, [](const Sample* s) { return s->timing.rules && s->timed(); });
+  return rules == group.end() ? nullptr : *rules;
+}
+
+double rank(const Said& said) { return said.ordered ? said.beside.mean : said.mean; }
+
+// As `hybrid` decides.
+void judge_sure(std::span<const Sample* const> group, size_t first, std::span<const Said> said, Tallies& tallies) {
+  const Sample* const rules = rules_of(group);
+  if (!rules || !decides(group) || !said[first].ordered) return;
+  const bool taken = is_sure({.mean = -said[first].beside.mean, .sigma = said[first].beside.sigma});
+  count(tallies, Metric::Sure, taken ? times_of(group)[first] / rules->timing.seconds - 1 : 0);
+}
+
 }  // namespace
 
 std::span<const MetricInfo> metric_table() {
@@ -47,6 +62,7 @@ std::span<const MetricInfo> metric_table() {
       {"mape", "MAPE", "mean of |predicted / measured - 1|"},
       {"coverage", "coverage", "timings inside of their 90 % interval"},
       {"failed", "failed", "of the eight that are predicted fastest: cannot be used"},
+      {"sure", "where it is sure", "time of the schedule that is predicted fastest where the gain on what rules choose is sure, else of the latter / that of rules - 1; mean of groups that have it"},
   };
   static_assert(std::size(kTable) == kMetrics);
   return kTable;
@@ -61,8 +77,9 @@ Tallies judge(std::span<const Sample* const> group, std::span<const Said> said) 
   Tallies tallies;
   std::vector<size_t> order(group.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::ranges::stable_sort(order, {}, [&](size_t k) { return std::pair(said[k].failure > kProbable, said[k].mean); });
+  std::ranges::stable_sort(order, {}, [&](size_t k) { return std::pair(said[k].failure > kProbable, rank(said[k])); });
   judge_order(group, order, tallies);
+  judge_sure(group, order[0], said, tallies);
   double right = 0, pairs = 0, error = 0, inside = 0, timed = 0, bounded = 0;
   for (size_t i = 0; i < group.size(); ++i) {
     if (!group[i]->timed()) continue;
@@ -73,7 +90,7 @@ Tallies judge(std::span<const Sample* const> group, std::span<const Said> said) 
       if (!group[j]->timed()) continue;
       const double apart = std::log(seconds / group[j]->timing.seconds);
       if (std::abs(apart) <= std::log1p(kApart)) continue;
-      const double predicted = said[i].mean - said[j].mean;
+      const double predicted = rank(said[i]) - rank(said[j]);
       ++pairs, right += predicted == 0 ? 0.5 : (predicted > 0) == (apart > 0);
     }
   }
@@ -107,10 +124,10 @@ Tallies judge_random(std::span<const Sample* const> group) {
 
 Tallies judge_rules(std::span<const Sample* const> group) {
   Tallies tallies;
-  const auto rules = std::ranges::find_if(group, [](const Sample* s) { return s->rules && s->timed(); });
-  if (rules == group.end() || !decides(group)) return tallies;
+  const Sample* const rules = rules_of(group);
+  if (!rules || !decides(group)) return tallies;
   const std::vector<double> times = times_of(group);
-  count(tallies, Metric::Top1, (*rules)->timing.seconds / std::ranges::min(times) - 1);
+  count(tallies, Metric::Top1, rules->timing.seconds / std::ranges::min(times) - 1);
   return tallies;
 }
 

@@ -18,6 +18,8 @@ void add(Tallies& to, const Tallies& more);
 // What is said of one schedule.
 struct Said {
   double mean = 0;         // of ln(seconds)
+  Prediction beside = {};  // of ln(seconds / what rules choose takes); `ordered`: known, and what the order goes by
+  bool ordered = false;
   double failure = 0;      // its probability
   Interval interval;       // high = 0: none is known
 };

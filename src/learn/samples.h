@@ -13,7 +13,6 @@ namespace tenon {
 struct Sample {
   Timing timing;                 // `seconds`: 0 where none is known that can be learnt from
   telemetry::Status status{};
-  bool rules = false;            // the schedule that rules choose
   std::string op_class, model;   // model: empty where the record has no name
   std::string device, session;
   int64_t timestamp = 0;         // microseconds since 1970

@@ -28,7 +28,13 @@ std::vector<Reason::Term> terms_of(const Judge& judge, const CostModel* model, c
   std::vector<Reason::Term> terms = {{.name = "roofline", .meaning = "what the prior says of both", .factor = judge.prior(runner_up) / judge.prior(chosen)}};
   if (!model) return terms;
   double rest = 1;
-  for (const Factor& f : factors(*model, judge.features(runner_up), judge.features(chosen))) {
+  const std::vector<float> other = judge.features(runner_up), own = judge.features(chosen);
+  terms[0].factor = 1;
+  for (const Factor& f : factors(*model, {other, judge.prior(runner_up)}, {own, judge.prior(chosen)}, judge.rules())) {
+    if (f.feature == feature_table().size()) {
+      terms[0].factor = f.factor;
+      continue;
+    }
     const FeatureInfo& feature = feature_table()[f.feature];
     if (terms.size() <= kMost) terms.push_back({.name = std::string(feature.name), .meaning = std::string(feature.meaning), .factor = f.factor});
     else rest *= f.factor;
@@ -41,7 +47,10 @@ std::vector<Reason::Term> terms_of(const Judge& judge, const CostModel* model, c
 // Both 0: there is no calibrated model.
 std::pair<double, double> interval_of(const Judge& judge, const CostModel* model, const Tiles& tiles) {
   if (!model) return {};
-  const Interval i = interval(*model, predict(*model, judge.features(tiles), judge.prior(tiles)));
+  // Of what rules choose, and how this one lies beside it.
+  Prediction p = predict(*model, judge.rules().features, judge.rules().prior);
+  p.mean += relative(*model, judge.features(tiles), judge.prior(tiles), judge.rules()).mean;
+  const Interval i = interval(*model, p);
   return i.low > 0 && std::isfinite(i.high) ? std::pair(i.low, i.high) : std::pair(0.0, 0.0);
 }
 

@@ -13,6 +13,8 @@ Result<Judge> Judge::of(const Graph& laid_out, const Plan& plan, const Target& t
   judge.device_ = device_facts(target, threads);
   TENON_TRY(Region region, build_region(laid_out, of));
   TENON_TRY(judge.facts_, region_facts(laid_out, region, of, target, surroundings(laid_out, plan, first)));
+  judge.rules_features_.resize(feature_table().size());
+  judge.rules_prior_ = features_of(judge.facts_, judge.rules_, judge.device_, judge.rules_features_).seconds;
   return judge;
 }
 
@@ -36,10 +38,10 @@ double Judge::evaluate(const Tiles& tiles, std::span<float> features) const { re
 
 double Judge::promise(const Tiles& tiles, const CostModel* model) const {
   constexpr double kOptimism = 0.5;  // standard deviations
-  if (!model) return std::log(prior(tiles));
+  if (!model) return std::log(prior(tiles) / rules_prior_);
   std::vector<float> features(feature_table().size());
   const double seconds = evaluate(tiles, features);
-  const Prediction p = predict(*model, features, seconds);
+  const Prediction p = relative(*model, features, seconds, rules());
   return p.mean - kOptimism * p.sigma;
 }
 

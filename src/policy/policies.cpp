@@ -120,11 +120,10 @@ class Chooser {
 
   // Hybrid: where the boosters agree that it gains, and more than what is lost when they are wrong as often as they are.
   bool is_better(const Judged& other, const Judged& rules) const {
-    constexpr double kLeastGain = 0.02, kSigmas = 1.5;
     const Prediction gain = compared(rules, other);
     if (options_.policy == Policy::Rules) return false;
     if (options_.policy != Policy::Hybrid) return gain.mean > 0;
-    return options_.model && gain.mean > std::max(kLeastGain, kSigmas * gain.sigma);
+    return options_.model && is_sure(gain);
   }
 
   const Graph& graph_;

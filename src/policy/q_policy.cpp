@@ -22,7 +22,7 @@ double QModel::value(std::span<const float> features) const {
 }
 
 std::string print(const QModel& model) {
-  return print(CostModel{.features = q_features_hash(), .names = names(), .provenance = model.provenance, .boosters = model.boosters, .calibration = {}, .failures = {}, .deltas = {}});
+  return print(CostModel{.features = q_features_hash(), .names = names(), .provenance = model.provenance, .boosters = model.boosters, .order = {}, .calibration = {}, .failures = {}, .deltas = {}});
 }
 
 Result<QModel> parse_q_model(std::string_view text) {

@@ -40,6 +40,10 @@ class Ranker {
     if (seen_.insert(text_of(tiles)).second) drafts_.push_back(tiles);
   }
 
+  ModelScorer::Candidates candidates(std::span<const float> rows, std::span<const double> priors) const {
+    return {.rules = std::span(rows_).first(feature_table().size()), .ln_rules_prior = ln_priors_[0], .rows = rows, .ln_priors = priors};
+  }
+
   // What was added since, all at once.
   void score() {
     const size_t first = scores_.size(), features = scorer_ ? feature_table().size() : 0;
@@ -47,7 +51,7 @@ class Ranker {
     for (size_t k = first; k < drafts_.size(); ++k)
       ln_priors_.push_back(std::log(scorer_ ? judge_.evaluate(drafts_[k], std::span(rows_).subspan(k * features, features)) : judge_.prior(drafts_[k])));
     const std::span priors = std::span(ln_priors_).subspan(first);
-    const std::vector<double> scores = scorer_ ? scorer_->draft(std::span(rows_).subspan(first * features), priors) : std::vector<double>(priors.begin(), priors.end());
+    const std::vector<double> scores = scorer_ ? scorer_->draft(candidates(std::span(rows_).subspan(first * features), priors)) : std::vector<double>(priors.begin(), priors.end());
     scores_.insert(scores_.end(), scores.begin(), scores.end());
   }
 
@@ -97,7 +101,7 @@ class Ranker {
       priors.push_back(ln_priors_[k]);
     }
     std::vector<std::vector<double>> said;
-    if (scorer_) said = scorer_->predictions(rows, priors);
+    if (scorer_) said = scorer_->predictions(candidates(rows, priors));
     std::vector<Judged> judged;
     for (size_t i = 0; i < which.size(); ++i) {
       Judged& one = judged.emplace_back(Judged{.tiles = drafts_[which[i]], .ln_seconds = scorer_ ? std::move(said[i]) : std::vector{priors[i]}});

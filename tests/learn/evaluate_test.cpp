@@ -127,7 +127,7 @@ TEST(Metrics, AreWhatTheySay) {
   std::vector<Sample> samples(5);
   const double seconds[] = {2, 1, 3, 1.02, 0};
   for (size_t k = 0; k < 5; ++k) samples[k].timing.seconds = seconds[k], samples[k].status = k == 4 ? telemetry::Status::Timeout : telemetry::Status::Ok;
-  samples[0].rules = true;
+  samples[0].timing.rules = true;
   std::vector<const Sample*> group;
   for (const Sample& s : samples) group.push_back(&s);
   // 3 is thought to be faster than all, the one that fails fastest.

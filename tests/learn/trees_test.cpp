@@ -73,7 +73,7 @@ TEST(Trees, TextGivesTheModelBack) {
   ASSERT_TRUE(again) << again.error()[0].message;
   EXPECT_EQ(*again, model);
   for (size_t cut = 0; cut < text.size(); cut += 97) EXPECT_FALSE(parse_cost_model(text.substr(0, cut))) << cut;
-  for (const auto& [from, to] : {std::pair("tree 0\n", "tree 999999\n"), {"node ", "node -1"}, {"leaf ", "leaf 7f800000 "}, {"tenon-cost-model 2", "tenon-cost-model 9"}}) {
+  for (const auto& [from, to] : {std::pair("tree 0\n", "tree 999999\n"), {"node ", "node -1"}, {"leaf ", "leaf 7f800000 "}, {"tenon-cost-model 3", "tenon-cost-model 9"}}) {
     std::string changed = text;
     changed.replace(changed.find(from), std::string_view(from).size(), to);
     EXPECT_FALSE(parse_cost_model(changed)) << to;

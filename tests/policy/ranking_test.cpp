@@ -56,14 +56,38 @@ TEST(Ranking, ScorersSayWhatBoostersSay) {
   }
   for (const auto& compiled : {test_trees(), std::span<const NativeTrees>{}}) {
     const ModelScorer scorer(model, compiled);
-    const std::vector<double> drafts = scorer.draft(rows, margins);
-    const std::vector<std::vector<double>> all = scorer.predictions(rows, margins);
+    const ModelScorer::Candidates candidates{.rules = std::span(rows).first(kStandInFeatures), .ln_rules_prior = margins[0], .rows = rows, .ln_priors = margins};
+    const std::vector<double> drafts = scorer.draft(candidates);
+    const std::vector<std::vector<double>> all = scorer.predictions(candidates);
     for (size_t k = 0; k < kCount; ++k) {
       const auto row = std::span(rows).subspan(k * kStandInFeatures, kStandInFeatures);
       EXPECT_EQ(drafts[k], model.boosters[0].predict(row, static_cast<float>(margins[k])));
       ASSERT_EQ(all[k].size(), model.boosters.size());
       for (size_t b = 0; b < all[k].size(); ++b) EXPECT_EQ(all[k][b], model.boosters[b].predict(row, static_cast<float>(margins[k])));
     }
+  }
+}
+
+TEST(Ranking, OrderBoostersSayWhatLiesBesideRules) {
+  constexpr size_t kFeatures = 6, kCount = 20;
+  Synthetic times({.trees = 20, .depth = 4, .features = kFeatures}, 5), order({.trees = 20, .depth = 4, .features = order_width(kFeatures)}, 7);
+  const CostModel model{.features = {}, .names = std::vector<std::string>(kFeatures), .provenance = {}, .boosters = {times.booster(), times.booster()}, .order = {order.booster(), order.booster()}};
+  std::vector<float> rows;
+  std::vector<double> priors;
+  for (size_t k = 0; k < kCount; ++k) {
+    const std::vector<float> row = times.row();
+    rows.insert(rows.end(), row.begin(), row.end());
+    priors.push_back(std::log(1e-4 * (1 + static_cast<double>(k))));
+  }
+  const ModelScorer scorer(model, {});
+  const auto all = scorer.predictions({.rules = std::span(rows).first(kFeatures), .ln_rules_prior = priors[0], .rows = rows, .ln_priors = priors});
+  const Scheduled rules{std::span(rows).first(kFeatures), std::exp(priors[0])};
+  const Prediction level = predict(model, rules.features, rules.prior);
+  constexpr double kRounding = 1e-4;  // floats of magnitude 10, 20 trees, twice
+  for (size_t k = 0; k < kCount; ++k) {
+    const Prediction beside = relative(model, std::span(rows).subspan(k * kFeatures, kFeatures), std::exp(priors[k]), rules);
+    EXPECT_NEAR((all[k][0] + all[k][1]) / 2, level.mean + beside.mean, kRounding);
+    EXPECT_NEAR(std::abs((all[k][0] - all[0][0]) - (all[k][1] - all[0][1])) / 2, beside.sigma, kRounding);
   }
 }
 

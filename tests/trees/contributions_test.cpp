@@ -100,9 +100,9 @@ TEST(Factors, SayWhyTimesDiffer) {
   CostModel model{.features = {}, .names = std::vector<std::string>(shape.features), .provenance = {}, .boosters = {make.booster()}};
   const std::vector<float> x = make.row();
   std::vector<float> y = x;
-  EXPECT_TRUE(factors(model, x, y).empty());
+  EXPECT_TRUE(factors(model, {x, 1}, {y, 1}, {y, 1}).empty());
   y = make.row();
-  const std::vector<Factor> found = factors(model, x, y);
+  const std::vector<Factor> found = factors(model, {x, 1}, {y, 1}, {y, 1});
   double product = 1, before = INFINITY;
   for (const Factor& f : found) {
     EXPECT_LT(f.feature, shape.features);
@@ -111,6 +111,28 @@ TEST(Factors, SayWhyTimesDiffer) {
     product *= f.factor;
   }
   EXPECT_NEAR(std::log(product), predict(model, x, 1).mean - predict(model, y, 1).mean, 2 * 30 * 0x1p-24 * largest_leaves(model.boosters[0]));
+}
+
+TEST(Factors, OfOrderBoostersAreOfFeaturesAndTheirDifferences) {
+  constexpr size_t kFeatures = 4;
+  const TreeShape shape{.trees = 40, .depth = 5, .features = order_width(kFeatures)};
+  Synthetic make(shape, 5);
+  CostModel model{.features = {}, .names = std::vector<std::string>(kFeatures), .provenance = {}, .boosters = {Booster{}, Booster{}}, .order = {make.booster(), make.booster()}};
+  auto row = [&] {
+    std::vector<float> x = make.row();
+    x.resize(kFeatures);
+    return x;
+  };
+  const std::vector<float> x = row(), y = row(), rules = row();
+  double product = 1, before = INFINITY;
+  for (const Factor& f : factors(model, {x, 1}, {y, 3}, {rules, 2})) {
+    EXPECT_LE(f.feature, kFeatures);
+    EXPECT_LE(std::abs(std::log(f.factor)), before);
+    before = std::abs(std::log(f.factor)), product *= f.factor;
+  }
+  const double predicted = relative(model, x, 1, {rules, 2}).mean - relative(model, y, 3, {rules, 2}).mean;
+  EXPECT_NEAR(std::log(product), predicted, 4 * 40 * 0x1p-24 * (1 + largest_leaves(model.order[0]) + largest_leaves(model.order[1])));
+  EXPECT_EQ(relative(model, rules, 2, {rules, 2}).mean, 0);
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ struct Arguments {
 // What is adapted: a file of `tenon train`, or what the roofline says by itself.
 Result<CostModel> base_model(const std::string& path) {
   if (!path.empty()) return read_cost_model(path);
-  CostModel prior{.features = features_hash(), .names = {}, .provenance = {"no telemetry: the roofline prior"}, .boosters = {}, .calibration = {}, .failures = {}, .deltas = {}};
+  CostModel prior{.features = features_hash(), .names = {}, .provenance = {"no telemetry: the roofline prior"}, .boosters = {}, .order = {}, .calibration = {}, .failures = {}, .deltas = {}};
   for (const FeatureInfo& feature : feature_table()) prior.names.emplace_back(feature.name);
   return prior;
 }

@@ -85,10 +85,13 @@ Result<void> run(const fs::path& folder, const std::string& function, std::span<
     if (!file) return fail(Code::E0703, std::string("cannot read ") + path);
     const std::string text(std::istreambuf_iterator<char>(file), {});
     TENON_TRY(const CostModel model, parse_cost_model(text));
-    TENON_DO(add(draft_booster(model), model.names.size(), pieces, table));
-    for (size_t b = 0; b < model.boosters.size(); ++b) {
-      if (fits_code(model.boosters[b])) TENON_DO(add(model.boosters[b], model.names.size(), pieces, table));
-      else std::fprintf(stderr, "%s: booster %zu is too large for code: %zu nodes of at most %zu, %zu levels\n", path, b, model.boosters[b].nodes.size(), kMostTreeNodes, kMostTreeDepth);
+    const bool order = !model.order.empty();
+    const std::vector<Booster>& all = order ? model.order : model.boosters;
+    const size_t features = order ? order_width(model.names.size()) : model.names.size();
+    TENON_DO(add(draft_booster(model), features, pieces, table));
+    for (size_t b = 0; b < all.size(); ++b) {
+      if (fits_code(all[b])) TENON_DO(add(all[b], features, pieces, table));
+      else std::fprintf(stderr, "%s: booster %zu is too large for code: %zu nodes of at most %zu, %zu levels\n", path, b, all[b].nodes.size(), kMostTreeNodes, kMostTreeDepth);
     }
   }
   std::string text = kHead;

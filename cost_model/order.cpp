@@ -1,0 +1,50 @@
+#include <algorithm>
+#include <cmath>
+
+#include "tenon/trees.h"
+
+namespace tenon {
+
+namespace {
+
+constexpr double kPriorShare = 0.5;
+
+// Of a - b, booster by booster.
+Prediction of_differences(std::span<const Booster> boosters, std::span<const float> a, float margin_a, std::span<const float> b, float margin_b) {
+  Prediction p{.mean = margin_a - margin_b};
+  if (boosters.empty()) return p;
+  double sum = 0, squares = 0;
+  const auto n = static_cast<double>(boosters.size());
+  for (const Booster& booster : boosters) {
+    const double d = static_cast<double>(booster.predict(a, margin_a)) - booster.predict(b, margin_b);
+    sum += d, squares += d * d;
+  }
+  p.mean = sum / n;
+  p.sigma = std::sqrt(std::max(0.0, squares / n - p.mean * p.mean));
+  return p;
+}
+
+}  // namespace
+
+void order_row(std::span<const float> x, double prior, const Scheduled& rules, std::span<float> row) {
+  const size_t n = x.size();
+  for (size_t f = 0; f < n; ++f) row[f] = x[f], row[n + f] = x[f] - rules.features[f];
+  row[2 * n] = static_cast<float>(std::log(prior / rules.prior));
+}
+
+float order_margin(double prior, const Scheduled& rules) { return static_cast<float>(kPriorShare * std::log(prior / rules.prior)); }
+
+Prediction relative(const CostModel& model, std::span<const float> x, double prior, const Scheduled& rules) {
+  if (model.order.empty())
+    return of_differences(model.boosters, x, static_cast<float>(std::log(prior)), rules.features, static_cast<float>(std::log(rules.prior)));
+  std::vector<float> row(order_width(x.size())), own(row.size());
+  order_row(x, prior, rules, row), order_row(rules.features, rules.prior, rules, own);
+  return of_differences(model.order, row, order_margin(prior, rules), own, 0);
+}
+
+bool is_sure(const Prediction& gain) {
+  constexpr double kLeastGain = 0.02, kSigmas = 1.5;
+  return gain.mean > std::max(kLeastGain, kSigmas * gain.sigma);
+}
+
+}  // namespace tenon

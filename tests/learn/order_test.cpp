@@ -1,0 +1,78 @@
+// What order boosters learn: which schedule is faster, where regions differ by what no feature says.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "tenon/learn.h"
+
+namespace tenon {
+namespace {
+
+constexpr int kSchedules = 12;
+
+size_t draw_below(std::mt19937_64& dice, size_t count) { return dice() % count; }
+
+// ln(seconds) = a group's own level + 0.08 |knob - the group's best knob|; its best knob is a feature, rules choose knob 6.
+std::vector<Timing> made_timings(int groups, bool with_rules, uint64_t seed) {
+  std::mt19937_64 dice(seed);
+  std::vector<Timing> all;
+  for (int g = 0; g < groups; ++g) {
+    const double level = -14 + 8 * static_cast<double>(draw_below(dice, 1000)) / 1000;
+    const auto best = static_cast<float>(draw_below(dice, kSchedules));
+    for (int k = 0; k < kSchedules; ++k) {
+      const auto knob = static_cast<float>(k);
+      const double noise = 0.02 * (static_cast<double>(draw_below(dice, 1000)) / 500 - 1);
+      all.push_back({.features = {knob, best}, .prior = std::exp(level + 2 * static_cast<double>(draw_below(dice, 100)) / 100), .seconds = std::exp(level + 0.08 * std::abs(knob - best) + noise),
+                     .noise = 0.02, .group = g, .rules = with_rules && k == 6});
+    }
+  }
+  return all;
+}
+
+// Of pairs that lie more than 5 % apart in a group.
+double pairs_in_order(const CostModel& model, const std::vector<Timing>& timings) {
+  double right = 0, pairs = 0;
+  for (size_t g = 0; g < timings.size(); g += kSchedules) {
+    const Timing& rules = timings[g + 6];
+    const Scheduled reference{rules.features, rules.prior};
+    for (size_t i = g; i < g + kSchedules; ++i)
+      for (size_t j = g; j < i; ++j) {
+        const double apart = std::log(timings[i].seconds / timings[j].seconds);
+        if (std::abs(apart) < 0.05) continue;
+        const double said = relative(model, timings[i].features, timings[i].prior, reference).mean - relative(model, timings[j].features, timings[j].prior, reference).mean;
+        ++pairs, right += (said > 0) == (apart > 0);
+      }
+  }
+  return right / pairs;
+}
+
+TEST(Order, IsLearntBesideRules) {
+  const GrowOptions options{.boosters = 2, .rounds = 100};
+  const std::vector<Timing> unseen = made_timings(40, true, 2);
+  const auto model = grow("f", {"knob", "best"}, made_timings(60, true, 1), options);
+  ASSERT_TRUE(model.has_value());
+  EXPECT_EQ(model->order.size(), model->boosters.size());
+  EXPECT_GT(pairs_in_order(*model, unseen), 0.85);
+  CostModel without = *model;
+  without.order.clear();
+  EXPECT_LT(pairs_in_order(without, unseen), 0.75) << "or the levels are too easy";
+  const auto read = parse_cost_model(print(*model));
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(*read, *model);
+}
+
+TEST(Order, NeedsWhatRulesChoose) {
+  const auto model = grow("f", {"knob", "best"}, made_timings(20, false, 1), {.boosters = 2, .rounds = 20});
+  ASSERT_TRUE(model.has_value());
+  EXPECT_TRUE(model->order.empty());
+}
+
+TEST(Order, IsSureOfLargeGainsOnWhichBoostersAgree) {
+  EXPECT_TRUE(is_sure({.mean = 0.05, .sigma = 0.01}));
+  EXPECT_FALSE(is_sure({.mean = 0.05, .sigma = 0.05}));
+  EXPECT_FALSE(is_sure({.mean = 0.01, .sigma = 0}));
+}
+
+}  // namespace
+}  // namespace tenon
