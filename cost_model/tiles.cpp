@@ -212,6 +212,10 @@ Tile vector_tile(const Target& target, Work work, double k, const Vectors& in, c
   const Block block = best_block(target, work, width);
   knobs.set(Knob::rows, block.rows);
   knobs.set(Knob::vectors, block.vectors);
+  // Where the loop that sums is turned into four steps: within equal blocks 2.6 % faster (759 timings of f32 on Golden Cove, +-0.4 %; most winners on
+  // Zen 4 as well), bytes none. In AVX-512, whose blocks are large; elsewhere nothing was measured.
+  constexpr int64_t kLargeBlock = 15, kTurned = 4, kWidest = 64;
+  if (in.steps == 1 && target.vector_bytes >= kWidest && block.rows * block.vectors >= kLargeBlock) knobs.set(Knob::unroll, kTurned);
   const double steps = k / in.steps, operations = 2 * width * in.steps / multiply_add_cycles(target);  // per cycle, the peak
   tile.seconds = block.cycles * steps * operations / (in.gops * 1e9);
   const double panel = work.column * static_cast<double>(block.vectors * width);
