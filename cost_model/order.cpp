@@ -47,4 +47,30 @@ bool is_sure(const Prediction& gain) {
   return gain.mean > std::max(kLeastGain, kSigmas * gain.sigma);
 }
 
+namespace {
+
+std::vector<float> device_of(const CostModel& model, std::span<const float> x) {
+  std::vector<float> device;
+  for (const int32_t f : model.device_features) device.push_back(x[static_cast<size_t>(f)]);
+  return device;
+}
+
+// NaN, what is not known, is like NaN alone.
+bool alike(const std::vector<float>& a, const std::vector<float>& b, float apart) {
+  return std::ranges::equal(a, b, [&](float x, float y) { return (std::isnan(x) && std::isnan(y)) || std::abs(x - y) <= apart; });
+}
+
+}  // namespace
+
+bool knows_device(const CostModel& model, std::span<const float> x) {
+  constexpr float kApart = 0.15F;
+  const std::vector<float> device = device_of(model, x);
+  return model.devices.empty() || std::ranges::any_of(model.devices, [&](const auto& known) { return alike(known, device, kApart); });
+}
+
+void add_device(CostModel& model, std::span<const float> x) {
+  std::vector<float> device = device_of(model, x);
+  if (std::ranges::none_of(model.devices, [&](const auto& known) { return alike(known, device, 0); })) model.devices.push_back(std::move(device));
+}
+
 }  // namespace tenon

@@ -192,6 +192,22 @@ Booster read_booster(Reader& in) {
   return booster;
 }
 
+void read_devices(Reader& in, CostModel& model, size_t features) {
+  constexpr size_t kMost = 1 << 16;
+  const auto devices = in.number<size_t>(in.words("devices", 1)[0]);
+  if (devices == 0 || devices > kMost) return devices ? in.fail() : void();
+  const std::vector<std::string_view> which = in.words();
+  if (which.size() < 3 || which[0] != "device_features" || in.number<size_t>(which[1]) != which.size() - 2) return in.fail();
+  for (size_t k = 2; k < which.size(); ++k) {
+    model.device_features.push_back(in.number<int32_t>(which[k]));
+    if (model.device_features.back() < 0 || static_cast<size_t>(model.device_features.back()) >= features) in.fail();
+  }
+  for (size_t d = 0; d < devices && !in.failed(); ++d) {
+    std::vector<float>& device = model.devices.emplace_back();
+    for (const std::string_view word : in.words("device", which.size() - 2)) device.push_back(in.real(word));
+  }
+}
+
 double read_real(Reader& in, std::string_view word) {
   const double value = std::bit_cast<double>(in.number<uint64_t>(word, 16));
   if (!std::isfinite(value)) in.fail();
@@ -224,6 +240,17 @@ std::string print(const CostModel& model) {
   print(model.boosters, text);
   text += "order " + std::to_string(model.order.size()) + '\n';
   print(model.order, text);
+  text += "devices " + std::to_string(model.devices.size()) + '\n';
+  if (!model.devices.empty()) {
+    text += "device_features " + std::to_string(model.device_features.size());
+    for (const int32_t f : model.device_features) text += ' ' + std::to_string(f);
+    text += '\n';
+  }
+  for (const std::vector<float>& device : model.devices) {
+    text += "device";
+    for (const float value : device) text += ' ' + hex_bits(value);
+    text += '\n';
+  }
   text += "calibration " + text_of(model.calibration) + "\nfailures " + std::to_string(model.failures.size()) + ' ' + hex_bits(model.failure_margin) + '\n';
   print(model.failures, text);
   text += "deltas " + std::to_string(model.deltas.size()) + '\n';
@@ -249,6 +276,7 @@ Result<CostModel> parse_cost_model(std::string_view text) {
   read_boosters(in, in.number<size_t>(in.words("boosters", 1)[0]), features, model.boosters, wrong);
   read_boosters(in, in.number<size_t>(in.words("order", 1)[0]), order_width(features), model.order, wrong);
   if (!model.order.empty() && model.order.size() != model.boosters.size()) in.fail();
+  read_devices(in, model, features);
   model.calibration = read_calibration(in, in.words("calibration", 3));
   words = in.words("failures", 2);
   model.failure_margin = read_real(in, words[1]);

@@ -76,6 +76,7 @@ struct Decision {
 struct PolicyPlan {
   Plan plan;
   std::vector<Decision> decisions;     // of the plan's questions in their order, then of schedules in the order of the regions
+  bool unknown_device = false;         // Hybrid left all to rules: the model learnt from no device like this one
 };
 
 // E0405: as decided_plan. E0601: Rl without a model of answers. E0703: the model was learnt with other features than this build computes.

@@ -55,6 +55,9 @@ struct CostModel {
   std::vector<std::string> provenance;  // a line each: hash of the telemetry, rows, parameters
   std::vector<Booster> boosters;   // grown from different draws of the same telemetry
   std::vector<Booster> order;      // of ln(seconds / what rules choose takes), see order_row; as many, or none: `boosters` say that, too
+  // Which features say what a device can do, and what they were of the devices that it learnt from; none: it does not say.
+  std::vector<int32_t> device_features;
+  std::vector<std::vector<float>> devices;
   Calibration calibration;
   double failure_margin = 0;       // ln odds of a failure that `failures` start from
   std::vector<Booster> failures;   // of ln odds that a schedule is refused, crashes, takes too long or is wrong; none: too few did
@@ -83,6 +86,12 @@ float order_margin(double prior, const Scheduled& rules);
 Prediction relative(const CostModel& model, std::span<const float> x, double prior, const Scheduled& rules);
 // Whether one that is predicted to take exp(-gain) of another's time is to be believed: the boosters agree.
 bool is_sure(const Prediction& gain);
+
+// Whether it learnt from a device like the one of these features: none of them lies further from one device's than 0.15, a tenth where they are log2.
+// A model that does not say what it learnt from is taken to know all.
+bool knows_device(const CostModel& model, std::span<const float> x);
+// Adds the device of these features, unless it is known by the same numbers.
+void add_device(CostModel& model, std::span<const float> x);
 
 // Of the order boosters, or, where there are none, the others: the first, where it has no more nodes than 200 trees of depth 6; else its first 200 trees, cut at depth 6: where a tree is cut, a leaf has
 // the mean of those below, by their covers. Ranks many candidates where all boosters would take too long. None: the model has none.

@@ -198,6 +198,8 @@ Result<PolicyPlan> make_plan(const Graph& graph, const Target& target, const Com
   }
   auto chosen = choose_plan(graph, target, {.policy = *policy, .model = model ? &*model : nullptr, .q_model = q_model ? &*q_model : nullptr, .beam = options.beam, .precision = options.precision, .providers = options.providers, .workers = options.threads != Threads::None, .explain = explain});
   if (chosen && options.warn && options.precision == Precision::Fp16) std::ranges::for_each(beyond_f16(graph, chosen->plan), options.warn);
+  if (chosen && options.warn && chosen->unknown_device)
+    options.warn({.code = Code::E0703, .severity = Severity::Warning, .message = "the cost model learnt from no device like " + target.name + ": rules decide", .hint = "tenon adapt gives it one"});
   return chosen;
 }
 

@@ -51,6 +51,8 @@ Result<CostModel> adapt(const CostModel& pooled, std::span<const Timing> probes,
   CostModel adapted = pooled;
   std::erase_if(adapted.deltas, [&](const Delta& d) { return d.device == device; });
   adapted.deltas.insert(std::ranges::lower_bound(adapted.deltas, device, {}, &Delta::device), std::move(delta));
+  if (!adapted.device_features.empty())
+    for (const Timing& t : probes) add_device(adapted, t.features);
   return adapted;
 }
 

@@ -45,6 +45,10 @@ Result<TrainReport> train(const TrainOptions& options) {
   for (const FeatureInfo& feature : feature_table()) names.emplace_back(feature.name);
   TENON_TRY(report.model, grow(features_hash(), names, timings_of(all), options.grow));
   TENON_TRY(const bool learnt, learn_failures(report.model, trials_of(all), options.grow));
+  for (size_t f = 0; f < feature_table().size(); ++f)
+    if (feature_table()[f].group == 'G') report.model.device_features.push_back(static_cast<int32_t>(f));
+  for (const Sample* s : all)
+    if (s->timed()) add_device(report.model, s->timing.features);
   for (const Booster& booster : report.model.boosters) report.growth.push_back(static_cast<double>(booster.roots.size()));
   report.model.provenance = {"telemetry " + samples.hash + (options.without.empty() ? "" : " without " + options.without), std::to_string(report.timings) + " timings in " + std::to_string(groups.size()) + " groups of " + std::to_string(devices.size()) + " devices",
                              line_of(options.grow), std::to_string(report.failures) + " of " + std::to_string(all.size()) + " trials failed" + (learnt ? "" : ", too few to learn from")};

@@ -102,7 +102,9 @@ class Chooser {
                       .seconds = std::exp(ranking.rules.mean), .occurrences = static_cast<int>(group.regions.size()), .reason = {}};
     const Judged* runner_up = ranking.others.empty() ? nullptr : &ranking.others[0];
     const Judged* chosen = &ranking.rules;
-    if (runner_up && is_better(*runner_up, ranking.rules)) {
+    const bool known = options_.policy != Policy::Hybrid || !options_.model || knows_device(*options_.model, judge.rules().features);
+    chosen_.unknown_device |= !known;
+    if (runner_up && known && is_better(*runner_up, ranking.rules)) {
       chosen = runner_up, runner_up = &ranking.rules;
       if (ranking.others.size() > 1 && ranking.others[1].mean < runner_up->mean) runner_up = &ranking.others[1];
       decision.chosen = shown(chosen->tiles), decision.decided_by = "model", decision.seconds = std::exp(chosen->mean);

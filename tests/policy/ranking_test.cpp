@@ -43,6 +43,22 @@ TEST(Ranking, CodeAndDataDecideTheSame) {
   }
 }
 
+TEST(Ranking, HybridLeavesDevicesThatTheModelDoesNotKnowToRules) {
+  const testing::GraphMaker g = network();
+  const Target target = *load_target("x86-64-v3");
+  CostModel model = compiled_model();
+  for (size_t f = 0; f < feature_table().size(); ++f)
+    if (feature_table()[f].group == 'G') model.device_features.push_back(static_cast<int32_t>(f));
+  model.devices = {std::vector<float>(model.device_features.size(), 1)};
+  const auto rules = choose_plan(g.graph, target, {.policy = Policy::Rules}), hybrid = choose_plan(g.graph, target, {.policy = Policy::Hybrid, .model = &model});
+  const auto asked = choose_plan(g.graph, target, {.policy = Policy::Model, .model = &model});
+  ASSERT_TRUE(rules && hybrid && asked);
+  EXPECT_TRUE(hybrid->unknown_device);
+  EXPECT_FALSE(asked->unknown_device);
+  EXPECT_EQ(print(hybrid->plan, g.graph), print(rules->plan, g.graph));
+  EXPECT_NE(print(asked->plan, g.graph), print(rules->plan, g.graph)) << "or it would not matter";
+}
+
 TEST(Ranking, ScorersSayWhatBoostersSay) {
   const CostModel model = compiled_model();
   Synthetic make({.trees = 0, .features = kStandInFeatures}, 5);
