@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "cost_model_file.h"
 #include "files.h"
 #include "tenon/hash.h"
 
@@ -28,7 +29,7 @@ std::map<std::string, std::string> option_parts(const CompileOptions& options) {
   parts["threads"] = std::to_string(static_cast<int>(options.threads));
   parts["policy"] = options.policy;
   if (!options.cost_model.empty()) {
-    const auto text = read_file(options.cost_model);
+    const auto text = cost_model_text(options.cost_model);
     parts["cost_model"] = text ? hex(blake3(*text)) : "unreadable";
   }
   if (!options.q_model.empty()) {

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "cache.h"
+#include "cost_model_file.h"
 #include "files.h"
 #include "beyond_f16.h"
 #include "islands.h"
@@ -394,7 +395,7 @@ Result<PlanReport> decisions(const CompileOptions& options, const std::function<
   TENON_TRY(Planned model, plan_model(options, progress, "decisions are those of one target", explain ? explain : [](const Decision&) { return false; }));
   std::string model_hash;
   if (!options.cost_model.empty()) {
-    TENON_TRY(const std::string text, read_file(options.cost_model));
+    TENON_TRY(const std::string text, cost_model_text(options.cost_model));
     model_hash = hex(blake3(text));
   }
   return PlanReport{.target = model.target.name, .cost_model = std::move(model_hash), .text = print(model.plan, model.graph), .decisions = std::move(model.decisions)};

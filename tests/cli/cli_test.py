@@ -216,6 +216,14 @@ class CommandLine(unittest.TestCase):
             self.assertEqual(tenon("why", *words, "--store", store, "--verify").returncode, 2)
         self.assertEqual(tenon("why", DIGITS, "--counterfactuals", "3").returncode, 2)
 
+    def test_the_model_that_ships_has_a_name(self):
+        done = tenon("plan", DIGITS, "--dim", "N=4", "--target", "x86-64-v3", "--policy", "hybrid", "--cost-model", "shipped")
+        if any((ROOT / "cost_model" / "weights").glob("*.txt")):
+            self.assertEqual(done.returncode, 0, done.stderr)
+        else:
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("no cost model ships with this build", done.stderr)
+
     def test_why_of_several_models_gives_each_its_dims(self):
         with tempfile.TemporaryDirectory() as folder:
             other = os.path.join(folder, "other.onnx")

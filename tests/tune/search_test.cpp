@@ -91,8 +91,11 @@ TEST(Judge, PriorIsPositiveAndTheModelIsAsked) {
   const Target target = *load_target("znver4");
   const Plan plan = *rules_policy(g.graph, target);
   const Graph graph = laid_out(g.graph, plan);
-  // A model that takes nothing but the first feature: how much it says is added to the prior.
-  CostModel model{.features = {}, .names = {}, .provenance = {}, .boosters = {Booster{.nodes = {{.value = 2}}, .roots = {0}}, Booster{.nodes = {{.value = 4}}, .roots = {0}}}};
+  // A model whose order boosters say 0.2 and 0.4 less of fewer rows than rules choose.
+  const size_t all = feature_table().size(), rows = static_cast<size_t>(std::ranges::find(feature_table(), "knob_rows", &FeatureInfo::name) - feature_table().begin());
+  auto fewer_rows = [&](float gain) { return Booster{.nodes = {{.feature = static_cast<int32_t>(all + rows), .value = 0, .left = 1, .right = 2, .cover = 2}, {.value = -gain}, {.value = 0}}, .roots = {0}}; };
+  const CostModel model{.features = {}, .names = std::vector<std::string>(all), .provenance = {}, .boosters = {Booster{}, Booster{}}, .order = {fewer_rows(0.2F), fewer_rows(0.4F)}};
+  int fewer = 0;
   const auto groups = *group_regions(g.graph, plan, target, Precision::Strict);
   for (const RegionGroup& group : groups) {
     const auto judge = Judge::of(graph, plan, target, group, 1);
@@ -104,10 +107,13 @@ TEST(Judge, PriorIsPositiveAndTheModelIsAsked) {
       EXPECT_GT(judge->prior(*tiles), 0);
       EXPECT_LT(judge->prior(*tiles), 1);
       EXPECT_EQ(judge->features(*tiles).size(), feature_table().size());
-      // Mean 3, deviation 1, half of which is hoped for.
-      EXPECT_NEAR(judge->promise(*tiles, &model), judge->promise(*tiles, nullptr) + 2.5, 1e-5);
+      // Beside half of what the prior says: mean -0.3, deviation 0.1, half of which is hoped for.
+      const bool has_fewer = judge->features(*tiles)[rows] < judge->rules().features[rows];
+      fewer += has_fewer;
+      EXPECT_NEAR(judge->promise(*tiles, &model), judge->promise(*tiles, nullptr) / 2 - (has_fewer ? 0.35 : 0), 1e-5);
     }
   }
+  EXPECT_GT(fewer, 0);
 }
 
 TEST(Recorder, GivesBackWhatWasMeasured) {

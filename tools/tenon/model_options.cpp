@@ -56,7 +56,7 @@ std::vector<Option> code_rows(ModelArguments& a) {
       {"--cpu-dispatch", "LIST", "Targets in one artifact that picks where it runs, least first: v2,v3,v4,sapphirerapids", &a.cpu_dispatch},
       {"-O", "LEVEL", "Optimisation level", &a.level, {"0", "1", "2", "3"}},
       {"--policy", "POLICY", "Who decides what to fuse and how to schedule it: rules; model: whatever a cost model thinks is fastest; hybrid: the model where it is sure, else rules; beam: the planner's answers by beam search, schedules as model; rl: the same, led by --q-model", &a.policy, {"rules", "model", "hybrid", "beam", "rl"}},
-      {"--cost-model", "FILE", "Cost model of `tenon train` that the policy asks", &a.cost_model},
+      {"--cost-model", "FILE", "Cost model of `tenon train` that the policy asks; shipped: the one that this build has", &a.cost_model},
       {"--q-model", "FILE", "Model of the planner's answers, of `tenon train-policy`, that --policy rl asks", &a.q_model},
       {"--beam-width", "N", "With --policy beam or rl: plans that are kept after each question; default: 4", &a.beam_width},
       {"--beam-budget", "N", "With --policy beam or rl: plans that are evaluated; default: 128", &a.beam_budget},
