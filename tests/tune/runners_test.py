@@ -139,7 +139,11 @@ class Runners(unittest.TestCase):
 
     @unittest.skipUnless(shutil.which("qemu-aarch64"), "no emulator")
     def test_adapt_tries_under_an_emulator(self):
-        done = self.adapt("--runner", "qemu", "-o", "x.model", target="aarch64")
+        # Where other processes take the processor, an emulated canary changes too often: what is disturbed is not learnt from, and rightly so.
+        for _ in range(4):
+            done = self.adapt("--runner", "qemu", "-o", "x.model", target="aarch64")
+            if done.returncode == 0 or "disturbed" not in done.stderr:
+                break
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn(json.loads(done.stdout)["device"], (self.root / "x.model").read_text())
 
