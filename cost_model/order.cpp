@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tenon/trees.h"
+#include "spread.h"
 
 namespace tenon {
 
@@ -11,17 +11,7 @@ constexpr double kPriorShare = 0.5;
 
 // Of a - b, booster by booster.
 Prediction of_differences(std::span<const Booster> boosters, std::span<const float> a, float margin_a, std::span<const float> b, float margin_b) {
-  Prediction p{.mean = margin_a - margin_b};
-  if (boosters.empty()) return p;
-  double sum = 0, squares = 0;
-  const auto n = static_cast<double>(boosters.size());
-  for (const Booster& booster : boosters) {
-    const double d = static_cast<double>(booster.predict(a, margin_a)) - booster.predict(b, margin_b);
-    sum += d, squares += d * d;
-  }
-  p.mean = sum / n;
-  p.sigma = std::sqrt(std::max(0.0, squares / n - p.mean * p.mean));
-  return p;
+  return spread(boosters, margin_a - margin_b, [&](const Booster& booster) { return static_cast<double>(booster.predict(a, margin_a)) - booster.predict(b, margin_b); });
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <utility>
 
+#include "spread.h"
+
 namespace tenon {
 
 float Booster::predict(std::span<const float> x, float margin) const {
@@ -31,17 +33,7 @@ const Delta* delta_of(const CostModel& model, std::string_view device) {
 
 // Mean and standard deviation of what boosters say.
 Prediction ensemble(std::span<const Booster> boosters, std::span<const float> x, float margin) {
-  Prediction p{.mean = margin};
-  if (boosters.empty()) return p;
-  double sum = 0, squares = 0;
-  const auto n = static_cast<double>(boosters.size());
-  for (const Booster& booster : boosters) {
-    const double y = booster.predict(x, margin);
-    sum += y, squares += y * y;
-  }
-  p.mean = sum / n;
-  p.sigma = std::sqrt(std::max(0.0, squares / n - p.mean * p.mean));
-  return p;
+  return spread(boosters, margin, [&](const Booster& booster) { return booster.predict(x, margin); });
 }
 
 }  // namespace
@@ -195,7 +187,8 @@ Booster read_booster(Reader& in) {
 void read_devices(Reader& in, CostModel& model, size_t features) {
   constexpr size_t kMost = 1 << 16;
   const auto devices = in.number<size_t>(in.words("devices", 1)[0]);
-  if (devices == 0 || devices > kMost) return devices ? in.fail() : void();
+  if (devices > kMost) in.fail();
+  if (devices == 0 || in.failed()) return;
   const std::vector<std::string_view> which = in.words();
   if (which.size() < 3 || which[0] != "device_features" || in.number<size_t>(which[1]) != which.size() - 2) return in.fail();
   for (size_t k = 2; k < which.size(); ++k) {

@@ -18,8 +18,8 @@ class Judge {
   std::vector<float> features(const Tiles& tiles) const;
   // Both at once: writes the features, returns the prior.
   double evaluate(const Tiles& tiles, std::span<float> features) const;
+  Scheduled rules() const { return {rules_features_, rules_prior_}; }  // as long as the judge is there
   // What to measure first is what may be fastest: ln(seconds / those of rules), less where the model is unsure. Without a model: by the prior.
-  Scheduled rules() const { return {rules_features_, rules_prior_}; }
   double promise(const Tiles& tiles, const CostModel* model) const;
 
  private:

@@ -29,7 +29,7 @@ std::vector<std::string> feature_names() {
 Said say(const CostModel& model, const Sample& s, const Sample* rules, std::string_view device = {}) {
   const Prediction p = predict(model, s.timing.features, s.timing.prior, device);
   Said said{.mean = p.mean, .failure = failure_probability(model, s.timing.features), .interval = interval(model, p, device)};
-  if (rules) said.beside = relative(model, s.timing.features, s.timing.prior, {rules->timing.features, rules->timing.prior}), said.ordered = true;
+  if (rules) said.beside = relative(model, s.timing.features, s.timing.prior, {rules->timing.features, rules->timing.prior});
   return said;
 }
 
@@ -113,9 +113,9 @@ class Evaluation {
 
   void judge_all(const std::string& method, const Say& what) {
     each_group(method, [&](std::span<const Sample* const> group) {
-      const auto rules = std::ranges::find_if(group, [](const Sample* s) { return s->timing.rules && s->timed(); });
+      const Sample* const rules = rules_of(group);
       std::vector<Said> said;
-      for (const Sample* s : group) said.push_back(what(*s, rules == group.end() ? nullptr : *rules));
+      for (const Sample* s : group) said.push_back(what(*s, rules));
       return judge(group, said);
     });
   }

@@ -37,18 +37,13 @@ void judge_order(std::span<const Sample* const> group, std::span<const size_t> o
   count(tallies, Metric::Failed, failed, static_cast<double>(tried));
 }
 
-const Sample* rules_of(std::span<const Sample* const> group) {
-  const auto rules = std::ranges::find_if(group, [](const Sample* s) { return s->timing.rules && s->timed(); });
-  return rules == group.end() ? nullptr : *rules;
-}
-
-double rank(const Said& said) { return said.ordered ? said.beside.mean : said.mean; }
+double rank(const Said& said) { return said.beside ? said.beside->mean : said.mean; }
 
 // As `hybrid` decides.
 void judge_sure(std::span<const Sample* const> group, size_t first, std::span<const Said> said, Tallies& tallies) {
   const Sample* const rules = rules_of(group);
-  if (!rules || !decides(group) || !said[first].ordered) return;
-  const bool taken = is_sure({.mean = -said[first].beside.mean, .sigma = said[first].beside.sigma});
+  if (!rules || !decides(group) || !said[first].beside) return;
+  const bool taken = is_sure({.mean = -said[first].beside->mean, .sigma = said[first].beside->sigma});
   count(tallies, Metric::Sure, taken ? times_of(group)[first] / rules->timing.seconds - 1 : 0);
 }
 
@@ -66,6 +61,11 @@ std::span<const MetricInfo> metric_table() {
   };
   static_assert(std::size(kTable) == kMetrics);
   return kTable;
+}
+
+const Sample* rules_of(std::span<const Sample* const> group) {
+  const auto rules = std::ranges::find_if(group, [](const Sample* s) { return s->timing.rules && s->timed(); });
+  return rules == group.end() ? nullptr : *rules;
 }
 
 void add(Tallies& to, const Tallies& more) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 
 #include "samples.h"
 #include "tenon/evaluate.h"
@@ -18,11 +19,12 @@ void add(Tallies& to, const Tallies& more);
 // What is said of one schedule.
 struct Said {
   double mean = 0;         // of ln(seconds)
-  Prediction beside = {};  // of ln(seconds / what rules choose takes); `ordered`: known, and what the order goes by
-  bool ordered = false;
+  std::optional<Prediction> beside;  // of ln(seconds / what rules choose takes), which the order goes by where it is known
   double failure = 0;      // its probability
   Interval interval;       // high = 0: none is known
 };
+// What rules choose, where the group has it and it was timed; else null.
+const Sample* rules_of(std::span<const Sample* const> group);
 // Of the schedules of one group, all of them timed or failed. What probably fails is tried last.
 Tallies judge(std::span<const Sample* const> group, std::span<const Said> said);
 Tallies judge_random(std::span<const Sample* const> group);  // what any order gives in the mean

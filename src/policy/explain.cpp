@@ -23,14 +23,22 @@ std::optional<std::string> one_change(const RegionSpace& space, const Tiles& fro
   return found;
 }
 
+// What a model is told of a schedule.
+struct Rated {
+  Rated(const Judge& judge, const Tiles& tiles) : features(feature_table().size()), prior(judge.evaluate(tiles, features)) {}
+  Scheduled scheduled() const { return {features, prior}; }
+
+  std::vector<float> features;
+  double prior;
+};
+
 std::vector<Reason::Term> terms_of(const Judge& judge, const CostModel* model, const Tiles& chosen, const Tiles& runner_up) {
   constexpr size_t kMost = 8;
-  std::vector<Reason::Term> terms = {{.name = "roofline", .meaning = "what the prior says of both", .factor = judge.prior(runner_up) / judge.prior(chosen)}};
+  const Rated other(judge, runner_up), own(judge, chosen);
+  std::vector<Reason::Term> terms = {{.name = "roofline", .meaning = "what the prior says of both", .factor = model ? 1 : other.prior / own.prior}};
   if (!model) return terms;
   double rest = 1;
-  const std::vector<float> other = judge.features(runner_up), own = judge.features(chosen);
-  terms[0].factor = 1;
-  for (const Factor& f : factors(*model, {other, judge.prior(runner_up)}, {own, judge.prior(chosen)}, judge.rules())) {
+  for (const Factor& f : factors(*model, other.scheduled(), own.scheduled(), judge.rules())) {
     if (f.feature == feature_table().size()) {
       terms[0].factor = f.factor;
       continue;
@@ -49,7 +57,8 @@ std::pair<double, double> interval_of(const Judge& judge, const CostModel* model
   if (!model) return {};
   // Of what rules choose, and how this one lies beside it.
   Prediction p = predict(*model, judge.rules().features, judge.rules().prior);
-  p.mean += relative(*model, judge.features(tiles), judge.prior(tiles), judge.rules()).mean;
+  const Rated own(judge, tiles);
+  p.mean += relative(*model, own.features, own.prior, judge.rules()).mean;
   const Interval i = interval(*model, p);
   return i.low > 0 && std::isfinite(i.high) ? std::pair(i.low, i.high) : std::pair(0.0, 0.0);
 }
