@@ -49,7 +49,7 @@ class Judge:
         pin = (["taskset", "-c", str(self.args.cpu)] if pinned and self.args.cpu >= 0 else [])
         done = subprocess.run([*pin, self.args.tenon, *map(str, words)], capture_output=True, text=True)
         if done.returncode != 0:
-            raise RuntimeError(f"{' '.join(map(str, words))}: {done.stderr[-600:]}")
+            raise RuntimeError(f"{' '.join(map(str, words))}: {done.returncode}: {done.stderr[-600:]} {done.stdout[-600:]}")
         return done.stdout
 
     def model_without(self, family):

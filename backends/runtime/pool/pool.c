@@ -2,7 +2,7 @@
  * that what it wrote in one is in its cache in the next; who is done with his own takes from the others. Chunks are
  * claimed by counting the share's `work` down, which also holds the number of the round: a claim that succeeds is one
  * of the round that is running, so what the round is about can be read after it, and a thread that wakes late finds
- * nothing to claim. Threads look for work for about 50 us and then sleep on a futex. */
+ * nothing to claim. Many short chunks: a worker waits at the end of a round for one of another's, half of one on average. Threads look for work for about 50 us and then sleep on a futex. */
 #include "pool.h"
 
 #include <stdatomic.h>
@@ -39,7 +39,7 @@ struct tn_pool {
   seat seats[]; /* of every worker; the caller's, worker 0, has no thread */
 };
 
-enum { MAX_WIDTH = 4096, CHUNKS_PER_WORKER = 8, SPIN_NS = 50000, SPIN_STEPS = 64 };
+enum { MAX_WIDTH = 4096, CHUNKS_PER_WORKER = 64, SPIN_NS = 50000, SPIN_STEPS = 64 };
 enum { WAIT_PRIVATE = 128, WAKE_PRIVATE = 129, EVERYONE = 0x7fffffff };
 
 static void futex_wait(_Atomic uint32_t* word, uint32_t while_it_is) {
@@ -85,16 +85,19 @@ static int run_chunk_of(tn_pool* pool, unsigned owner, unsigned worker) {
   size_t each = pool->count / chunks, longer = pool->count % chunks;
   size_t i = chunk * each + (chunk < longer ? chunk : longer), end = i + each + (chunk < longer);
   for (; i < end; ++i) pool->task(pool->context, i, worker);
-  /* With the last chunk done the caller may go on: nothing of the round is read after this. */
-  if (atomic_fetch_add(&pool->done, 1) + 1 == chunks && atomic_load(&pool->waiting)) futex_wake(&pool->done);
   return 1;
 }
 
-/* A chunk of the worker's own share, or of the next share that has one. */
-static int run_chunk(tn_pool* pool, unsigned worker) {
+/* Runs the chunks of the worker's own share, then those that are left of the others', and says at the end how many it were: one
+ * shared counter that everybody adds each chunk to would be fought over. */
+static void run_chunks(tn_pool* pool, unsigned worker) {
+  uint32_t ran = 0;
   for (unsigned k = 0, owner = worker; k < pool->width; ++k, owner = owner + 1 == pool->width ? 0 : owner + 1)
-    if (run_chunk_of(pool, owner, worker)) return 1;
-  return 0;
+    while (run_chunk_of(pool, owner, worker)) ++ran;
+  if (ran == 0) return;
+  uint32_t chunks = pool->chunks; /* of the round that this ran chunks of: it cannot end before the next line */
+  /* With all chunks done the caller may go on: nothing of the round is read after this. */
+  if (atomic_fetch_add(&pool->done, ran) + ran == chunks && atomic_load(&pool->waiting)) futex_wake(&pool->done);
 }
 
 static void* serve(void* argument) {
@@ -105,8 +108,7 @@ static void* serve(void* argument) {
   sys(SYS_rt_sigprocmask, block, (long)&all, 0, sizeof all, 0, 0); /* signals are the caller's business */
   for (;;) {
     uint32_t heard = atomic_load(&pool->bell);
-    while (run_chunk(pool, own->worker)) {
-    }
+    run_chunks(pool, own->worker);
     if (atomic_load(&pool->stop)) return NULL;
     if (spin(&pool->bell, heard, 0)) continue;
     atomic_fetch_add(&pool->sleepers, 1);
@@ -138,8 +140,7 @@ void tn_model_pool_parallel_for(void* user, task_function* task, void* context, 
   for (unsigned w = 0; w < pool->width; ++w)
     atomic_store(&pool->seats[w].work, pool->round << 32 | (share_begin(chunks, pool->width, w + 1) - share_begin(chunks, pool->width, w)));
   ring(pool);
-  while (run_chunk(pool, 0)) {
-  }
+  run_chunks(pool, 0);
   if (!spin(&pool->done, chunks, 1)) {
     atomic_store(&pool->waiting, 1);
     for (uint32_t done; (done = atomic_load(&pool->done)) != chunks;) futex_wait(&pool->done, done);
