@@ -2,7 +2,8 @@
  * that what it wrote in one is in its cache in the next; who is done with his own takes from the others. Chunks are
  * claimed by counting the share's `work` down, which also holds the number of the round: a claim that succeeds is one
  * of the round that is running, so what the round is about can be read after it, and a thread that wakes late finds
- * nothing to claim. Many short chunks: a worker waits at the end of a round for one of another's, half of one on average. Threads look for work for about 50 us and then sleep on a futex. */
+ * nothing to claim. Chunks are many and short: at the end of a round a worker waits for half of another's chunk on
+ * average. Threads look for work for about 50 us and then sleep on a futex. */
 #include "pool.h"
 
 #include <stdatomic.h>
@@ -88,8 +89,8 @@ static int run_chunk_of(tn_pool* pool, unsigned owner, unsigned worker) {
   return 1;
 }
 
-/* Runs the chunks of the worker's own share, then those that are left of the others', and says at the end how many it were: one
- * shared counter that everybody adds each chunk to would be fought over. */
+/* Runs the chunks of the worker's own share, then those that are left of the others', and adds once, at the end, how
+ * many it ran: workers would fight over a counter of each chunk. */
 static void run_chunks(tn_pool* pool, unsigned worker) {
   uint32_t ran = 0;
   for (unsigned k = 0, owner = worker; k < pool->width; ++k, owner = owner + 1 == pool->width ? 0 : owner + 1)
