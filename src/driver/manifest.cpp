@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "signature.h"
+#include "tenon/candidates.h"
 #include "tenon/hash.h"
 #include "work.h"
 
@@ -56,8 +57,24 @@ Json target_json(const Target& target) {
           {"rates", rates(target)}, {"cache", caches(target)}};
 }
 
-// Keys "kernels", "calls", "regions" and "work" of what runs for one target.
-void add_code(const Module& module, Json& json) {
+// What the plan's regions compute and how, as telemetry has it of one thread: so that what a deployed program records is known as what `tune` measured. Of regions
+// that have something to choose.
+Result<Json> workloads_json(const PackageLevel& level, Precision allowed) {
+  Json json = Json::object();
+  TENON_TRY(std::vector<RegionGroup> groups, group_regions(level.graph, level.plan, level.target, allowed));
+  for (RegionGroup& group : groups) {
+    leave_out(group.space, {Knob::parallel});
+    for (const size_t r : group.regions) {
+      const RegionPlan& region = level.plan.regions[r];
+      json[region.name] = {{"workload_blake3", group.workload}, {"schedule_blake3", hex(blake3(text_of(tiles_of(region, group.space))))}};
+    }
+  }
+  return json;
+}
+
+// Keys "kernels", "calls", "regions", "workloads" and "work" of what runs for one target.
+Result<void> add_code(const PackageLevel& level, const ManifestInput& in, Json& json) {
+  const Module& module = level.module;
   for (const char* key : {"kernels", "calls", "regions", "work"}) json[key] = Json::array();
   for (const Kernel& kernel : module.kernels) {
     Json nodes = Json::array();
@@ -68,21 +85,26 @@ void add_code(const Module& module, Json& json) {
   add_calls(module, module.host, json);
   ExprPool pool = module.pool;
   for (const std::optional<CallWork>& work : work_of_calls(module, pool)) json["work"].push_back(work ? work_json(*work, pool) : Json());
+  // Timings are of bound dims, and so is what they are known by.
+  if (in.signature.symbols.empty()) {
+    TENON_TRY(json["workloads"], workloads_json(level, in.allowed));
+  }
+  return {};
 }
 
-Json level_json(const PackageLevel& level, const LevelSummary& summary) {
+Result<Json> level_json(const PackageLevel& level, const LevelSummary& summary, const ManifestInput& in) {
   Json json = {{"loops_blake3", level.loops_blake3},
                {"target", target_json(level.target)},
                {"workspace", workspace_json(level.module, summary.workspace_bytes)},
                {"code_bytes", summary.code_bytes},
                {"weights", {{"bytes", summary.weights_bytes}, {"own_bytes", summary.own_weights_bytes}}}};
-  add_code(level.module, json);
+  TENON_DO(add_code(level, in, json));
   return json;
 }
 
 }  // namespace
 
-std::string manifest_json(const ManifestInput& in) {
+Result<std::string> manifest_json(const ManifestInput& in) {
   const ArtifactSummary& s = in.summary;
   const PackageLevel& first = in.levels.front();
   const bool one = in.levels.size() == 1;
@@ -95,8 +117,13 @@ std::string manifest_json(const ManifestInput& in) {
   if (one) json["workspace"] = workspace_json(first.module, s.workspace_bytes);
   else json["workspace"] = {{"max_one_worker", s.workspace_bytes < 0 ? Json() : Json(s.workspace_bytes)}};
   json["weights"] = {{"embedded", in.embedded}, {"bytes", s.weights_bytes}, {"blake3", in.weights_blake3}};
-  if (one) add_code(first.module, json);
-  else for (size_t k = 0; k < in.levels.size(); ++k) json["levels"].push_back(level_json(in.levels[k], s.levels[k]));
+  if (one) {
+    TENON_DO(add_code(first, in, json));
+  }
+  for (size_t k = 0; !one && k < in.levels.size(); ++k) {
+    TENON_TRY(Json level, level_json(in.levels[k], s.levels[k], in));
+    json["levels"].push_back(std::move(level));
+  }
   if (in.precision != Precision::Strict) json["precision"] = spelling(in.precision);
   if (in.steps != Steps::All) json["steps"] = spelling(in.steps);  // no artifact for anybody
   if (!in.onednn.empty()) json["needs"] = {{{"library", "oneDNN"}, {"version", 3}, {"soname", in.onednn}, {"link", "-ldnnl"}}};

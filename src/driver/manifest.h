@@ -11,10 +11,11 @@ struct ManifestInput {
   const ArtifactSummary& summary;
   bool embedded = false;
   std::string weights_blake3;
-  Precision precision = Precision::Strict;
+  Precision precision = Precision::Strict;  // of the plan
+  Precision allowed = Precision::Strict;    // that was asked for
   Steps steps = Steps::All;
   std::string onednn = {};  // the soname of the library where the artifact calls it
 };
-std::string manifest_json(const ManifestInput& in);
+Result<std::string> manifest_json(const ManifestInput& in);
 
 }  // namespace tenon

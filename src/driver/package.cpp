@@ -86,12 +86,9 @@ class Packager {
       TENON_TRY(OutputFile file, output_file(folder_, name));
       summary_.files.push_back(std::move(file));
     }
-    TENON_DO(write_file(folder_ / "manifest.json",
-                        manifest_json({.levels = in_.levels, .signature = signature_,
-                                       .summary = summary_, .embedded = embedded_,
-                                       .weights_blake3 = hex(weights_.digest),
-                                       .precision = precision(), .steps = in_.options.steps,
-                                       .onednn = calls_onednn() ? kOneDnnLibrary : ""})));
+    TENON_TRY(const std::string manifest, manifest_json({.levels = in_.levels, .signature = signature_, .summary = summary_, .embedded = embedded_, .weights_blake3 = hex(weights_.digest),
+                                                         .precision = precision(), .allowed = in_.options.precision, .steps = in_.options.steps, .onednn = calls_onednn() ? kOneDnnLibrary : ""}));
+    TENON_DO(write_file(folder_ / "manifest.json", manifest));
     return summary_;
   }
 

@@ -125,6 +125,34 @@ class Telemetry(unittest.TestCase):
         self.assertEqual(self.telemetry("prune", "--device", devices[0])[0]["records"], self.calls)
         self.assertEqual({row["device"]["fingerprint"] for row in self.rows()}, {devices[1]})
 
+    def test_bench_and_a_deployed_program_know_a_workload_by_the_same_hashes(self):
+        bound = ["--target", "x86-64-v2", "--dim", "N=1"]
+        artifact = self.root / "bound"
+        done = run("compile", ROOT / "models/digits.onnx", *bound, "--emit", "so", "-o", artifact)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        manifest = json.loads((artifact / "manifest.json").read_text())
+        done = run("bench", ROOT / "models/digits.onnx", *bound, "--runs", "5", "--store", self.store, "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        stored = json.loads(done.stdout)["stored"]
+        rows = self.rows()
+        self.assertEqual((stored["timings"], stored["verified"]), (len(rows), True))
+        self.assertEqual({(row["session"]["source"], row["session"]["policy"], row["decided_by"]) for row in rows}, {("bench", "rules", "rules")})
+        known = {(row["workload_hash"], row["schedule_hash"]) for row in rows}
+        workloads, regions = manifest["workloads"], manifest["regions"]
+        self.assertEqual({(w["workload_blake3"], w["schedule_blake3"]) for w in workloads.values()}, known)
+        timings = [(call, 0, 1000, NOW + run) for run in range(3) for call in range(len(manifest["calls"]))]
+        self.telemetry("ingest", self.profile(timings, "same.prof", build_id=manifest["build_id"]), "--artifact", artifact)
+        deployed = {(row["workload_hash"], row["schedule_hash"]) for row in self.rows() if row["session"]["source"] == "deployed"}
+        alone = {region for region in workloads if regions.count(region) == 1}
+        self.assertTrue(alone)
+        self.assertLessEqual({tuple(workloads[region].values()) for region in alone}, deployed)
+
+    def test_bench_stores_no_artifact(self):
+        done = run("bench", self.artifact, "--store", self.store)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("E0601", done.stderr)
+        self.assertFalse(self.store.exists())
+
     def test_merge_and_csv(self):
         self.ingest(self.profile(self.good()))
         target = self.root / "fleet.db"

@@ -7,6 +7,7 @@
 
 #include "model_options.h"
 #include "records.h"
+#include "tenon/tune.h"
 
 namespace tenon::cli {
 
@@ -15,8 +16,8 @@ namespace {
 struct Arguments {
   ModelArguments model;
   std::vector<std::string> inputs;
-  std::string output, level, against;
-  bool kernels = false, bounds = false, json = false, probe = false, huge_pages = false;
+  std::string output, level, against, database;
+  bool kernels = false, bounds = false, json = false, probe = false, huge_pages = false, names = false;
   int runs = 0, threads = 1, against_threads = 0;
 };
 
@@ -51,17 +52,26 @@ int run_bench(const Arguments& a, Console& console) {
                        .against_threads = static_cast<unsigned>(std::max(0, a.against_threads))};
   for (const auto& [name, range] : options->import.dims)
     if (range.lo == range.hi) request.dims[name] = range.lo;
-  if (a.model.model.ends_with(".onnx"))
-    request.compile = std::move(*options);
-  else
-    request.artifact = a.model.model;
+  const bool compiles = a.model.model.ends_with(".onnx");
+  if (!a.database.empty() && !compiles)
+    return console.fail({{.code = Code::E0601, .message = "--store wants to know how the model was scheduled", .hint = "name the ONNX file; `tenon telemetry ingest` takes what artifacts recorded"}});
+  if (compiles) request.compile = *options;
+  else request.artifact = a.model.model;
   const auto report = bench(request);
   if (!report) return console.fail(report.error());
+  std::optional<StoredBench> stored;
+  if (!a.database.empty()) {
+    const auto done = store_bench({.compile = std::move(*options), .output = {}, .database = a.database, .names = a.names, .inputs = a.inputs, .dims = request.dims, .threads = request.threads});
+    if (!done) return console.fail(done.error());
+    stored = *done;
+    if (!stored->disturbed.empty()) console.remark("the timings are kept as disturbed, which nothing is learnt from: " + stored->disturbed);
+    if (!stored->verified) console.remark("the timings are kept as those of wrong results: `tenon verify` says more");
+  }
   if (a.json) {
-    std::puts(bench_record(*report).c_str());
+    std::puts(bench_record(*report, stored).c_str());
     return kOk;
   }
-  console.record(bench_record(*report));
+  console.record(bench_record(*report, stored));
   console.print(fmt::format("{}: median {:.3f} ms, least {:.3f} ms, spread {:.1f} %, {} runs, {} threads\n",
                             report->target, report->median_ms, report->min_ms, report->spread * 100,
                             report->runs, report->threads));
@@ -85,6 +95,7 @@ int run_bench(const Arguments& a, Console& console) {
                               known(kernel.gb_per_s, "", 1), known(kernel.roofline < 0 ? -1 : 100 * kernel.roofline, " %", 0),
                               halves, kernel.name));
   }
+  if (stored) console.print(fmt::format("{}: {} timings added\n", a.database, stored->timings));
   return kOk;
 }
 
@@ -104,6 +115,7 @@ Command bench_command() {
           "tenon bench out --against before --kernels  # two artifacts of one model, in turns\n"
           "tenon bench out --workers 2 --against out --against-workers 1  # what a second thread gains\n"
           "tenon bench m.onnx --target native --dim N=1 --bounds  # what bounds each kernel: loads or arithmetic\n"
+          "tenon bench m.onnx --target native --dim N=1 --store t.db  # and keep what each kind of region took\n"
           "tenon bench --probe -o here.toml  # what this machine can do, as a target file",
       .options = joined(
           {{path,
@@ -118,6 +130,8 @@ Command bench_command() {
             level_row(a->level),
             huge_pages_row(a->huge_pages),
             {"--workers", "N", "Threads to run on", &a->threads},
+            {"--store", "FILE", "With an ONNX file: measure its regions as `tenon tune` does, and add that to a telemetry store", &a->database},
+            {"--names", "", "With --store: names of the model, too", &a->names},
             {"--json", "", "Print one JSON record: docs/schemas.md", &a->json}},
            import_rows(a->model),
            code_rows(a->model)}),

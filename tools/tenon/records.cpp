@@ -264,7 +264,7 @@ std::string verify_record(const VerifyReport& report) {
   return line(json);
 }
 
-std::string bench_record(const BenchReport& report) {
+std::string bench_record(const BenchReport& report, const std::optional<StoredBench>& stored) {
   Json json = record("bench/1");
   json["target"] = report.target;
   json["median_ms"] = report.median_ms;
@@ -303,6 +303,7 @@ std::string bench_record(const BenchReport& report) {
   if (report.against)
     json["against"] = {{"median_ms", report.against->median_ms}, {"ratio", report.against->ratio}, {"low", report.against->low},
                        {"high", report.against->high}, {"differences", report.against->differences}};
+  if (stored) json["stored"] = {{"timings", stored->timings}, {"disturbed", stored->disturbed}, {"verified", stored->verified}};
   return line(json);
 }
 

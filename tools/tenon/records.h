@@ -25,7 +25,7 @@ std::string features_record(const FeaturesReport& report);
 std::string inspect_record(const InspectReport& report);
 std::string tensor_record(const NamedTensor& tensor);
 std::string verify_record(const VerifyReport& report);
-std::string bench_record(const BenchReport& report);
+std::string bench_record(const BenchReport& report, const std::optional<StoredBench>& stored = {});
 std::string train_record(const TrainReport& report, const std::string& blake3);
 std::string tune_record(const TuneReport& report);
 

@@ -78,7 +78,7 @@ Entry entry_of(const RegionGroup& group, const Plan& plan, const Judge& judge, c
   return entry;
 }
 
-Result<void> Recorder::open(const TuneOptions& options, const Lowered& model) {
+Result<void> Recorder::open(const TuneOptions& options, const Lowered& model, telemetry::Source source, const std::string& decided_by) {
   if (options.database.empty()) return {};
   TENON_TRY(store_, telemetry::Store::open(options.database, {.check = true}));
   model_ = &model;
@@ -87,7 +87,7 @@ Result<void> Recorder::open(const TuneOptions& options, const Lowered& model) {
   TENON_TRY(const std::string build, compiler_id());
   origins_.devices = {device};
   origins_.compilers = {{.id = build, .version = "tenon " + version()}};
-  origins_.sessions = {{.uuid = telemetry::new_uuid(), .started = now(), .source = telemetry::Source::Tune, .policy = "search", .runner = "process", .cpus = options.cpu < 0 ? "" : std::to_string(options.cpu)}};
+  origins_.sessions = {{.uuid = telemetry::new_uuid(), .started = now(), .source = source, .policy = decided_by, .runner = "process", .cpus = options.cpu < 0 ? "" : std::to_string(options.cpu)}};
   if (options.names) name_ = telemetry::plain(model.graph.name);
   return {};
 }
@@ -134,7 +134,7 @@ Result<void> Recorder::add(std::span<const Entry> entries) {
     r.involuntary_switches = entry.switches;
     if (entry.compile_ms > 0) r.compile_ms = entry.compile_ms;
     r.predicted = entry.prior;
-    r.decided_by = entry.rules ? "rules" : "search";
+    r.decided_by = entry.rules ? "rules" : origins_.sessions[0].policy;
     r.timestamp = now();
     r.model_name = name_;
   }

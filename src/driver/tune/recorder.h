@@ -49,8 +49,8 @@ struct Known {
 
 class Recorder {
  public:
-  // E0701: the store cannot be used.
-  Result<void> open(const TuneOptions& options, const Lowered& model);
+  // `decided_by`: who chose the schedules that are not those of rules. E0701: the store cannot be used.
+  Result<void> open(const TuneOptions& options, const Lowered& model, telemetry::Source source = telemetry::Source::Tune, const std::string& decided_by = "search");
   // What comes now, and what is known, is of that device and not of this one. Before the first of either. What an emulator measured is without
   // features: nothing learns from it.
   void measured_on(const DeviceSaid& device, const std::string& runner);
