@@ -72,12 +72,11 @@ struct TuneReport {
 
 // What `bench --store` adds to a store.
 struct StoredBench {
-  int64_t timings = 0;                  // one of each kind of region
+  int64_t timings = 0;                  // one of each kind of region in each schedule that it has
   std::string disturbed;                // what changed on the machine meanwhile; empty: nothing
-  bool verified = false;                // against the reference evaluator; else the timings are kept as those of wrong results
 };
 
-// Times the regions of the model's plan, whoever decided it, and adds them to `database`. Errors as of `tune`.
+// Times the regions of the model's plan, whoever decided it, and adds them to `database`. Errors as of `tune`; E0501, too, where outputs are not the reference's.
 Result<StoredBench> store_bench(const TuneOptions& options);
 
 // E0403, E0405, E0601: as compile. E0501: rules' own artifact does not run there. E0506: there is no emulator. E0601: the runner is none, or cannot run this.

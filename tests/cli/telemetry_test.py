@@ -135,7 +135,7 @@ class Telemetry(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         stored = json.loads(done.stdout)["stored"]
         rows = self.rows()
-        self.assertEqual((stored["timings"], stored["verified"]), (len(rows), True))
+        self.assertEqual(stored["timings"], len(rows))
         self.assertEqual({(row["session"]["source"], row["session"]["policy"], row["decided_by"]) for row in rows}, {("bench", "rules", "rules")})
         known = {(row["workload_hash"], row["schedule_hash"]) for row in rows}
         workloads, regions = manifest["workloads"], manifest["regions"]

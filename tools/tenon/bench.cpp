@@ -65,7 +65,6 @@ int run_bench(const Arguments& a, Console& console) {
     if (!done) return console.fail(done.error());
     stored = *done;
     if (!stored->disturbed.empty()) console.remark("the timings are kept as disturbed, which nothing is learnt from: " + stored->disturbed);
-    if (!stored->verified) console.remark("the timings are kept as those of wrong results: `tenon verify` says more");
   }
   if (a.json) {
     std::puts(bench_record(*report, stored).c_str());

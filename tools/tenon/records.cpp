@@ -303,7 +303,7 @@ std::string bench_record(const BenchReport& report, const std::optional<StoredBe
   if (report.against)
     json["against"] = {{"median_ms", report.against->median_ms}, {"ratio", report.against->ratio}, {"low", report.against->low},
                        {"high", report.against->high}, {"differences", report.against->differences}};
-  if (stored) json["stored"] = {{"timings", stored->timings}, {"disturbed", stored->disturbed}, {"verified", stored->verified}};
+  if (stored) json["stored"] = {{"timings", stored->timings}, {"disturbed", stored->disturbed}};
   return line(json);
 }
 
