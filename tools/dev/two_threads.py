@@ -11,8 +11,8 @@ but the file of weights. Every turn is a process of its own and counts with the 
 both processors between two slices of the neighbour's does not speak for the others; rounds in which other processes used more
 than --foreign of a processor are repeated, at most --rounds times three. `gain` is one worker / two, `beside` one
 worker without the neighbour / two beside it: medians over the rounds. `twins` is what the twins gain: on a quiet machine 2, on one
-whose processors are shared with other guests less, and no program gains more there. `quiet` is two times a twin's time / two times that of two
-workers, of the same round: what two workers would gain where twins gain 2. `roofline` is the gain that the target file's rates allow, where
+whose processors are shared with other guests less, and no program gains more there. `quiet` is a twin's time / that of two
+workers of the same round: what two workers gain where twins gain 2. `roofline` is the gain that the target file's rates allow, where
 memory is not faster for two; how much faster it is, is measured first. Exit code 1: `quiet` is under its limit, 1.85, where the
 model takes at least 5 ms and arithmetic bounds it, the gain of others under 0.95 of memory's, or a gain beside the neighbour under 0.9.
 --json: schema tenon.threads/1, which report.py reads.
