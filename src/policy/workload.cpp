@@ -1,6 +1,7 @@
 #include "tenon/workload.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "tenon/hash.h"
 
@@ -34,15 +35,16 @@ Result<std::vector<RegionGroup>> group_regions(const Graph& source, const Plan& 
   TENON_TRY(std::vector<RegionSpace> spaces, schedule_spaces(source, plan, target, precision));
   const Graph graph = laid_out(source, plan);
   std::vector<RegionGroup> groups;
+  std::unordered_map<std::string, size_t> known;  // groups by workload
   for (size_t r = 0; r < plan.regions.size(); ++r) {
     if (spaces[r].tiles.empty() || spaces[r].size() <= 1) continue;
     TENON_TRY(const std::string text, workload_text(graph, plan.regions[r]));
     const std::string workload = hex(blake3(text));
     // Where a region stands among the others decides what it asks for beyond its own constants.
     leave_out(spaces[r], {Knob::beyond, Knob::beyond_from});
-    auto group = std::ranges::find(groups, workload, &RegionGroup::workload);
-    if (group == groups.end()) group = groups.insert(groups.end(), RegionGroup{.workload = workload, .regions = {}, .space = std::move(spaces[r])});
-    group->regions.push_back(r);
+    const auto [group, fresh] = known.emplace(workload, groups.size());
+    if (fresh) groups.push_back({.workload = workload, .regions = {}, .space = std::move(spaces[r])});
+    groups[group->second].regions.push_back(r);
   }
   return groups;
 }

@@ -121,13 +121,16 @@ ManifestFacts facts_of(const Json& manifest, uint32_t level) {
   std::map<std::string, Json> kernels;
   for (const Json& kernel : code.at("kernels")) kernels[kernel.at("name")] = kernel;
   const std::string loops = code.at("loops_blake3");
-  const Json regions = code.value("regions", Json::array()), workloads = code.value("workloads", Json::object());
+  const Json workloads = code.value("workloads", Json::object());
+  const std::vector<std::string> regions = code.value("regions", std::vector<std::string>(code.at("calls").size()));
+  std::map<std::string, int> calls_of;
+  for (const std::string& region : regions) ++calls_of[region];
   for (size_t k = 0; k < code.at("calls").size(); ++k) {
     Call& call = facts.calls.emplace_back(Call{.kernel = code["calls"][k]});
     const Json& kernel = kernels.at(call.kernel);
-    const std::string region = k < regions.size() ? regions.at(k).get<std::string>() : "";
+    const std::string& region = regions.at(k);
     // Of a region of several calls, and of artifacts that do not say: the artifact's own kernel, equal among its profiles alone.
-    const Json whole = std::ranges::count(regions, Json(region)) == 1 ? workloads.value(region, Json::object()) : Json::object();
+    const Json whole = calls_of[region] == 1 ? workloads.value(region, Json::object()) : Json::object();
     call.workload_hash = whole.value("workload_blake3", hex(blake3("workload of " + call.kernel + " in " + loops)));
     call.schedule_hash = whole.value("schedule_blake3", hex(blake3("schedule of " + call.kernel + " in " + loops)));
     const Json& work = code.at("work");
