@@ -186,6 +186,27 @@ Result<Plan> plan_by(Graph& graph, const Target& target, Precision precision, Pr
   return plan;
 }
 
+Result<void> schedule_again(const Graph& source, const Target& target, Precision precision, Plan& plan) {
+  const Graph graph = laid_out(source, plan);
+  double weights = 0;
+  for (const Constant& constant : graph.constants) weights += static_cast<double>(constant.bytes.size);
+  RegionMemo memo;
+  std::vector<Traffic> traffic;
+  for (RegionPlan& region : plan.regions) {
+    Knobs chosen;
+    const Knobs& before = region.schedule.variants.back().knobs;
+    for (Knob one : {Knob::attach, Knob::attach_block, Knob::attach_inner, Knob::attach_slide, Knob::attach_rows}) chosen.set(one, before[one]);
+    std::string key = key_of(graph, region);
+    add_knobs(key, chosen);
+    const Result<RegionMemo::Scheduled>& scheduled = memo.scheduled.get(key, [&] { return schedule(graph, region, target, precision, chosen, weights, memo); });
+    if (!scheduled) return std::unexpected(scheduled.error());
+    traffic.push_back(scheduled->traffic);
+    if (!scheduled->view) region.schedule.variants = scheduled->variants;
+  }
+  read_ahead(plan.regions, traffic, target);
+  return {};
+}
+
 Result<Plan> rules_policy(const Graph& source, const Target& target, Precision precision, Providers providers) {
   Graph graph = source;
   RegionMemo memo;

@@ -11,7 +11,7 @@ import sys
 LIBRARIES = {
     "support": ("src/support", "result diagnostics dtype dtypes hash ids median narrow_float toml_section", ""),
     "ir": ("src/ir", "expr scalar_ops layout graph ops_list attrs tensor region loops plan knobs winograd onednn_words short_functions region_key", "support"),
-    "ops": ("src/ops", "ops provider lay_out", "ir support"),
+    "ops": ("src/ops", "ops points provider lay_out", "ir support"),
     "target": ("src/target", "target", "support"),
     "telemetry": ("src/telemetry", "telemetry telemetry_fields", "target support"),
     "onnx": ("src/onnx", "frontend", "ops ir support"),

@@ -62,6 +62,7 @@ struct CompileOptions {
   std::string cost_model;               // a file of `tenon train` that the policy asks; empty: none
   std::string q_model;                  // a file of `tenon train-policy` that the policy rl asks; empty: none
   BeamOptions beam;                     // of the policies beam and rl
+  std::vector<Point> tune_at;           // bindings at which regions get schedules of their own
   Precision precision = Precision::Strict;
   Providers providers = Providers::None;
   std::string schedule;                 // a schedule file to replay; empty: the policy decides

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "tenon/decisions.h"
+#include "tenon/points.h"
 #include "tenon/policy.h"
 #include "tenon/q_policy.h"
 #include "tenon/tree_scorer.h"
@@ -32,6 +33,7 @@ struct PolicyOptions {
   Precision precision = Precision::Strict;
   Providers providers = Providers::None;
   unsigned threads = 1;                // that times are predicted for
+  std::vector<Point> points = {};      // at which regions get schedules of their own
   bool workers = false;                // whether the artifact may run on several: cut_rows
   // Which decisions get a reason; empty: none. Schedules are then compared with others whoever decides.
   std::function<bool(const Decision& decision)> explain = {};
@@ -65,6 +67,7 @@ struct Decision {
   std::string chosen, rules;           // answers; of a schedule "rows=14 vectors=2", knob by knob, tiles of producers apart by " | "
   std::string runner_up;               // the best of the others; empty: there is none
   std::string decided_by;              // "rules", "model", "beam" or "rl"
+  std::string point = {};              // the binding that the schedule is for, "S=1,P=512"; empty: all that have none of their own
   double seconds = 0;                  // of the region, predicted; 0: not asked for
   double runner_up_seconds = 0;
   double sigma = 0;                    // standard deviation of ln(runner_up_seconds / seconds); 0: there is no model

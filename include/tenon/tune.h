@@ -28,6 +28,7 @@ struct TuneOptions {
 };
 
 struct TuneProgress {
+  std::string point = {};               // of --tune-at that is searched; empty: there are none
   int64_t timings = 0, all = 0;         // done; in the budget, 0: not limited
   double seconds = 0;                   // since the beginning
   double rules_ms = 0;                  // of the model
@@ -37,8 +38,17 @@ struct TuneProgress {
   double gain = 0;                      // its time / that of what was best before
 };
 
+// A binding of --tune-at.
+struct TunedPoint {
+  std::string point;                    // "S=1,P=512"
+  double rules_ms = 0;
+  AgainstTimes result;                  // as a report's
+  bool faster = false;
+};
+
 // A kind of region, which may occur several times.
 struct TunedRegion {
+  std::string point = {};               // that it was searched at; empty: there are none
   std::string name;                     // of its first occurrence
   std::string workload;                 // hash of what it computes, without names
   int occurrences = 0;
@@ -58,7 +68,8 @@ struct TunedAnswer {
 struct TuneReport {
   std::string target;
   std::vector<TunedAnswer> answers;     // in the order in which they were measured
-  std::vector<TunedRegion> regions;     // of most time first
+  std::vector<TunedPoint> points;       // of --tune-at; times of the report are then of one call at each
+  std::vector<TunedRegion> regions;     // of most time first, point by point
   int64_t timings = 0, resumed = 0;     // resumed: taken from the store
   int wrong = 0, crashed = 0, timeouts = 0, refused = 0;  // candidates
   int repeated = 0, disturbed = 0;      // rounds: measured again, as the machine changed meanwhile; of which that never was any better

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "tenon/passes.h"
+#include "tenon/points.h"
 #include "tenon/provider.h"
 #include "tenon/winograd.h"
 
@@ -205,12 +206,18 @@ class ModuleBuilder {
 
   Result<void> add_region(const RegionPlan& plan) {
     if (plan.provider == Provider::OneDnn) return add_library_call(plan);
-    TENON_TRY(Region region, build_region(graph_, plan));
+    TENON_TRY(const Region symbolic, build_region(graph_, plan));
     std::vector<HostStmt> otherwise;
     // From the last variant, which has no predicate, to the first.
     for (size_t i = plan.schedule.variants.size(); i-- > 0;) {
       const Variant& variant = plan.schedule.variants[i];
-      TENON_TRY(std::vector<HostStmt> calls, add_variant(region, variant, plan.name));
+      const DimValues fixed = equalities(variant.predicate);
+      TENON_TRY(const Graph* graph, bound(fixed));
+      Region region = symbolic;
+      if (!fixed.empty()) {
+        TENON_TRY(region, build_region(*graph, plan));
+      }
+      TENON_TRY(std::vector<HostStmt> calls, add_variant(region, *graph, variant, plan.name));
       if (variant.predicate.empty()) {
         otherwise = std::move(calls);
         continue;
@@ -226,9 +233,18 @@ class ModuleBuilder {
     return {};
   }
 
-  Result<std::vector<HostStmt>> add_variant(const Region& region, const Variant& variant, const std::string& name) {
+  // The graph with these dims as numbers: kernels of a variant for one value of a dim are made for it.
+  Result<const Graph*> bound(const DimValues& values) {
+    if (values.empty()) return &graph_;
+    const auto known = bound_.find(values);
+    if (known != bound_.end()) return &known->second;
+    TENON_TRY(Graph graph, bind_dims(graph_, values));
+    return &bound_.emplace(values, std::move(graph)).first->second;
+  }
+
+  Result<std::vector<HostStmt>> add_variant(const Region& region, const Graph& graph, const Variant& variant, const std::string& name) {
     const MemoryOf memory_of = [this](ValueId v) { return memory(v); };
-    TENON_TRY(std::vector<BuiltKernel> built, lower_region(region, graph_, variant, target_, memory_of));
+    TENON_TRY(std::vector<BuiltKernel> built, lower_region(region, graph, variant, target_, memory_of));
     std::map<int, BufferId> temporaries;
     std::vector<HostStmt> calls;
     for (BuiltKernel& b : built) {
@@ -275,6 +291,7 @@ class ModuleBuilder {
   const Target& target_;
   ExprPool::Importer importer_;
   Module m_;
+  std::map<DimValues, Graph> bound_;
   std::map<ValueId, ValueId> view_of_, whole_of_;
   std::map<ValueId, BufferId> buffers_;
   std::map<std::pair<ConstantId, std::string>, BufferId> constants_;

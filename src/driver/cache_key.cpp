@@ -37,6 +37,7 @@ std::map<std::string, std::string> option_parts(const CompileOptions& options) {
     parts["q_model"] = text ? hex(blake3(*text)) : "unreadable";
   }
   if (options.policy == "beam" || options.policy == "rl") parts["beam"] = std::to_string(options.beam.width) + ' ' + std::to_string(options.beam.budget);
+  for (const Point& point : options.tune_at) parts["tune_at"] += print(point) + '\n';
   parts["precision"] = spelling(options.precision);
   parts["providers"] = std::to_string(static_cast<int>(options.providers));
   parts["level"] = std::to_string(options.level);

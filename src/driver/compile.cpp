@@ -161,7 +161,8 @@ Result<void> write_depfile(const CompileOptions& options, const std::vector<std:
   for (const std::string& folder : folders) text += escaped((fs::path(folder) / "manifest.json").string()) + " ";
   text += ":";
   for (const std::string& source : sources) text += " " + escaped(source);
-  if (!options.schedule.empty()) text += " " + escaped(options.schedule);
+  for (const std::string* file : {&options.schedule, &options.locked, &options.cost_model, &options.q_model})
+    if (!file->empty() && *file != "shipped") text += " " + escaped(*file);
   for (const auto* targets : {&options.targets, &options.cpu_dispatch})
     for (const std::string& target : *targets)
       if (target.ends_with(".toml")) text += " " + escaped(target);
@@ -197,7 +198,7 @@ Result<PolicyPlan> make_plan(const Graph& graph, const Target& target, const Com
   if (!options.q_model.empty()) {
     TENON_TRY(q_model, read_q_model(options.q_model));
   }
-  auto chosen = choose_plan(graph, target, {.policy = *policy, .model = model ? &*model : nullptr, .q_model = q_model ? &*q_model : nullptr, .beam = options.beam, .precision = options.precision, .providers = options.providers, .workers = options.threads != Threads::None, .explain = explain});
+  auto chosen = choose_plan(graph, target, {.policy = *policy, .model = model ? &*model : nullptr, .q_model = q_model ? &*q_model : nullptr, .beam = options.beam, .precision = options.precision, .providers = options.providers, .points = options.tune_at, .workers = options.threads != Threads::None, .explain = explain});
   if (chosen && options.warn && options.precision == Precision::Fp16) std::ranges::for_each(beyond_f16(graph, chosen->plan), options.warn);
   if (chosen && options.warn && chosen->unknown_device)
     options.warn({.code = Code::E0703, .severity = Severity::Warning, .message = "the cost model learnt from no device like " + target.name + ": rules decide", .hint = "tenon adapt gives it one"});
@@ -283,6 +284,8 @@ Result<std::vector<CompileOutcome>> compile(const CompileOptions& given) {
   for (const Target& target : targets)
     if (options.threads == Threads::Pool && target.freestanding)
       return fail(Code::E0601, "--threads pool needs threads, which " + target.name + " does not have");
+  if (!options.tune_at.empty() && (!options.schedule.empty() || !options.locked.empty()))
+    return fail(Code::E0601, "a plan that is replayed has its schedules", "leave --tune-at out");
   const bool dispatch = !options.cpu_dispatch.empty();
   if (dispatch) TENON_DO(check_levels(targets));
   if (dispatch && !options.schedule.empty())

@@ -38,7 +38,8 @@ class Chooser {
     chosen_.plan = std::move(decided.plan);
     if (options_.workers) cut_rows(graph_, chosen_.plan);
     for (const Asked& asked : decided.asked) TENON_DO(add(asked));
-    if (options_.policy != Policy::Rules || options_.explain) TENON_DO(schedules());
+    TENON_DO(schedules(graph_, chosen_.plan, {}));
+    for (const Point& point : options_.points) TENON_DO(schedules_at(point));
     return std::move(chosen_);
   }
 
@@ -78,28 +79,41 @@ class Chooser {
     return {};
   }
 
-  Result<void> schedules() {
-    if (options_.model) scorer_.emplace(*options_.model, options_.compiled);
-    TENON_TRY(std::vector<RegionGroup> groups, group_regions(graph_, chosen_.plan, target_, options_.precision));
+  // Of the plan's regions; `point`: what they are for, empty: everything that has no schedules of its own.
+  Result<void> schedules(const Graph& graph, Plan& plan, const std::string& point) {
+    if (options_.policy == Policy::Rules && !options_.explain) return {};
+    if (options_.model && !scorer_) scorer_.emplace(*options_.model, options_.compiled);
+    TENON_TRY(std::vector<RegionGroup> groups, group_regions(graph, plan, target_, options_.precision));
     // How tasks are cut is for several threads; what one thread is predicted to take says nothing of it.
     if (options_.threads == 1)
       for (RegionGroup& group : groups) leave_out(group.space, {Knob::parallel});
-    const Graph laid = laid_out(graph_, chosen_.plan);
-    Plan plan = chosen_.plan;
+    if (!point.empty())
+      for (RegionGroup& group : groups)
+        if (packs_constants(graph, plan.regions[group.regions[0]])) leave_out(group.space, form_knobs());
+    const Graph laid = laid_out(graph, plan);
+    const Plan rules = plan;
     for (const RegionGroup& group : groups) {
-      TENON_TRY(const Judge judge, Judge::of(laid, chosen_.plan, target_, group, options_.threads));
-      decide(group, judge, plan);
+      TENON_TRY(const Judge judge, Judge::of(laid, rules, target_, group, options_.threads));
+      decide(group, judge, rules, plan, point);
     }
-    chosen_.plan = std::move(plan);
     return {};
   }
 
-  void decide(const RegionGroup& group, const Judge& judge, Plan& plan) {
+  // Those at a binding of dims: as the rules choose them for these extents, and as the policy does.
+  Result<void> schedules_at(const Point& point) {
+    TENON_TRY(const Graph graph, bind_dims(graph_, point.all()));
+    TENON_TRY(Plan at, rules_at(graph, target_, options_.precision, chosen_.plan, point, options_.workers));
+    TENON_DO(schedules(graph, at, print(point)));
+    add_variants(graph_, chosen_.plan, point.key, at);
+    return {};
+  }
+
+  void decide(const RegionGroup& group, const Judge& judge, const Plan& rules, Plan& plan, const std::string& point) {
     constexpr size_t kKept = 64;
-    const Ranking ranking = rank_schedules(group, chosen_.plan, judge, scorer_ ? &*scorer_ : nullptr, kKept);
+    const Ranking ranking = rank_schedules(group, rules, judge, scorer_ ? &*scorer_ : nullptr, kKept);
     const RegionPlan& first = plan.regions[group.regions[0]];
     Decision decision{.kind = "schedule", .subject = first.name, .nodes = origins(graph_, first), .chosen = shown(ranking.rules.tiles), .rules = shown(ranking.rules.tiles), .runner_up = {}, .decided_by = "rules",
-                      .seconds = std::exp(ranking.rules.mean), .occurrences = static_cast<int>(group.regions.size()), .reason = {}};
+                      .point = point, .seconds = std::exp(ranking.rules.mean), .occurrences = static_cast<int>(group.regions.size()), .reason = {}};
     const Judged* runner_up = ranking.others.empty() ? nullptr : &ranking.others[0];
     const Judged* chosen = &ranking.rules;
     const bool known = options_.policy != Policy::Hybrid || !options_.model || knows_device(*options_.model, judge.rules().features);

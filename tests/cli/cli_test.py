@@ -127,6 +127,27 @@ class CommandLine(unittest.TestCase):
             self.assertFalse(os.path.exists(plain))
         self.assertEqual(tenon("tune", DIGITS, "--budget", "many").returncode, 2)
 
+    def test_tune_at_gives_bindings_schedules_of_their_own(self):
+        with tempfile.TemporaryDirectory() as folder:
+            words, lock, out = [DIGITS, "--target", "x86-64-v3"], os.path.join(folder, "d.lock"), os.path.join(folder, "out")
+            tuned = json.loads(tenon("tune", *words, "--tune-at", "N=1,N=4", "-o", lock, "--budget", "8", "--turns", "5", "--message-format", "json").stdout.splitlines()[-1])
+            self.assertEqual([p["point"] for p in tuned["points"]], ["N=1", "N=4"])
+            self.assertAlmostEqual(tuned["rules_ms"], sum(p["rules_ms"] for p in tuned["points"]))
+            self.assertEqual({r["point"] for r in tuned["regions"]}, {"N=1", "N=4"})
+            self.assertEqual(tuned["candidates"]["wrong"], 0)
+            self.assertIn("when N == 1:", pathlib.Path(lock).read_text())
+            done = tenon("compile", *words, "--locked", lock, "-o", out)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            for n in (1, 3, 4):
+                self.assertEqual(tenon("verify", DIGITS, out, "--dim", f"N={n}").returncode, 0)
+        for command in "plan", "why":
+            (said,) = records(command, *words, "--tune-at", "N=1,N=4")
+            self.assertEqual({d.get("point") for d in said["decisions"] if d["kind"] == "schedule"}, {None, "N=1", "N=4"})
+        self.assertEqual(tenon("why", *words, "--tune-at", "N=1", "--verify").returncode, 2)
+        self.assertEqual(tenon("compile", *words, "--tune-at", "N=1", "--dim", "N=1", "-o", "x").returncode, 2)
+        self.assertEqual(tenon("plan", *words, "--tune-at", "Q=1").returncode, 2)
+        self.assertEqual(tenon("plan", *words, "--tune-at", "N").returncode, 2)
+
     def test_tune_fills_a_store_that_train_learns_from(self):
         with tempfile.TemporaryDirectory() as folder:
             store, model, again, bad = (os.path.join(folder, name) for name in ("t.db", "a.model", "b.model", "bad.model"))

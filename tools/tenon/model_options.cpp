@@ -60,6 +60,7 @@ std::vector<Option> code_rows(ModelArguments& a) {
       {"--q-model", "FILE", "Model of the planner's answers, of `tenon train-policy`, that --policy rl asks", &a.q_model},
       {"--beam-width", "N", "With --policy beam or rl: plans that are kept after each question; default: 4", &a.beam_width},
       {"--beam-budget", "N", "With --policy beam or rl: plans that are evaluated; default: 128", &a.beam_budget},
+      {"--tune-at", "LIST", "Bindings of dims that stay symbolic at which regions get kernels and schedules of their own, as S=1,S=128, or with other dims to choose by, S=1,P=512,S=128,P=0: those of each are called for its S, whatever P", &a.tune_at},
       {"--precision", "PRECISION", "What products of f32 may lose: strict: nothing; bf16: operands are rounded to bf16, sums stay f32; fast: sums stay f32, and 3x3 convolutions may be computed by Winograd's transforms where that is faster, which loses one to two digits, and functions by polynomials within 2^-18; fp16: weights are stored in f16 where that saves time, and where the target multiplies f16 faster, operands are rounded to it and short blocks summed in it", &a.precision, {"strict", "fast", "bf16", "fp16"}},
       {"--providers", "LIST", "Whose code may compute a region besides Tenon's own: onednn: where the target file says that it is faster; onednn-everywhere: wherever it can. The artifact then needs the library", &a.providers, {"none", "onednn", "onednn-everywhere"}},
       {"--schedule", "FILE", "Replay a schedule that --emit schedule wrote", &a.schedule},
@@ -140,6 +141,9 @@ Result<CompileOptions> to_options(const ModelArguments& a, Console& console) {
   if (a.beam_width < 1) return fail(Code::E0601, fmt::format("--beam-width {}: it takes one at least", a.beam_width));
   if (a.beam_budget < 0) return fail(Code::E0601, fmt::format("--beam-budget {}: it cannot be negative", a.beam_budget));
   options.beam = {.width = a.beam_width, .budget = a.beam_budget};
+  if (!a.tune_at.empty()) {
+    TENON_TRY(options.tune_at, parse_points(a.tune_at));
+  }
   options.schedule = a.schedule;
   options.locked = a.locked;
   options.states = a.states;

@@ -8,7 +8,7 @@ namespace tenon::cli {
 
 // As typed, empty where not given; to_options() checks and converts.
 struct ModelArguments {
-  std::string model, output, name, level, emit, weights, threads, policy, cost_model, q_model, precision, providers, schedule, locked, depfile, cache_dir;
+  std::string model, output, name, level, emit, weights, threads, policy, cost_model, q_model, tune_at, precision, providers, schedule, locked, depfile, cache_dir;
   std::vector<std::string> targets, dims, shapes, print_after;
   std::string cpu_dispatch;
   std::vector<std::string> states;

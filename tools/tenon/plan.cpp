@@ -21,14 +21,24 @@ struct Arguments {
 
 void print_schedules(const PlanReport& report, Console& console) {
   console.print("  predicted  by      region: schedule; runner-up, its margin\n");
+  std::string point;
   double all = 0;
+  auto end = [&] {
+    if (all > 0) console.print(fmt::format("{:>11}  in all\n", duration(all)));
+    all = 0;
+  };
   for (const Decision& d : report.decisions) {
     if (d.kind != "schedule") continue;
+    if (d.point != point) {
+      end();
+      point = d.point;
+      console.print("at " + point + ":\n");
+    }
     all += d.seconds * d.occurrences;
     console.print(fmt::format("{:>11}  {:<6}  {}{}: {}{}\n", d.seconds > 0 ? duration(d.seconds) : "", d.decided_by, d.subject, d.occurrences > 1 ? fmt::format(" x{}", d.occurrences) : "", d.chosen.empty() ? "-" : d.chosen,
                               d.runner_up.empty() ? "" : fmt::format("; {} {}", d.runner_up, margin(d))));
   }
-  if (all > 0) console.print(fmt::format("{:>11}  in all\n", duration(all)));
+  end();
 }
 
 int run_plan(const Arguments& a, Console& console) {

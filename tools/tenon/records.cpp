@@ -185,6 +185,7 @@ std::string plan_record(const PlanReport& report, const std::vector<std::vector<
   Json decisions = Json::array();
   for (const Decision& d : report.decisions) {
     Json row = {{"kind", d.kind}, {"subject", d.subject}, {"nodes", d.nodes}, {"chosen", d.chosen}, {"rules", d.rules}, {"decided_by", d.decided_by}, {"occurrences", d.occurrences}};
+    if (!d.point.empty()) row["point"] = d.point;
     row["runner_up"] = d.runner_up.empty() ? Json() : Json(d.runner_up);
     auto known = [](double x) { return x > 0 ? Json(x) : Json(); };
     row["seconds"] = known(d.seconds), row["runner_up_seconds"] = known(d.runner_up_seconds), row["sigma"] = known(d.sigma);
@@ -334,6 +335,12 @@ std::string tune_record(const TuneReport& report) {
   json["ratio"] = {report.result.ratio, report.result.low, report.result.high};
   json["faster"] = report.faster;
   json["verified"] = report.verified;
+  if (!report.points.empty()) {
+    Json points = Json::array();
+    for (const TunedPoint& p : report.points)
+      points.push_back({{"point", p.point}, {"rules_ms", p.rules_ms}, {"median_ms", p.result.median_ms}, {"ratio", {p.result.ratio, p.result.low, p.result.high}}, {"faster", p.faster}});
+    json["points"] = points;
+  }
   json["rounds"] = {{"repeated", report.repeated}, {"disturbed", report.disturbed}};
   json["candidates"] = {{"wrong", report.wrong}, {"crashed", report.crashed}, {"timeout", report.timeouts}, {"refused", report.refused}};
   Json answers = Json::array();
@@ -341,9 +348,11 @@ std::string tune_record(const TuneReport& report) {
     answers.push_back({{"kind", answer.kind}, {"subject", answer.subject}, {"answer", answer.answer}, {"rules", answer.rules}, {"predicted", answer.predicted}, {"ratio", answer.ratio}, {"kept", answer.kept}});
   json["answers"] = answers;
   Json regions = Json::array();
-  for (const TunedRegion& region : report.regions)
+  for (const TunedRegion& region : report.regions) {
     regions.push_back({{"name", region.name}, {"workload", region.workload}, {"occurrences", region.occurrences}, {"rules_ms", region.rules_ms}, {"ratio", region.ratio},
                        {"timings", region.timings}, {"rules", knobs_json(region.rules)}, {"chosen", knobs_json(region.chosen)}});
+    if (!region.point.empty()) regions.back()["point"] = region.point;
+  }
   json["regions"] = regions;
   return line(json);
 }

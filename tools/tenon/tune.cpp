@@ -56,7 +56,7 @@ std::string time_left(const TuneProgress& p, double seconds) {
 std::string progress_row(const TuneProgress& p, double seconds) {
   auto of_rules = [](double ratio) { return ratio > 0 ? fmt::format("{:.3f}", ratio) : std::string("-"); };
   return fmt::format("{:>5.0f} s {:>7} {:>12} {:>7.3f} ms  {:>8}  {:>9}  {:>8}  {}", p.seconds, time_left(p, seconds), p.all ? fmt::format("{}/{}", p.timings, p.all) : std::to_string(p.timings),
-                     p.best_ms, of_rules(p.best_ms / p.rules_ms), of_rules(p.predicted), of_rules(p.measured), p.improved.empty() ? "" : fmt::format("{} x {:.3f}", p.improved, p.gain));
+                     p.best_ms, of_rules(p.best_ms / p.rules_ms), of_rules(p.predicted), of_rules(p.measured), p.improved.empty() ? p.point : fmt::format("{} x {:.3f} {}", p.improved, p.gain, p.point));
 }
 
 std::string changes(const TunedRegion& region) {
@@ -73,14 +73,19 @@ void print_report(const TuneReport& report, const std::string& lock, Console& co
     if (answer.kept || console.verbose())
       console.print(fmt::format("{:.3f} ({:.3f} predicted)  {} {}: {}, not {}{}\n", answer.ratio, answer.predicted, answer.kind, answer.subject, answer.answer, answer.rules, answer.kept ? "" : "; not kept"));
   console.print("    time   share  timings  ratio  region\n");
-  for (const TunedRegion& region : report.regions)
+  std::string point;
+  for (const TunedRegion& region : report.regions) {
+    if (region.point != point) console.print("at " + (point = region.point) + ":\n");
     console.print(fmt::format("{:>8.4f} {:>6.1f}% {:>8} {:>6.3f}  {}{}{}\n", region.rules_ms, 100 * region.rules_ms / report.rules_ms, region.timings, region.ratio, region.name,
                               region.occurrences > 1 ? fmt::format(" x{}", region.occurrences) : "", changes(region)));
+  }
   const int lost = report.wrong + report.crashed + report.timeouts + report.refused;
   console.print(fmt::format("{} timings{} in {:.0f} s{}\n", report.timings, report.resumed ? fmt::format(" beside {} of the store", report.resumed) : "", report.seconds,
                             lost ? fmt::format("; {} candidates wrong, {} crashed, {} too slow, {} refused", report.wrong, report.crashed, report.timeouts, report.refused) : ""));
   if (report.repeated)
     console.print(fmt::format("{} rounds were measured again, as the machine changed meanwhile; {} stayed disturbed, which nothing is learnt from\n", report.repeated, report.disturbed));
+  for (const TunedPoint& p : report.points)
+    console.print(fmt::format("at {}: {:.3f} ms, {:.3f} [{:.3f}, {:.3f}] of the time of rules ({:.3f} ms)\n", p.point, p.result.median_ms, p.result.ratio, p.result.low, p.result.high, p.rules_ms));
   if (report.faster)
     console.print(fmt::format("{:.3f} ms, {:.3f} [{:.3f}, {:.3f}] of the time of rules ({:.3f} ms); verified\n", report.result.median_ms, report.result.ratio, report.result.low,
                               report.result.high, report.rules_ms));
@@ -126,6 +131,7 @@ Command tune_command() {
           "tenon tune m.onnx --target native --dim N=1 -o m.lock --budget 10m\n"
           "tenon tune m.onnx --target native --dim N=1 -o m.lock --store t.db --resume  # goes on\n"
           "tenon compile m.onnx --target native --dim N=1 --locked m.lock  # what was found, or why it does not fit\n"
+          "tenon tune m.onnx --target native --dim B=1 --tune-at S=1,P=512,S=128,P=0 -o m.lock  # S and P stay free\n"
           "tenon tune m.onnx --target aarch64 --dim N=1 --runner qemu  # tries it without a device\n"
           "tenon tune m.onnx --target board.toml --dim N=1 --store board.db --runner ./on_board.sh\n"
           "# on_board.sh: scp -qr $1 b:/tmp/j && ssh -n b sh /tmp/j/run.sh && scp -q b:/tmp/j/result.json $1",

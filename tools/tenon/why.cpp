@@ -83,7 +83,7 @@ int explain_model(const Arguments& a, const CompileOptions& options, const std::
     const Decision& d = report->decisions[k];
     std::string nodes;
     for (const std::string& node : d.nodes) nodes += (nodes.empty() ? "" : ", ") + node;
-    console.print(fmt::format("{} {}{}: {}, by {}{}\n", d.kind, d.subject, nodes.empty() ? "" : " (" + nodes + ")", d.chosen.empty() ? "-" : d.chosen, d.decided_by, d.occurrences > 1 ? fmt::format("; {} regions", d.occurrences) : ""));
+    console.print(fmt::format("{} {}{}{}: {}, by {}{}\n", d.kind, d.subject, nodes.empty() ? "" : " (" + nodes + ")", d.point.empty() ? "" : " at " + d.point, d.chosen.empty() ? "-" : d.chosen, d.decided_by, d.occurrences > 1 ? fmt::format("; {} regions", d.occurrences) : ""));
     if (d.reason) print_reason(d, *d.reason, console);
     if (records) print_records(near[k], console);
   }

@@ -199,6 +199,8 @@ std::vector<size_t> draw_of(size_t size, size_t count, uint64_t seed) {
 }
 
 Result<CounterfactualsReport> verify_counterfactuals(const CounterfactualsOptions& options) {
+  if (std::ranges::any_of(options.models, [](const CompileOptions& model) { return !model.tune_at.empty(); }))
+    return fail(Code::E0601, "what is measured is one binding of a model's dims", "--dim instead of --tune-at");
   CounterfactualsReport report;
   std::vector<std::pair<size_t, Counterfactual>> open;  // with their model's index
   for (size_t m = 0; m < options.models.size(); ++m) {

@@ -13,6 +13,7 @@
 #include "base.h"
 #include "cuts.h"
 #include "halves.h"
+#include "points.h"
 #include "tenon/candidates.h"
 #include "tenon/judge.h"
 
@@ -45,10 +46,13 @@ struct Searched {
 
 class Tuner {
  public:
-  explicit Tuner(const TuneOptions& options) : options_(options) {}
+  Tuner(const TuneOptions& options, const TunePlace* place) : options_(options), place_(place) {}
 
   Result<TuneReport> run() {
-    TENON_TRY(base_, lower_model(options_.compile));
+    if (place_) base_ = place_->model;
+    else {
+      TENON_TRY(base_, lower_model(options_.compile));
+    }
     TENON_DO(read_model());
     TENON_DO(recorder_.open(options_, base_));
     TENON_DO(watch_.open(base_.target, options_, recorder_));
@@ -99,7 +103,7 @@ class Tuner {
   // How the model is cut and laid out, where the rules say so. What is found is the base of all that follows.
   Result<void> cut() {
     rules_folder_ = against_.folder(), rules_plan_ = base_.plan;
-    if (options_.random || options_.compile.policy != "rules" || !options_.compile.schedule.empty() || !options_.compile.locked.empty()) return {};
+    if (place_ || options_.random || options_.compile.policy != "rules" || !options_.compile.schedule.empty() || !options_.compile.locked.empty()) return {};
     constexpr int64_t kUnlimited = 1 << 20;
     const double began = seconds();
     double rules_ms = 0;
@@ -127,9 +131,10 @@ class Tuner {
 
   Result<void> begin(std::vector<RegionGroup> groups) {
     constexpr double kLeastShare = 0.002;  // of the model's time
-    const Graph graph = laid_out(base_.graph, base_.plan);
+    const Graph graph = laid_out(place_ ? place_->judged : base_.graph, base_.plan);
     std::vector<Entry> entries;
     for (RegionGroup& group : groups) {
+      if (place_ && !place_->keep(group)) continue;
       const RegionTime times = total(base_.plan, group.regions, self());
       const double ms = times.against_ms, own = paired_ratio(base_.plan, group.regions, self());
       if (ms < kLeastShare * report_.rules_ms) continue;
@@ -341,6 +346,7 @@ class Tuner {
 
   static constexpr int kGivenUp = 100;
   const TuneOptions& options_;
+  const TunePlace* place_;
   const Clock::time_point start_ = Clock::now();
   ScratchFolder scratch_;
   Lowered base_;                      // its plan is the rules', and then what cuts make of it
@@ -366,6 +372,11 @@ class Tuner {
 
 }  // namespace
 
-Result<TuneReport> tune(const TuneOptions& options) { return Tuner(options).run(); }
+Result<TuneReport> tune_place(const TuneOptions& options, const TunePlace& place) { return Tuner(options, &place).run(); }
+
+Result<TuneReport> tune(const TuneOptions& options) {
+  if (!options.compile.tune_at.empty()) return tune_points(options);
+  return Tuner(options, nullptr).run();
+}
 
 }  // namespace tenon
