@@ -79,6 +79,7 @@ class Reader {
 
   bool failed() const { return failed_; }
   bool at_end() const { return rest_.empty(); }
+  size_t left() const { return rest_.size(); }
   std::string_view line() {
     const size_t end = rest_.find('\n');
     if (end == rest_.npos) return failed_ = true, std::string_view();
@@ -86,22 +87,23 @@ class Reader {
     rest_.remove_prefix(end + 1);
     return found;
   }
-  std::vector<std::string_view> words() {
-    std::vector<std::string_view> found;
+  // Of the next line: there until the next call.
+  using Words = std::span<const std::string_view>;
+  Words words() {
+    words_.clear();
     std::string_view text = line();
     while (!text.empty()) {
       const size_t end = text.find(' ');
-      found.push_back(text.substr(0, end));
+      words_.push_back(text.substr(0, end));
       text.remove_prefix(end == text.npos ? text.size() : end + 1);
     }
-    return found;
+    return words_;
   }
-  // The words of a line that begins with `key`.
-  std::vector<std::string_view> words(std::string_view key, size_t count) {
-    std::vector<std::string_view> found = words();
-    if (found.empty() || found[0] != key || found.size() != count + 1) failed_ = true, found.assign(count + 1, {});
-    found.erase(found.begin());
-    return found;
+  // The words behind `key`, with which the line has to begin.
+  Words words(std::string_view key, size_t count) {
+    const Words found = words();
+    if (found.empty() || found[0] != key || found.size() != count + 1) failed_ = true, words_.assign(count + 1, {});
+    return Words(words_).subspan(1);
   }
   template <class T>
   T number(std::string_view word, int base = 10) {
@@ -115,6 +117,7 @@ class Reader {
 
  private:
   std::string_view rest_;
+  std::vector<std::string_view> words_;
   bool failed_ = false;
 };
 
@@ -166,9 +169,10 @@ Booster read_booster(Reader& in) {
   const auto counts = in.words("booster", 2);
   const auto trees = in.number<size_t>(counts[0]), nodes = in.number<size_t>(counts[1]);
   if (trees > kMost || nodes > kMost) in.fail();
+  else booster.nodes.reserve(std::min(nodes, in.left() / 4));  // "leaf"
   for (size_t t = 0; t < trees && !in.failed(); ++t) booster.roots.push_back(in.number<int32_t>(in.words("tree", 1)[0]));
   for (size_t n = 0; n < nodes && !in.failed(); ++n) {
-    const std::vector<std::string_view> words = in.words();
+    const Reader::Words words = in.words();
     TreeNode node;
     if (words.size() == 3 && words[0] == "leaf") {
       node.value = in.real(words[1]), node.cover = in.real(words[2]);
@@ -189,7 +193,8 @@ void read_devices(Reader& in, CostModel& model, size_t features) {
   const auto devices = in.number<size_t>(in.words("devices", 1)[0]);
   if (devices > kMost) in.fail();
   if (devices == 0 || in.failed()) return;
-  const std::vector<std::string_view> which = in.words();
+  const Reader::Words which = in.words();
+  const size_t numbers = which.size() - 2;
   if (which.size() < 3 || which[0] != "device_features" || in.number<size_t>(which[1]) != which.size() - 2) return in.fail();
   for (size_t k = 2; k < which.size(); ++k) {
     model.device_features.push_back(in.number<int32_t>(which[k]));
@@ -197,7 +202,7 @@ void read_devices(Reader& in, CostModel& model, size_t features) {
   }
   for (size_t d = 0; d < devices && !in.failed(); ++d) {
     std::vector<float>& device = model.devices.emplace_back();
-    for (const std::string_view word : in.words("device", which.size() - 2)) device.push_back(in.real(word));
+    for (const std::string_view word : in.words("device", numbers)) device.push_back(in.real(word));
   }
 }
 
@@ -207,7 +212,7 @@ double read_real(Reader& in, std::string_view word) {
   return value;
 }
 
-Calibration read_calibration(Reader& in, std::span<const std::string_view> words) {
+Calibration read_calibration(Reader& in, Reader::Words words) {
   Calibration c{.floor = read_real(in, words[0]), .scale = read_real(in, words[1]), .units = in.number<int64_t>(words[2])};
   if (c.floor < 0 || c.scale < 0 || c.units < 0) in.fail();
   return c;
@@ -278,7 +283,7 @@ Result<CostModel> parse_cost_model(std::string_view text) {
   for (size_t d = 0; d < deltas && !in.failed(); ++d) {
     words = in.words("delta", 7);
     Delta& delta = model.deltas.emplace_back(Delta{.device = std::string(words[0]), .probes = in.number<int64_t>(words[1]), .offset = read_real(in, words[2]), .boosters = {}, .calibration = {}});
-    delta.calibration = read_calibration(in, std::span(words).subspan(3, 3));
+    delta.calibration = read_calibration(in, words.subspan(3, 3));
     read_boosters(in, in.number<size_t>(words[6]), features, delta.boosters, wrong);
   }
   if (!wrong.empty()) return refused(wrong);

@@ -58,8 +58,8 @@ struct CompileOptions {
   std::vector<Emit> emit = {Emit::SharedLibrary, Emit::Archive, Emit::Header};
   Weights weights = Weights::Embed;
   Threads threads = Threads::Callback;
-  std::string policy = "rules";
-  std::string cost_model;               // a file of `tenon train` that the policy asks; empty: none
+  std::string policy;                   // empty: hybrid where there is a cost model, else rules
+  std::string cost_model;               // a file of `tenon train` that the policy asks, or "shipped"; empty: what ships, if anything does
   std::string q_model;                  // a file of `tenon train-policy` that the policy rl asks; empty: none
   BeamOptions beam;                     // of the policies beam and rl
   std::vector<Point> tune_at;           // bindings at which regions get schedules of their own

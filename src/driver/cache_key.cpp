@@ -27,16 +27,17 @@ std::map<std::string, std::string> option_parts(const CompileOptions& options) {
   for (Emit e : emit) (parts["emit"] += emit_table()[static_cast<size_t>(e)].spelling) += ',';
   parts["weights"] = std::to_string(static_cast<int>(options.weights));
   parts["threads"] = std::to_string(static_cast<int>(options.threads));
-  parts["policy"] = options.policy;
-  if (!options.cost_model.empty()) {
-    const auto text = cost_model_text(options.cost_model);
+  const WhoDecides decider = who_decides(options);
+  parts["policy"] = decider.policy;
+  if (!decider.cost_model.empty()) {
+    const auto text = cost_model_text(decider.cost_model);
     parts["cost_model"] = text ? hex(blake3(*text)) : "unreadable";
   }
   if (!options.q_model.empty()) {
     const auto text = read_file(options.q_model);
     parts["q_model"] = text ? hex(blake3(*text)) : "unreadable";
   }
-  if (options.policy == "beam" || options.policy == "rl") parts["beam"] = std::to_string(options.beam.width) + ' ' + std::to_string(options.beam.budget);
+  if (decider.policy == "beam" || decider.policy == "rl") parts["beam"] = std::to_string(options.beam.width) + ' ' + std::to_string(options.beam.budget);
   for (const Point& point : options.tune_at) parts["tune_at"] += print(point) + '\n';
   parts["precision"] = spelling(options.precision);
   parts["providers"] = std::to_string(static_cast<int>(options.providers));

@@ -188,11 +188,12 @@ Result<PolicyPlan> make_plan(const Graph& graph, const Target& target, const Com
     for (Diag& d : fits.error()) d.file = options.schedule;
     return std::unexpected(std::move(fits).error());
   }
-  const auto policy = parse_policy(options.policy);
-  if (!policy) return fail(Code::E0601, "--policy " + options.policy + " is not known", "the policies are: " + policy_words());
+  const WhoDecides decider = who_decides(options);
+  const auto policy = parse_policy(decider.policy);
+  if (!policy) return fail(Code::E0601, "--policy " + decider.policy + " is not known", "the policies are: " + policy_words());
   std::optional<CostModel> model;
-  if (!options.cost_model.empty()) {
-    TENON_TRY(model, read_cost_model(options.cost_model));
+  if (!decider.cost_model.empty()) {
+    TENON_TRY(model, read_cost_model(decider.cost_model));
   }
   std::optional<QModel> q_model;
   if (!options.q_model.empty()) {
@@ -200,7 +201,8 @@ Result<PolicyPlan> make_plan(const Graph& graph, const Target& target, const Com
   }
   auto chosen = choose_plan(graph, target, {.policy = *policy, .model = model ? &*model : nullptr, .q_model = q_model ? &*q_model : nullptr, .beam = options.beam, .precision = options.precision, .providers = options.providers, .points = options.tune_at, .workers = options.threads != Threads::None, .explain = explain});
   if (chosen && options.warn && options.precision == Precision::Fp16) std::ranges::for_each(beyond_f16(graph, chosen->plan), options.warn);
-  if (chosen && options.warn && chosen->unknown_device)
+  // What nobody asked for needs no warning.
+  if (chosen && options.warn && chosen->unknown_device && !options.cost_model.empty())
     options.warn({.code = Code::E0703, .severity = Severity::Warning, .message = "the cost model learnt from no device like " + target.name + ": rules decide", .hint = "tenon adapt gives it one"});
   return chosen;
 }
@@ -397,8 +399,8 @@ Result<PlanReport> decisions(const CompileOptions& options, const std::function<
   Progress progress(options, 1);
   TENON_TRY(Planned model, plan_model(options, progress, "decisions are those of one target", explain ? explain : [](const Decision&) { return false; }));
   std::string model_hash;
-  if (!options.cost_model.empty()) {
-    TENON_TRY(const std::string text, cost_model_text(options.cost_model));
+  if (const WhoDecides decider = who_decides(options); !decider.cost_model.empty()) {
+    TENON_TRY(const std::string text, cost_model_text(decider.cost_model));
     model_hash = hex(blake3(text));
   }
   return PlanReport{.target = model.target.name, .cost_model = std::move(model_hash), .text = print(model.plan, model.graph), .decisions = std::move(model.decisions)};

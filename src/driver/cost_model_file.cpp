@@ -7,6 +7,8 @@
 
 namespace tenon {
 
+std::string_view shipped_weights();  // made by the build; empty: none ship
+
 namespace {
 
 // Problems are of the file.
@@ -17,20 +19,19 @@ Result<Model> named(Result<Model> model, const std::string& path) {
   return std::unexpected(std::move(model).error());
 }
 
-struct Weights {
-  std::string_view name, text;
-};
-constexpr Weights kWeights[] = {
-#include "weights.inc"
-    {},
-};
-
 }  // namespace
 
 Result<std::string> cost_model_text(const std::string& name) {
   if (name != "shipped") return read_file(name);
-  if (kWeights[0].text.empty()) return fail(Code::E0703, "no cost model ships with this build", "tenon train makes one from telemetry of yours");
-  return std::string(kWeights[0].text);
+  if (shipped_weights().empty()) return fail(Code::E0703, "no cost model ships with this build", "tenon train makes one from telemetry of yours");
+  return std::string(shipped_weights());
+}
+
+WhoDecides who_decides(const CompileOptions& options) {
+  WhoDecides decider{.policy = options.policy, .cost_model = options.cost_model};
+  if (decider.cost_model.empty() && decider.policy != spelling(Policy::Rules) && !shipped_weights().empty()) decider.cost_model = "shipped";
+  if (decider.policy.empty()) decider.policy = spelling(decider.cost_model.empty() ? Policy::Rules : Policy::Hybrid);
+  return decider;
 }
 
 Result<CostModel> read_cost_model(const std::string& path) {

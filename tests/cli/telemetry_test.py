@@ -126,7 +126,7 @@ class Telemetry(unittest.TestCase):
         self.assertEqual({row["device"]["fingerprint"] for row in self.rows()}, {devices[1]})
 
     def test_bench_and_a_deployed_program_know_a_workload_by_the_same_hashes(self):
-        bound = ["--target", "x86-64-v2", "--dim", "N=1"]
+        bound = ["--target", "x86-64-v2", "--dim", "N=1", "--policy", "rules"]
         artifact = self.root / "bound"
         done = run("compile", ROOT / "models/digits.onnx", *bound, "--emit", "so", "-o", artifact)
         self.assertEqual(done.returncode, 0, done.stderr)

@@ -13,10 +13,11 @@ namespace {
 using namespace tenon;
 namespace fs = std::filesystem;
 
-constexpr const char* kUsage = R"(tenon-tree-code FOLDER FUNCTION [MODEL...]
+constexpr const char* kUsage = R"(tenon-tree-code FOLDER FUNCTION [--all] [MODEL...]
 
 Writes FOLDER/FUNCTION.cpp, which defines std::span<const tenon::NativeTrees> tenon::FUNCTION(), and FOLDER/FUNCTION.a, the code that it
-names, of every booster of the cost models whose size allows it. Without a model the span is empty.
+names, of the cost models' drafts, which rank many schedules; --all: of all boosters that schedules are
+ranked by. Without a model the span is empty.
 
     tenon-tree-code build/trees shipped_trees model.tcm
 )";
@@ -76,7 +77,7 @@ Result<void> add(const Booster& booster, size_t features, const fs::path& folder
   return {};
 }
 
-Result<void> run(const fs::path& folder, const std::string& function, std::span<char*> models) {
+Result<void> run(const fs::path& folder, const std::string& function, std::span<char*> models, bool all) {
   const fs::path pieces = folder / (function + "_pieces");
   fs::create_directories(pieces);
   Table table;
@@ -86,13 +87,10 @@ Result<void> run(const fs::path& folder, const std::string& function, std::span<
     const std::string text(std::istreambuf_iterator<char>(file), {});
     TENON_TRY(const CostModel model, parse_cost_model(text));
     const bool order = !model.order.empty();
-    const std::vector<Booster>& all = order ? model.order : model.boosters;
     const size_t features = order ? order_width(model.names.size()) : model.names.size();
     TENON_DO(add(draft_booster(model), features, pieces, table));
-    for (size_t b = 0; b < all.size(); ++b) {
-      if (fits_code(all[b])) TENON_DO(add(all[b], features, pieces, table));
-      else std::fprintf(stderr, "%s: booster %zu is too large for code: %zu nodes of at most %zu, %zu levels\n", path, b, all[b].nodes.size(), kMostTreeNodes, kMostTreeDepth);
-    }
+    if (!all) continue;
+    for (const Booster& booster : order ? model.order : model.boosters) TENON_DO(add(booster, features, pieces, table));
   }
   std::string text = kHead;
   text.insert(text.find("\nnamespace tenon {"), "\n" + table.declarations);
@@ -109,7 +107,8 @@ Result<void> run(const fs::path& folder, const std::string& function, std::span<
 
 int main(int argc, char** argv) {
   if (argc < 3) return std::fputs(kUsage, stderr), 2;
-  if (auto done = run(argv[1], argv[2], std::span(argv + 3, argv + argc)); !done) {
+  const bool all = argc > 3 && std::string_view(argv[3]) == "--all";
+  if (auto done = run(argv[1], argv[2], std::span(argv + (all ? 4 : 3), argv + argc), all); !done) {
     for (const tenon::Diag& d : done.error()) std::fprintf(stderr, "tenon-tree-code: %s\n", d.message.c_str());
     return 1;
   }

@@ -1,6 +1,7 @@
 // bench --store: what a plan's regions take, in turns with themselves and between canaries, for telemetry.
 #include <map>
 
+#include "../cost_model_file.h"
 #include "../scratch_folder.h"
 #include "base.h"
 #include "tenon/judge.h"
@@ -9,7 +10,7 @@ namespace tenon {
 
 namespace {
 
-std::string who_decided(const CompileOptions& options) { return !options.locked.empty() ? "lock file" : !options.schedule.empty() ? "schedule file" : options.policy; }
+std::string who_decided(const CompileOptions& options) { return !options.locked.empty() ? "lock file" : !options.schedule.empty() ? "schedule file" : who_decides(options).policy; }
 
 }  // namespace
 

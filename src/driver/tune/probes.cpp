@@ -33,6 +33,7 @@ Result<std::unique_ptr<Model>> open_model(const ProbesOptions& options, const Co
   auto m = std::make_unique<Model>();
   m->options = options.how;
   m->options.compile = compile;
+  if (m->options.compile.policy.empty()) m->options.compile.policy = spelling(Policy::Rules);
   m->options.dims.clear();
   for (const auto& [name, range] : compile.import.dims)
     if (range.lo == range.hi) m->options.dims[name] = range.lo;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <numeric>
 
+#include "../cost_model_file.h"
 #include "../files.h"
 #include "../lock.h"
 #include "../scratch_folder.h"
@@ -78,9 +79,15 @@ class Tuner {
   double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
 
   Result<void> read_model() {
-    if (options_.compile.cost_model.empty()) return {};
-    TENON_TRY(cost_model_, read_cost_model(options_.compile.cost_model));
+    const WhoDecides decider = who_decides({.cost_model = options_.compile.cost_model});
+    if (decider.cost_model.empty()) return {};
+    TENON_TRY(cost_model_, read_cost_model(decider.cost_model));
     return {};
+  }
+
+  // What nobody named is not asked about a device that it does not know.
+  void forget_model(const Judge& judge) {
+    if (cost_model_ && options_.compile.cost_model.empty() && !knows_device(*cost_model_, judge.rules().features)) cost_model_.reset();
   }
 
   bool over() const {
@@ -143,6 +150,7 @@ class Tuner {
       groups_.push_back(std::make_unique<RegionGroup>(std::move(group)));
       const RegionGroup& kept = *groups_.back();
       TENON_TRY(Judge judge, Judge::of(graph, base_.plan, base_.target, kept, options_.threads));
+      forget_model(judge);
       Searched& s = searched_.emplace_back(kept, Candidates(kept, base_.plan, options_.seed + searched_.size()), std::move(judge), ms, std::isnan(own) ? 0 : std::abs(1 - own));
       if (recorder_.is_open()) entries.push_back(entry_of(s, s.candidates.rules(), kept.regions, self())), entries.back().rules = true;
       if (!options_.resume) continue;
@@ -374,7 +382,9 @@ class Tuner {
 
 Result<TuneReport> tune_place(const TuneOptions& options, const TunePlace& place) { return Tuner(options, &place).run(); }
 
-Result<TuneReport> tune(const TuneOptions& options) {
+Result<TuneReport> tune(const TuneOptions& given) {
+  TuneOptions options = given;
+  if (options.compile.policy.empty()) options.compile.policy = spelling(Policy::Rules);
   if (!options.compile.tune_at.empty()) return tune_points(options);
   return Tuner(options, nullptr).run();
 }
