@@ -45,9 +45,9 @@ class Judge:
         self.args, self.work = args, pathlib.Path(args.work)
         self.work.mkdir(parents=True, exist_ok=True)
 
-    def tenon(self, *words, pinned=False):
+    def tenon(self, *words, pinned=False, program=None):
         pin = (["taskset", "-c", str(self.args.cpu)] if pinned and self.args.cpu >= 0 else [])
-        done = subprocess.run([*pin, self.args.tenon, *map(str, words)], capture_output=True, text=True)
+        done = subprocess.run([*pin, program or self.args.tenon, *map(str, words)], capture_output=True, text=True)
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(map(str, words))}: {done.returncode}: {done.stderr[-600:]} {done.stdout[-600:]}")
         return done.stdout
@@ -58,12 +58,12 @@ class Judge:
             self.tenon("train", *self.args.store, "--without", family, "-o", path, "-j", "2", "--device", self.args.device, "--compiler", self.args.compiler)
         return path
 
-    def lock(self, name, dims, what, *words):
+    def lock(self, name, dims, what, *words, program=None):
         path = self.work / f"{name}{dims_text(dims)}.{self.args.target}.{what}.lock"
         done = path.with_suffix(".done")
         if not done.exists():
             begin = datetime.datetime.now()
-            record = self.tenon("tune", self.path(name), *self.options(dims), "-o", path, "--message-format", "json", *words, pinned=True)
+            record = self.tenon("tune", self.path(name), *self.options(dims), "-o", path, "--message-format", "json", *words, pinned=True, program=program)
             report = json.loads(record.splitlines()[-1])
             report["wall_s"] = (datetime.datetime.now() - begin).total_seconds()
             done.write_text(json.dumps(report))
@@ -75,9 +75,9 @@ class Judge:
     def options(self, dims):
         return ["--target", self.args.target] + [word for k, v in dims.items() for word in ("--dim", f"{k}={v}")]
 
-    def artifact(self, name, dims, what, *words):
+    def artifact(self, name, dims, what, *words, program=None):
         folder = self.work / "artifacts" / f"{name}{dims_text(dims)}.{what}"
-        self.tenon("compile", self.path(name), *self.options(dims), "--emit", "so", "--weights", "file", "-o", folder, *words)
+        self.tenon("compile", self.path(name), *self.options(dims), "--emit", "so", "--weights", "file", "-o", folder, *words, program=program)
         return folder
 
     def against(self, artifact, base):
@@ -96,16 +96,17 @@ class Judge:
             turns = ["--turns", self.args.turns]
         model = self.model_without(family)
         store = ["--store", self.work / "measured.db", "--names"]
-        guided, g = self.lock(name, dims, "best", "--budget", self.args.best, "--cost-model", model, *store, *turns)
-        random, r = self.lock(name, dims, "random", "--budget", self.args.random, "--search", "random", *store, *turns)
+        searcher = self.args.search_tenon
+        guided, g = self.lock(name, dims, "best", "--budget", self.args.best, "--cost-model", model, *store, *turns, program=searcher)
+        random, r = self.lock(name, dims, "random", "--budget", self.args.random, "--search", "random", *store, *turns, program=searcher)
         if self.args.search_only:
             return None
         few, f = self.lock(name, dims, "tune64", "--budget", 64, "--cost-model", model, "--seed", 1)
-        base = self.artifact(name, dims, "rules")
+        base = self.artifact(name, dims, "rules", "--policy", "rules")
         found = {}
-        for what, words in (("hybrid", ("--policy", "hybrid", "--cost-model", model)), ("model", ("--policy", "model", "--cost-model", model)), ("tune64", ("--locked", few)),
-                            ("random", ("--locked", random)), ("best", ("--locked", guided))):
-            found[what] = self.against(self.artifact(name, dims, what, *words), base)
+        for what, program, words in (("hybrid", None, ("--policy", "hybrid", "--cost-model", model)), ("model", None, ("--policy", "model", "--cost-model", model)), ("tune64", None, ("--locked", few)),
+                                     ("random", searcher, ("--locked", random)), ("best", searcher, ("--locked", guided))):
+            found[what] = self.against(self.artifact(name, dims, what, *words, program=program), base)
         best = min(found, key=lambda k: found[k]["ratio"])
         timings = {"best": g["timings"], "tune64": f["timings"], "random": r["timings"]}
         return {"model": name, "dims": dims, "family": family, "policies": found, "best_known": best, "timings": timings}
@@ -153,6 +154,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*")
     parser.add_argument("--tenon", default=str(HERE.parent / "build/release/tools/tenon"))
+    parser.add_argument("--search-tenon", help="the build that searches for best and random, whose lock files no other takes; default: --tenon")
     parser.add_argument("--zoo")
     parser.add_argument("--store", action="append", default=[])
     parser.add_argument("--device", default="all")

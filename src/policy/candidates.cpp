@@ -105,10 +105,10 @@ std::optional<Tiles> Candidates::propose(const Score& score) {
   return best;
 }
 
-bool Candidates::remember(const Tiles& tiles, double ratio) {
+bool Candidates::remember(const Tiles& tiles, double ratio, double predicted) {
   if (tiles.size() != space_.tiles.size() || !is_legal(space_, tiles)) return false;
   seen_.insert(text_of(tiles));
-  measured(tiles, ratio);
+  measured(tiles, ratio, predicted);
   return true;
 }
 
@@ -123,12 +123,48 @@ std::optional<Tiles> Candidates::draw() {
   return std::nullopt;
 }
 
-void Candidates::measured(const Tiles& tiles, double ratio) {
+std::vector<int> Candidates::places(const Tiles& tiles) const {
+  std::vector<int> all;
+  for (size_t t = 0; t < tiles.size(); ++t)
+    for (const KnobValues& knob : space_.tiles[t].knobs)
+      all.push_back(static_cast<int>(std::ranges::find(knob.values, tiles[t][knob.knob]) - knob.values.begin()));
+  return all;
+}
+
+void Candidates::learn(const Tiles& tiles, double ratio, double predicted) {
+  if (std::isfinite(ratio) && std::isfinite(predicted)) lessons_.push_back({.places = places(tiles), .predicted = predicted, .measured = std::log(ratio)});
+}
+
+double Candidates::expected(const Tiles& tiles, double predicted) const {
+  // A prediction of 10 % that came true or did not is as much as is believed before.
+  constexpr double kBelief = 0.01;
+  // Two places of one knob away a lesson weighs exp(-1/2); what is far counts alike. Against one lesson's weight for "as predicted".
+  constexpr double kTwoPlaces = 2, kFar = 4, kAsPredicted = 1;
+  double agree = kBelief, all = kBelief;
+  for (const Lesson& l : lessons_) agree += l.predicted * l.measured, all += l.predicted * l.predicted;
+  const double share = std::clamp(agree / all, 0.0, 1.0);
+  const std::vector<int> here = places(tiles);
+  double missed = 0, weights = kAsPredicted;
+  for (const Lesson& l : lessons_) {
+    double distance = 0;
+    for (size_t k = 0; k < here.size(); ++k) {
+      const double steps = std::min(kFar, std::abs(static_cast<double>(here[k] - l.places[k]))) / kTwoPlaces;
+      distance += steps * steps;
+    }
+    const double weight = std::exp(-distance / 2);
+    weights += weight, missed += weight * (l.measured - share * l.predicted);
+  }
+  return share * predicted + missed / weights;
+}
+
+void Candidates::measured(const Tiles& tiles, double ratio, double predicted) {
+  learn(tiles, ratio, predicted);
   measured_[text_of(tiles)] = {tiles, ratio};
   if (ratio < best_ratio_) best_ratio_ = ratio, best_ = tiles;
 }
 
-void Candidates::measured_again(const Tiles& tiles, double ratio) {
+void Candidates::measured_again(const Tiles& tiles, double ratio, double predicted) {
+  learn(tiles, ratio, predicted);
   auto& [known, before] = measured_[text_of(tiles)];
   known = tiles;
   before = before > 0 ? std::sqrt(before * ratio) : ratio;

@@ -65,9 +65,47 @@ TEST(Candidates, GoOnFromTheBest) {
   Candidates search(groups[0], plan, 1);
   // The fewer rows the better: the search gets there.
   for (int k = 0; k < 60; ++k)
-    if (const auto tiles = search.propose([](const Tiles&) { return 0.0; })) search.measured(*tiles, static_cast<double>((*tiles)[0][Knob::rows]) / static_cast<double>(search.rules()[0][Knob::rows]));
+    if (const auto tiles = search.propose([](const Tiles&) { return 0.0; })) search.measured(*tiles, static_cast<double>((*tiles)[0][Knob::rows]) / static_cast<double>(search.rules()[0][Knob::rows]), 0);
   EXPECT_LE(search.best()[0][Knob::rows], 2);
   EXPECT_LT(search.best_ratio(), 1);
+}
+
+// The fewer rows the better, and the model says the opposite: it is believed less with every schedule, and what is near what was good comes first.
+TEST(Candidates, LearnThatPredictionsAreWrong) {
+  const testing::GraphMaker g = network();
+  const Target target = *load_target("x86-64-v3");
+  const Plan plan = *rules_policy(g.graph, target);
+  const auto groups = *group_regions(g.graph, plan, target, Precision::Strict);
+  auto best_after = [&](int timings, bool learns) {
+    Candidates search(groups[0], plan, 1);
+    const auto rules = static_cast<double>(search.rules()[0][Knob::rows]);
+    auto predicted = [&](const Tiles& tiles) { return -0.3 * (static_cast<double>(tiles[0][Knob::rows]) / rules - 1); };
+    for (int k = 0; k < timings; ++k)
+      if (const auto tiles = search.propose([&](const Tiles& t) { return learns ? search.expected(t, predicted(t)) : predicted(t); }))
+        search.measured(*tiles, std::exp(0.2 * (static_cast<double>((*tiles)[0][Knob::rows]) / rules - 1)), predicted(*tiles));
+    return search.best_ratio();
+  };
+  EXPECT_EQ(best_after(12, false), 1);
+  EXPECT_LT(best_after(12, true), 0.95);
+}
+
+// What came as it was foretold is believed: near a lesson and far from all.
+TEST(Candidates, BelievePredictionsThatCameTrue) {
+  const testing::GraphMaker g = network();
+  const Target target = *load_target("x86-64-v3");
+  const Plan plan = *rules_policy(g.graph, target);
+  const auto groups = *group_regions(g.graph, plan, target, Precision::Strict);
+  Candidates search(groups[0], plan, 1);
+  const Tiles& rules = search.rules();
+  EXPECT_EQ(search.expected(rules, -0.1), -0.1);
+  const Tiles one = *search.draw(), other = *search.draw();
+  search.measured(one, std::exp(-0.2), -0.2);
+  EXPECT_DOUBLE_EQ(search.expected(one, -0.2), -0.2);
+  EXPECT_DOUBLE_EQ(search.expected(other, 0.4), 0.4);
+  // One that misses moves what is near, and all else by less.
+  search.measured(one, std::exp(-0.1), -0.2);
+  EXPECT_GT(search.expected(one, -0.2), -0.2);
+  EXPECT_GT(search.expected(one, -0.2), search.expected(other, -0.2));
 }
 
 TEST(Candidates, TextGivesTheTilesBack) {
@@ -158,7 +196,7 @@ TEST(Recorder, GivesBackWhatWasMeasured) {
   EXPECT_EQ((*known)[1].ratio, INFINITY);
   EXPECT_TRUE(again.known(groups.back(), search.rules())->empty());
   Candidates resumed(groups[0], model.plan, 1);
-  for (const Known& k : *known) EXPECT_TRUE(resumed.remember(k.tiles, k.ratio));
+  for (const Known& k : *known) EXPECT_TRUE(resumed.remember(k.tiles, k.ratio, 0));
   EXPECT_EQ(resumed.best(), first);
   for (int k = 0; k < 30; ++k) EXPECT_NE(resumed.propose([](const Tiles&) { return 0.0; }), first);
   // Another target is another device.

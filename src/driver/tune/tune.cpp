@@ -37,6 +37,7 @@ struct Searched {
   Candidates candidates;
   Judge judge;
   double rules_ms = 0, noise = 0;  // noise: |1 - ratio| of rules' schedule with itself
+  double rules_promise = 0;        // what the judge says of it
   int timings = 0, in_vain = 0;    // in_vain: since the last gain
   // Where its time is and how long nothing was found.
   double promise() const {
@@ -152,10 +153,11 @@ class Tuner {
       TENON_TRY(Judge judge, Judge::of(graph, base_.plan, base_.target, kept, options_.threads));
       forget_model(judge);
       Searched& s = searched_.emplace_back(kept, Candidates(kept, base_.plan, options_.seed + searched_.size()), std::move(judge), ms, std::isnan(own) ? 0 : std::abs(1 - own));
+      s.rules_promise = s.judge.promise(s.candidates.rules(), model());
       if (recorder_.is_open()) entries.push_back(entry_of(s, s.candidates.rules(), kept.regions, self())), entries.back().rules = true;
       if (!options_.resume) continue;
       TENON_TRY(const std::vector<Known> known, recorder_.known(kept, s.candidates.rules()));
-      for (const Known& k : known) report_.resumed += s.candidates.remember(k.tiles, k.ratio);
+      for (const Known& k : known) report_.resumed += s.candidates.remember(k.tiles, k.ratio, promise(s, k.tiles));
     }
     return recorder_.add(entries);
   }
@@ -196,7 +198,7 @@ class Tuner {
     Searched& s = searched_[searched];
     std::vector<Proposal> found;
     for (size_t k = 0; k < count; ++k) {
-      auto tiles = options_.random ? s.candidates.draw() : s.candidates.propose([&](const Tiles& t) { return s.judge.promise(t, model()); });
+      auto tiles = options_.random ? s.candidates.draw() : s.candidates.propose([&](const Tiles& t) { return s.candidates.expected(t, promise(s, t)); });
       if (!tiles) break;
       found.push_back({searched, std::move(*tiles), {}});
     }
@@ -246,14 +248,18 @@ class Tuner {
       ++report_.timings, ++searched.timings, ++searched.in_vain;
       if (m.outcome != Outcome::Ok) continue;
       const double ratio = ratio_of(p.regions, m), before = searched.candidates.best_ratio();
-      told_.add(searched.judge.promise(p.tiles, model()) - searched.judge.promise(searched.candidates.rules(), model()), std::log(ratio));
-      searched.candidates.measured(p.tiles, ratio);
+      const double predicted = promise(searched, p.tiles);
+      told_.add(predicted, std::log(ratio));
+      searched.candidates.measured(p.tiles, ratio, predicted);
       if (ratio >= before - searched.noise / 2) continue;
       searched.in_vain = 0;
       if (ratio / before < shown.gain) shown.gain = ratio / before, shown.improved = name_of(searched);
     }
     return recorder_.add(entries);
   }
+
+  // ln(time / that of rules), by the model, else the prior.
+  double promise(const Searched& s, const Tiles& tiles) const { return s.judge.promise(tiles, model()) - s.rules_promise; }
 
   const Measured& self() const { return against_.self(); }
   const CostModel* model() const { return cost_model_ ? &*cost_model_ : nullptr; }
@@ -295,7 +301,7 @@ class Tuner {
         Searched& s = searched_[p.searched];
         if (recorder_.is_open()) entries.push_back(entry_of(s, p.tiles, p.regions, m));
         ++report_.timings, ++s.timings;
-        if (m.outcome == Outcome::Ok) s.candidates.measured_again(p.tiles, ratio_of(p.regions, m));
+        if (m.outcome == Outcome::Ok) s.candidates.measured_again(p.tiles, ratio_of(p.regions, m), promise(s, p.tiles));
       }
       TENON_DO(recorder_.add(entries));
     }
