@@ -3,7 +3,7 @@
 
     shipped_weights.py TENON                    # cost_model/telemetry/*.db.xz -> cost_model/weights/shipped.txt
     shipped_weights.py TENON --check            # makes it elsewhere and compares
-    shipped_weights.py TENON --pack a.db b.db   # merges stores into cost_model/telemetry/telemetry.db.xz, and makes the weights
+    shipped_weights.py TENON --pack a.db b.db   # merges stores into cost_model/telemetry/telemetry.db.xz, without what was disturbed, and makes the weights
 
 Weights of another extractor of features than the build's are none: where docs/features.md changes, telemetry has to be gathered anew
 (tools/dev/gather_telemetry.py). Exit code 1: bytes differ, or what ships is more than 20 MB.
@@ -32,6 +32,7 @@ def pack(args, scratch):
     merged, compact = scratch / "merged.db", scratch / "compact.db"
     for store in args.pack:
         tenon(args, "telemetry", "merge", "--store", merged, store)
+    tenon(args, "telemetry", "prune", "--store", merged, "--disturbed")  # nothing is learnt from them
     with sqlite3.connect(merged) as db:
         db.execute("VACUUM INTO ?", (str(compact),))
     TELEMETRY.mkdir(exist_ok=True)
