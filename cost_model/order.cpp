@@ -33,7 +33,7 @@ Prediction relative(const CostModel& model, std::span<const float> x, double pri
 }
 
 bool is_sure(const Prediction& gain) {
-  constexpr double kLeastGain = 0.02, kSigmas = 1.5;
+  constexpr double kLeastGain = 0.05, kSigmas = 3;
   return gain.mean > std::max(kLeastGain, kSigmas * gain.sigma);
 }
 

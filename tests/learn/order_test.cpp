@@ -69,9 +69,9 @@ TEST(Order, NeedsWhatRulesChoose) {
 }
 
 TEST(Order, IsSureOfLargeGainsOnWhichBoostersAgree) {
-  EXPECT_TRUE(is_sure({.mean = 0.05, .sigma = 0.01}));
-  EXPECT_FALSE(is_sure({.mean = 0.05, .sigma = 0.05}));
-  EXPECT_FALSE(is_sure({.mean = 0.01, .sigma = 0}));
+  EXPECT_TRUE(is_sure({.mean = 0.07, .sigma = 0.02}));
+  EXPECT_FALSE(is_sure({.mean = 0.07, .sigma = 0.03}));
+  EXPECT_FALSE(is_sure({.mean = 0.04, .sigma = 0}));
 }
 
 }  // namespace
