@@ -62,11 +62,19 @@ class Reader {
     options.output = (fs::path(base_.output) / options.name).string();
     if (section.optional("schedule", options.schedule)) options.schedule = beside(options.schedule);
     section.optional("states", options.states);
+    read_points(section, options);
     read_choices(section, options);
     if (options.targets.empty() && options.cpu_dispatch.empty()) options.targets = {default_target()};
     read_dims(section, options.import);
     read_shapes(section, options.import);
     return options;
+  }
+
+  static void read_points(TomlSection& section, CompileOptions& options) {
+    std::string points;
+    if (!section.optional("tune_at", points)) return;
+    if (auto parsed = parse_points(points); parsed) options.tune_at = std::move(*parsed);
+    else section.report("tune_at", "is not understood: " + points + "; " + parsed.error()[0].hint, section.find("tune_at")->source());
   }
 
   // What [defaults] may hold as well.

@@ -37,6 +37,7 @@ class Batch(unittest.TestCase):
             targets = ["x86-64-v2", "x86-64-v3"]
             [[model]]
             file = "models/digits.onnx"
+            tune_at = "N=1,N=4"
             [[model]]
             file = "models/digits.onnx"
             name = "single"
@@ -53,6 +54,8 @@ class Batch(unittest.TestCase):
             self.assertTrue((self.root / "out" / path).is_file(), path)
         manifest = json.loads((self.root / "out" / "single" / "aarch64" / "manifest.json").read_text())
         self.assertEqual(manifest["symbols"], [])
+        calls = json.loads((self.root / "out" / "digits" / "x86-64-v2" / "manifest.json").read_text())["calls"]
+        self.assertGreater(len(calls), len(manifest["calls"]))  # kernels of their own for two batches
         self.assertFalse((self.root / "out" / "digits" / "x86-64-v2" / "digits.h").exists())
 
     def test_goes_on_after_a_failure(self):
@@ -91,6 +94,7 @@ class Batch(unittest.TestCase):
             [[model]]
             file = "models/digits.onnx"
             name = "twin"
+            tune_at = "N"
             [[model]]
             file = "models/digits.onnx"
             name = "twin"
@@ -102,7 +106,7 @@ class Batch(unittest.TestCase):
         for word in ("`outptu` is not a key", "`defaults.weigths` is not a key", "`defaults.threads` must be none",
                      "`model.file` is missing", "not a C identifier: no file", "`model.level` must be 0 to 3",
                      "`model.file` has the wrong type", "`model.emit` has an unknown word", "has `z80`",
-                     "has `x86-64-v2` twice", "`model.dims.N` must be", "`model.shapes.image` must be",
+                     "has `x86-64-v2` twice", "`model.dims.N` must be", "`model.shapes.image` must be", "`model.tune_at` is not understood",
                      "taken by another model: twin"):
             self.assertIn(word, text)
         self.assertTrue(all(r["file"].endswith("tenon.toml") for r in records))

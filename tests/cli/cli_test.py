@@ -140,6 +140,8 @@ class CommandLine(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
             for n in (1, 3, 4):
                 self.assertEqual(tenon("verify", DIGITS, out, "--dim", f"N={n}").returncode, 0)
+        few = json.loads(tenon("tune", *words, "--tune-at", "N=1,N=4", "--budget", "1", "--turns", "5", "--message-format", "json").stdout.splitlines()[-1])
+        self.assertEqual(len(few["points"]), 2)  # fewer timings than bindings: one each
         for command in "plan", "why":
             (said,) = records(command, *words, "--tune-at", "N=1,N=4")
             self.assertEqual({d.get("point") for d in said["decisions"] if d["kind"] == "schedule"}, {None, "N=1", "N=4"})

@@ -16,6 +16,7 @@ Result<void> check_arguments(const ModelArguments& a) {
       {"--cpu-dispatch", !a.cpu_dispatch.empty()},
       {"--dim", !a.dims.empty()},        {"--shape", !a.shapes.empty()},    {"--emit", !a.emit.empty()},
       {"--weights", !a.weights.empty()}, {"--threads", !a.threads.empty()}, {"--policy", !a.policy.empty()},
+      {"--tune-at", !a.tune_at.empty()},
       {"--schedule", !a.schedule.empty()}, {"-O", !a.level.empty()},        {"--depfile", !a.depfile.empty()}};
   Diags problems;
   for (const auto& [option, is_given] : given)

@@ -1,5 +1,6 @@
 #include "points.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "../files.h"
@@ -46,7 +47,7 @@ class PointTuner {
     for (const auto& [dim, value] : point.all()) options.dims[dim] = value;
     const auto shares = static_cast<double>(left);
     if (options.seconds > 0) options.seconds = std::max(1.0, (options.seconds - seconds()) / shares);
-    if (options.timings > 0) options.timings = (options.timings - report_.timings) / static_cast<int64_t>(left);
+    if (options.timings > 0) options.timings = std::max<int64_t>(1, (options.timings - report_.timings) / static_cast<int64_t>(left));  // 0 would be no limit
     options.progress = [this, point, spent = report_.timings](TuneProgress progress) {
       progress.point = print(point);
       progress.timings += spent, progress.seconds = seconds(), progress.all = options_.timings;
