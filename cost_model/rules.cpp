@@ -144,12 +144,24 @@ Result<RegionMemo::Scheduled> schedule(const Graph& graph, const RegionPlan& pla
   return made;
 }
 
+// The same, worked out once for regions that are alike where they lie.
+const Result<RegionMemo::Scheduled>& scheduled(const Graph& graph, const RegionPlan& plan, const Target& target, Precision precision, const Knobs& chosen, double weights, RegionMemo& memo) {
+  std::string key = key_of(graph, plan);
+  add_knobs(key, chosen);
+  return memo.scheduled.get(key, [&] { return schedule(graph, plan, target, precision, chosen, weights, memo); });
+}
+
+double bytes_of_constants(const Graph& graph) {
+  double bytes = 0;
+  for (const Constant& constant : graph.constants) bytes += static_cast<double>(constant.bytes.size);
+  return bytes;
+}
+
 }  // namespace
 
 Result<Plan> plan_by(Graph& graph, const Target& target, Precision precision, Providers providers, const Decider& decide, RegionMemo& memo) {
   TENON_DO(check_precision(target, precision));
-  double weights = 0;
-  for (const Constant& constant : graph.constants) weights += static_cast<double>(constant.bytes.size);
+  const double weights = bytes_of_constants(graph);
   Plan plan;
   plan.target = target.name;
   plan.layouts = channels_last(graph, decide);
@@ -169,17 +181,15 @@ Result<Plan> plan_by(Graph& graph, const Target& target, Precision precision, Pr
   std::vector<Traffic> traffic;
   for (RegionPlan& region_plan : regions) {
     const Knobs& chosen = region_plan.schedule.variants[0].knobs;
-    std::string key = key_of(graph, region_plan);
-    add_knobs(key, chosen);
-    const Result<RegionMemo::Scheduled>& scheduled = memo.scheduled.get(key, [&] { return schedule(graph, region_plan, target, precision, chosen, weights, memo); });
-    if (!scheduled) return std::unexpected(scheduled.error());
-    if (scheduled->view) {
-      plan.views.emplace_back(region_plan.placed.back().first, *scheduled->view);
+    const Result<RegionMemo::Scheduled>& made = scheduled(graph, region_plan, target, precision, chosen, weights, memo);
+    if (!made) return std::unexpected(made.error());
+    if (made->view) {
+      plan.views.emplace_back(region_plan.placed.back().first, *made->view);
       continue;
     }
-    region_plan.precision = scheduled->precision;
-    region_plan.schedule.variants = scheduled->variants;
-    traffic.push_back(scheduled->traffic);
+    region_plan.precision = made->precision;
+    region_plan.schedule.variants = made->variants;
+    traffic.push_back(made->traffic);
     plan.regions.push_back(std::move(region_plan));
   }
   read_ahead(plan.regions, traffic, target);
@@ -188,20 +198,17 @@ Result<Plan> plan_by(Graph& graph, const Target& target, Precision precision, Pr
 
 Result<void> schedule_again(const Graph& source, const Target& target, Precision precision, Plan& plan) {
   const Graph graph = laid_out(source, plan);
-  double weights = 0;
-  for (const Constant& constant : graph.constants) weights += static_cast<double>(constant.bytes.size);
+  const double weights = bytes_of_constants(graph);
   RegionMemo memo;
   std::vector<Traffic> traffic;
   for (RegionPlan& region : plan.regions) {
     Knobs chosen;
     const Knobs& before = region.schedule.variants.back().knobs;
-    for (Knob one : {Knob::attach, Knob::attach_block, Knob::attach_inner, Knob::attach_slide, Knob::attach_rows}) chosen.set(one, before[one]);
-    std::string key = key_of(graph, region);
-    add_knobs(key, chosen);
-    const Result<RegionMemo::Scheduled>& scheduled = memo.scheduled.get(key, [&] { return schedule(graph, region, target, precision, chosen, weights, memo); });
-    if (!scheduled) return std::unexpected(scheduled.error());
-    traffic.push_back(scheduled->traffic);
-    if (!scheduled->view) region.schedule.variants = scheduled->variants;
+    for (Knob one : kBlockKnobs) chosen.set(one, before[one]);
+    const Result<RegionMemo::Scheduled>& made = scheduled(graph, region, target, precision, chosen, weights, memo);
+    if (!made) return std::unexpected(made.error());
+    traffic.push_back(made->traffic);
+    if (!made->view) region.schedule.variants = made->variants;
   }
   read_ahead(plan.regions, traffic, target);
   return {};

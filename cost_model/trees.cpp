@@ -194,8 +194,8 @@ void read_devices(Reader& in, CostModel& model, size_t features) {
   if (devices > kMost) in.fail();
   if (devices == 0 || in.failed()) return;
   const Reader::Words which = in.words();
-  const size_t numbers = which.size() - 2;
   if (which.size() < 3 || which[0] != "device_features" || in.number<size_t>(which[1]) != which.size() - 2) return in.fail();
+  const size_t numbers = which.size() - 2;
   for (size_t k = 2; k < which.size(); ++k) {
     model.device_features.push_back(in.number<int32_t>(which[k]));
     if (model.device_features.back() < 0 || static_cast<size_t>(model.device_features.back()) >= features) in.fail();

@@ -7,6 +7,9 @@
 
 namespace tenon {
 
+// How a region is cut into blocks: chosen with the partition, not with the region's tiles.
+inline constexpr Knob kBlockKnobs[] = {Knob::attach, Knob::attach_block, Knob::attach_inner, Knob::attach_slide, Knob::attach_rows};
+
 // E0405: the target has nothing that computes in this precision.
 Result<Plan> rules_policy(const Graph& graph, const Target& target, Precision precision = Precision::Strict,
                           Providers providers = Providers::None);

@@ -28,6 +28,9 @@ Result<std::vector<RegionGroup>> group_regions(const Graph& source, const Plan& 
 void leave_out(RegionSpace& space, std::span<const Knob> knobs);
 inline void leave_out(RegionSpace& space, std::initializer_list<Knob> knobs) { leave_out(space, std::span(knobs.begin(), knobs.size())); }
 
+// Where the region packs constants: leaves out what says in which form, which its variants share.
+void keep_form(RegionSpace& space, const Graph& graph, const RegionPlan& region);
+
 // The knobs of tile `tile` of a region's space.
 Knobs knobs_of(const Variant& variant, const RegionSpace& space, size_t tile);
 // Sets those knobs that the tile's space has; the others stay as they are.

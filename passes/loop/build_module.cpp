@@ -206,18 +206,12 @@ class ModuleBuilder {
 
   Result<void> add_region(const RegionPlan& plan) {
     if (plan.provider == Provider::OneDnn) return add_library_call(plan);
-    TENON_TRY(const Region symbolic, build_region(graph_, plan));
+    TENON_TRY(const Region region, build_region(graph_, plan));
     std::vector<HostStmt> otherwise;
     // From the last variant, which has no predicate, to the first.
     for (size_t i = plan.schedule.variants.size(); i-- > 0;) {
       const Variant& variant = plan.schedule.variants[i];
-      const DimValues fixed = equalities(variant.predicate);
-      TENON_TRY(const Graph* graph, bound(fixed));
-      Region region = symbolic;
-      if (!fixed.empty()) {
-        TENON_TRY(region, build_region(*graph, plan));
-      }
-      TENON_TRY(std::vector<HostStmt> calls, add_variant(region, *graph, variant, plan.name));
+      TENON_TRY(std::vector<HostStmt> calls, add_variant(plan, region, variant));
       if (variant.predicate.empty()) {
         otherwise = std::move(calls);
         continue;
@@ -235,14 +229,21 @@ class ModuleBuilder {
 
   // The graph with these dims as numbers: kernels of a variant for one value of a dim are made for it.
   Result<const Graph*> bound(const DimValues& values) {
-    if (values.empty()) return &graph_;
     const auto known = bound_.find(values);
     if (known != bound_.end()) return &known->second;
     TENON_TRY(Graph graph, bind_dims(graph_, values));
     return &bound_.emplace(values, std::move(graph)).first->second;
   }
 
-  Result<std::vector<HostStmt>> add_variant(const Region& region, const Graph& graph, const Variant& variant, const std::string& name) {
+  Result<std::vector<HostStmt>> add_variant(const RegionPlan& plan, const Region& region, const Variant& variant) {
+    const DimValues fixed = equalities(variant.predicate);
+    if (fixed.empty()) return add_kernels(region, graph_, variant, plan.name);
+    TENON_TRY(const Graph* graph, bound(fixed));
+    TENON_TRY(const Region own, build_region(*graph, plan));
+    return add_kernels(own, *graph, variant, plan.name);
+  }
+
+  Result<std::vector<HostStmt>> add_kernels(const Region& region, const Graph& graph, const Variant& variant, const std::string& name) {
     const MemoryOf memory_of = [this](ValueId v) { return memory(v); };
     TENON_TRY(std::vector<BuiltKernel> built, lower_region(region, graph, variant, target_, memory_of));
     std::map<int, BufferId> temporaries;

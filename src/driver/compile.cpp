@@ -162,7 +162,7 @@ Result<void> write_depfile(const CompileOptions& options, const std::vector<std:
   text += ":";
   for (const std::string& source : sources) text += " " + escaped(source);
   for (const std::string* file : {&options.schedule, &options.locked, &options.cost_model, &options.q_model})
-    if (!file->empty() && *file != "shipped") text += " " + escaped(*file);
+    if (!file->empty() && *file != kShipped) text += " " + escaped(*file);
   for (const auto* targets : {&options.targets, &options.cpu_dispatch})
     for (const std::string& target : *targets)
       if (target.ends_with(".toml")) text += " " + escaped(target);
@@ -205,6 +205,12 @@ Result<PolicyPlan> make_plan(const Graph& graph, const Target& target, const Com
   if (chosen && options.warn && chosen->unknown_device && !options.cost_model.empty())
     options.warn({.code = Code::E0703, .severity = Severity::Warning, .message = "the cost model learnt from no device like " + target.name + ": rules decide", .hint = "tenon adapt gives it one"});
   return chosen;
+}
+
+Result<void> check_points(const CompileOptions& options) {
+  if (!options.tune_at.empty() && (!options.schedule.empty() || !options.locked.empty()))
+    return fail(Code::E0601, "a plan that is replayed has its schedules", "leave --tune-at out");
+  return {};
 }
 
 // What becomes the code for one target.
@@ -286,8 +292,7 @@ Result<std::vector<CompileOutcome>> compile(const CompileOptions& given) {
   for (const Target& target : targets)
     if (options.threads == Threads::Pool && target.freestanding)
       return fail(Code::E0601, "--threads pool needs threads, which " + target.name + " does not have");
-  if (!options.tune_at.empty() && (!options.schedule.empty() || !options.locked.empty()))
-    return fail(Code::E0601, "a plan that is replayed has its schedules", "leave --tune-at out");
+  TENON_DO(check_points(options));
   const bool dispatch = !options.cpu_dispatch.empty();
   if (dispatch) TENON_DO(check_levels(targets));
   if (dispatch && !options.schedule.empty())
@@ -359,6 +364,7 @@ struct Planned {
 
 // For the options' one target; `refusal`: what is said where there are more.
 Result<Planned> plan_model(const CompileOptions& options, Progress& progress, const char* refusal, const std::function<bool(const Decision&)>& explain = {}) {
+  TENON_DO(check_points(options));
   TENON_TRY(std::vector<Target> targets, load_targets(options));
   if (targets.size() != 1) return fail(Code::E0601, refusal);
   TENON_TRY(const Loaded model, load_graph(options, targets, progress));

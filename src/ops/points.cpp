@@ -29,6 +29,17 @@ std::string condition(const DimValues& key) {
   return text;
 }
 
+// Of a condition over dims, "" always: 0 or 1; nothing where it depends on others.
+Result<std::optional<int64_t>> value_at(const std::string& predicate, const DimValues& values) {
+  if (predicate.empty()) return 1;
+  ExprPool pool;
+  TENON_TRY(const Expr condition, parse_expr(pool, predicate));
+  ExprPool::Substitution map;
+  for (const auto& [dim, value] : values)
+    if (const Expr symbol = pool.symbol_named(dim); symbol.valid()) map.emplace(symbol, pool.index(value));
+  return pool.as_int(pool.substitute(condition, map));
+}
+
 }  // namespace
 
 DimValues Point::all() const {
@@ -90,42 +101,29 @@ DimValues equalities(std::string_view predicate) {
 Result<Plan> plan_at(const Plan& plan, const DimValues& values) {
   Plan at = plan;
   for (RegionPlan& region : at.regions) {
-    std::vector<Variant>& variants = region.schedule.variants;
-    for (size_t k = 0; k < variants.size(); ++k) {
-      if (variants[k].predicate.empty()) {
-        variants = {std::move(variants[k])};
-        break;
-      }
-      ExprPool pool;
-      TENON_TRY(const Expr condition, parse_expr(pool, variants[k].predicate));
-      ExprPool::Substitution map;
-      for (const auto& [dim, value] : values)
-        if (const Expr symbol = pool.symbol_named(dim); symbol.valid()) map.emplace(symbol, pool.index(value));
-      const auto holds = pool.as_int(pool.substitute(condition, map));
+    std::vector<Variant> called;  // the first that holds, behind those of which nobody knows
+    for (Variant& variant : region.schedule.variants) {
+      TENON_TRY(const std::optional<int64_t> holds, value_at(variant.predicate, values));
       if (holds == 0) continue;
-      // Where it may hold or not, what comes behind it stays.
-      Variant called = std::move(variants[k]);
-      if (holds == 1) called.predicate.clear();
-      std::vector<Variant> rest(std::make_move_iterator(variants.begin() + static_cast<std::ptrdiff_t>(k) + 1), std::make_move_iterator(variants.end()));
-      variants = {std::move(called)};
-      if (holds != 1) std::ranges::move(rest, std::back_inserter(variants));
-      break;
+      if (holds) variant.predicate.clear();
+      called.push_back(std::move(variant));
+      if (holds) break;
     }
+    region.schedule.variants = std::move(called);
   }
   return at;
 }
 
 bool has_own_variants(const Graph& graph, const RegionPlan& region, const DimValues& key) {
-  return region.provider == Provider::Own && std::ranges::any_of(region.nodes, [&](int n) {
-    return std::ranges::any_of(graph.nodes[static_cast<size_t>(n)].outputs, [&](ValueId v) {
-      return std::ranges::any_of(graph.values[v].dims, [&](Expr extent) {
-        return std::ranges::any_of(key, [&](const auto& one) {
-          const Expr symbol = graph.pool.symbol_named(one.first);
-          return symbol.valid() && graph.pool.depends_on(extent, symbol);
-        });
-      });
-    });
-  });
+  if (region.provider != Provider::Own) return false;
+  std::vector<Expr> symbols;
+  for (const auto& [dim, value] : key)
+    if (const Expr symbol = graph.pool.symbol_named(dim); symbol.valid()) symbols.push_back(symbol);
+  auto depends = [&](Expr extent) { return std::ranges::any_of(symbols, [&](Expr symbol) { return graph.pool.depends_on(extent, symbol); }); };
+  for (const int n : region.nodes)
+    for (const ValueId v : graph.nodes[static_cast<size_t>(n)].outputs)
+      if (std::ranges::any_of(graph.values[v].dims, depends)) return true;
+  return false;
 }
 
 void add_variants(const Graph& graph, Plan& plan, const DimValues& key, const Plan& at) {

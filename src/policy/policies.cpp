@@ -88,8 +88,7 @@ class Chooser {
     if (options_.threads == 1)
       for (RegionGroup& group : groups) leave_out(group.space, {Knob::parallel});
     if (!point.empty())
-      for (RegionGroup& group : groups)
-        if (packs_constants(graph, plan.regions[group.regions[0]])) leave_out(group.space, form_knobs());
+      for (RegionGroup& group : groups) keep_form(group.space, graph, plan.regions[group.regions[0]]);
     const Graph laid = laid_out(graph, plan);
     const Plan rules = plan;
     for (const RegionGroup& group : groups) {

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "tenon/hash.h"
+#include "tenon/policy.h"
 
 namespace tenon {
 
@@ -21,7 +22,7 @@ Result<std::string> workload_text(const Graph& graph, const RegionPlan& plan) {
   std::string blocks;
   for (const Variant& variant : plan.schedule.variants) {
     blocks += variant.predicate + ':';
-    for (Knob knob : {Knob::attach, Knob::attach_block, Knob::attach_inner, Knob::attach_slide, Knob::attach_rows}) blocks += ' ' + std::to_string(variant.knobs[knob]);
+    for (Knob knob : kBlockKnobs) blocks += ' ' + std::to_string(variant.knobs[knob]);
     blocks += '\n';
   }
   return print(region) + layouts + blocks + std::string(spelling(plan.precision));
@@ -29,6 +30,10 @@ Result<std::string> workload_text(const Graph& graph, const RegionPlan& plan) {
 
 void leave_out(RegionSpace& space, std::span<const Knob> knobs) {
   for (TileSpace& tile : space.tiles) std::erase_if(tile.knobs, [&](const KnobValues& k) { return std::ranges::count(knobs, k.knob) > 0; });
+}
+
+void keep_form(RegionSpace& space, const Graph& graph, const RegionPlan& region) {
+  if (packs_constants(graph, region)) leave_out(space, form_knobs());
 }
 
 Result<std::vector<RegionGroup>> group_regions(const Graph& source, const Plan& plan, const Target& target, Precision precision) {

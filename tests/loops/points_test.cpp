@@ -4,23 +4,13 @@
 #include <algorithm>
 
 #include "../ops/rig.h"
-#include "cases.h"
+#include "words.h"
 #include "tenon/passes.h"
 #include "tenon/points.h"
 #include "tenon/policy.h"
 
 namespace tenon::testing {
 namespace {
-
-// Rows of words through two products, what is between them reduced by rows, and beside it something whose extents are numbers.
-GraphMaker words() {
-  GraphMaker g{"words"};
-  const ValueId x = g.node(Op::dot, {g.input("x", {"S", "64"}), g.constant({64, 96})});
-  const ValueId y = g.node(Op::dot, {g.node(Op::softmax, {x}, Attrs().set<Attr::axis>(1)), g.constant({96, 48})});
-  g.output(y);
-  g.output(g.node(Op::abs, {g.input("fixed", {"3", "5"})}));
-  return g;
-}
 
 Plan plan_with(const Graph& graph, const Target& target, const std::vector<int64_t>& values) {
   Plan plan = *rules_policy(graph, target);

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "../loops/cases.h"
+#include "../loops/words.h"
 #include "tenon/ops.h"
 #include "tenon/points.h"
 #include "tenon/policies.h"
@@ -11,17 +11,7 @@
 namespace tenon {
 namespace {
 
-using testing::GraphMaker;
-
-// Rows of words through two products, what is between them reduced by rows, and beside it something whose extents are numbers.
-GraphMaker words() {
-  GraphMaker g{"words"};
-  const ValueId x = g.node(Op::dot, {g.input("x", {"S", "64"}), g.constant({64, 96})});
-  const ValueId y = g.node(Op::dot, {g.node(Op::softmax, {x}, Attrs().set<Attr::axis>(1)), g.constant({96, 48})});
-  g.output(y);
-  g.output(g.node(Op::abs, {g.input("fixed", {"3", "5"})}));
-  return g;
-}
+using testing::GraphMaker, testing::words;
 
 std::vector<Point> points(std::string_view text) { return *parse_points(text); }
 

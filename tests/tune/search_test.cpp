@@ -16,6 +16,21 @@
 namespace tenon {
 namespace {
 
+struct SearchedNetwork {
+  testing::GraphMaker g;
+  Target target;
+  Plan plan;  // of rules
+  std::vector<RegionGroup> groups;
+};
+
+SearchedNetwork searched_network() {
+  testing::GraphMaker g = network();
+  Target target = *load_target("x86-64-v3");
+  Plan plan = *rules_policy(g.graph, target);
+  auto groups = *group_regions(g.graph, plan, target, Precision::Strict);
+  return {std::move(g), std::move(target), std::move(plan), std::move(groups)};
+}
+
 TEST(Workload, HasNoNames) {
   const testing::GraphMaker g = network();
   const Target target = *load_target("x86-64-v3");
@@ -34,10 +49,7 @@ TEST(Workload, HasNoNames) {
 }
 
 TEST(Candidates, AreLegalNewAndTheSameForASeed) {
-  const testing::GraphMaker g = network();
-  const Target target = *load_target("x86-64-v3");
-  const Plan plan = *rules_policy(g.graph, target);
-  const auto groups = *group_regions(g.graph, plan, target, Precision::Strict);
+  const auto [g, target, plan, groups] = searched_network();
   for (const RegionGroup& group : groups) {
     Candidates one(group, plan, 7), two(group, plan, 7);
     std::set<std::string> seen = {text_of(one.rules())};
@@ -58,10 +70,7 @@ TEST(Candidates, AreLegalNewAndTheSameForASeed) {
 }
 
 TEST(Candidates, GoOnFromTheBest) {
-  const testing::GraphMaker g = network();
-  const Target target = *load_target("x86-64-v3");
-  const Plan plan = *rules_policy(g.graph, target);
-  const auto groups = *group_regions(g.graph, plan, target, Precision::Strict);
+  const auto [g, target, plan, groups] = searched_network();
   Candidates search(groups[0], plan, 1);
   // The fewer rows the better: the search gets there.
   for (int k = 0; k < 60; ++k)
@@ -72,10 +81,7 @@ TEST(Candidates, GoOnFromTheBest) {
 
 // The fewer rows the better, and the model says the opposite: it is believed less with every schedule, and what is near what was good comes first.
 TEST(Candidates, LearnThatPredictionsAreWrong) {
-  const testing::GraphMaker g = network();
-  const Target target = *load_target("x86-64-v3");
-  const Plan plan = *rules_policy(g.graph, target);
-  const auto groups = *group_regions(g.graph, plan, target, Precision::Strict);
+  const auto [g, target, plan, groups] = searched_network();
   auto best_after = [&](int timings, bool learns) {
     Candidates search(groups[0], plan, 1);
     const auto rules = static_cast<double>(search.rules()[0][Knob::rows]);
@@ -91,10 +97,7 @@ TEST(Candidates, LearnThatPredictionsAreWrong) {
 
 // What came as it was foretold is believed: near a lesson and far from all.
 TEST(Candidates, BelievePredictionsThatCameTrue) {
-  const testing::GraphMaker g = network();
-  const Target target = *load_target("x86-64-v3");
-  const Plan plan = *rules_policy(g.graph, target);
-  const auto groups = *group_regions(g.graph, plan, target, Precision::Strict);
+  const auto [g, target, plan, groups] = searched_network();
   Candidates search(groups[0], plan, 1);
   const Tiles& rules = search.rules();
   EXPECT_EQ(search.expected(rules, -0.1), -0.1);
@@ -109,10 +112,7 @@ TEST(Candidates, BelievePredictionsThatCameTrue) {
 }
 
 TEST(Candidates, TextGivesTheTilesBack) {
-  const testing::GraphMaker g = network();
-  const Target target = *load_target("x86-64-v3");
-  const Plan plan = *rules_policy(g.graph, target);
-  const auto groups = *group_regions(g.graph, plan, target, Precision::Strict);
+  const auto [g, target, plan, groups] = searched_network();
   for (const RegionGroup& group : groups) {
     Candidates search(group, plan, 3);
     for (int k = 0; k < 10; ++k) {

@@ -17,7 +17,7 @@ constexpr const char* kUsage = R"(tenon-tree-code FOLDER FUNCTION [--all] [MODEL
 
 Writes FOLDER/FUNCTION.cpp, which defines std::span<const tenon::NativeTrees> tenon::FUNCTION(), and FOLDER/FUNCTION.a, the code that it
 names, of the cost models' drafts, which rank many schedules; --all: of all boosters that schedules are
-ranked by. Without a model the span is empty.
+ranked by and whose size allows it. Without a model the span is empty.
 
     tenon-tree-code build/trees shipped_trees model.tcm
 )";
@@ -90,7 +90,11 @@ Result<void> run(const fs::path& folder, const std::string& function, std::span<
     const size_t features = order ? order_width(model.names.size()) : model.names.size();
     TENON_DO(add(draft_booster(model), features, pieces, table));
     if (!all) continue;
-    for (const Booster& booster : order ? model.order : model.boosters) TENON_DO(add(booster, features, pieces, table));
+    const std::vector<Booster>& boosters = order ? model.order : model.boosters;
+    for (size_t b = 0; b < boosters.size(); ++b) {
+      if (fits_code(boosters[b])) TENON_DO(add(boosters[b], features, pieces, table));
+      else std::fprintf(stderr, "%s: booster %zu is too large for code: %zu nodes of at most %zu, %zu levels\n", path, b, boosters[b].nodes.size(), kMostTreeNodes, kMostTreeDepth);
+    }
   }
   std::string text = kHead;
   text.insert(text.find("\nnamespace tenon {"), "\n" + table.declarations);

@@ -66,7 +66,7 @@ class PointTuner {
     place.keep = [&](RegionGroup& group) {
       const RegionPlan& first = model_.plan.regions[group.regions[0]];
       if (!has_own_variants(model_.graph, first, point.key)) return false;
-      if (packs_constants(model_.graph, first)) leave_out(group.space, form_knobs());
+      keep_form(group.space, model_.graph, first);
       return group.space.size() > 1;
     };
     TENON_TRY(TuneReport found, tune_place(options, place));
