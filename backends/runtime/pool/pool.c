@@ -2,8 +2,9 @@
  * that what it wrote in one is in its cache in the next; who is done with his own takes from the others. Chunks are
  * claimed by counting the share's `work` down, which also holds the number of the round: a claim that succeeds is one
  * of the round that is running, so what the round is about can be read after it, and a thread that wakes late finds
- * nothing to claim. Chunks are many and short: at the end of a round a worker waits for half of another's chunk on
- * average. Threads look for work for about 50 us and then sleep on a futex. */
+ * nothing to claim. A claim takes a part of what is left, so that a share of hundreds of short tasks needs a dozen claims and
+ * its last ones are single tasks, which is what a worker waits for at the end of a round. Threads look for work for about 50 us
+ * and then sleep on a futex. */
 #include "pool.h"
 
 #include <stdatomic.h>
@@ -40,7 +41,8 @@ struct tn_pool {
   seat seats[]; /* of every worker; the caller's, worker 0, has no thread */
 };
 
-enum { MAX_WIDTH = 4096, CHUNKS_PER_WORKER = 64, SPIN_NS = 50000, SPIN_STEPS = 64 };
+/* Of what is left a worker claims a quarter of its own share, half of another's: that has fallen behind. */
+enum { MAX_WIDTH = 4096, CHUNKS_PER_WORKER = 1 << 16, OWN_PART = 4, OTHERS_PART = 2, SPIN_NS = 50000, SPIN_STEPS = 64 };
 enum { WAIT_PRIVATE = 128, WAKE_PRIVATE = 129, EVERYONE = 0x7fffffff };
 
 static void futex_wait(_Atomic uint32_t* word, uint32_t while_it_is) {
@@ -75,18 +77,25 @@ static uint32_t share_begin(uint32_t chunks, unsigned width, unsigned worker) {
   return (uint32_t)((uint64_t)chunks * worker / width);
 }
 
-/* Claims a chunk of `owner`'s share and runs it; 0 where there is none. */
-static int run_chunk_of(tn_pool* pool, unsigned owner, unsigned worker) {
+/* First task of a chunk: chunks are as long as each other but for one task. */
+static size_t chunk_begin(const tn_pool* pool, uint32_t chunk) {
+  size_t each = pool->count / pool->chunks, longer = pool->count % pool->chunks;
+  return chunk * each + (chunk < longer ? chunk : longer);
+}
+
+/* Claims some chunks of `owner`'s share and runs them; how many. */
+static uint32_t run_chunks_of(tn_pool* pool, unsigned owner, unsigned worker) {
   _Atomic uint64_t* work = &pool->seats[owner].work;
+  uint32_t parts = owner == worker ? OWN_PART : OTHERS_PART, claimed;
   uint64_t seen = atomic_load(work);
-  do
+  do {
     if ((uint32_t)seen == 0) return 0;
-  while (!atomic_compare_exchange_weak(work, &seen, seen - 1));
-  uint32_t chunks = pool->chunks, chunk = share_begin(chunks, pool->width, owner + 1) - (uint32_t)seen;
-  size_t each = pool->count / chunks, longer = pool->count % chunks;
-  size_t i = chunk * each + (chunk < longer ? chunk : longer), end = i + each + (chunk < longer);
-  for (; i < end; ++i) pool->task(pool->context, i, worker);
-  return 1;
+    claimed = ((uint32_t)seen + parts - 1) / parts;
+  } while (!atomic_compare_exchange_weak(work, &seen, seen - claimed));
+  uint32_t first = share_begin(pool->chunks, pool->width, owner + 1) - (uint32_t)seen;
+  size_t end = chunk_begin(pool, first + claimed);
+  for (size_t i = chunk_begin(pool, first); i < end; ++i) pool->task(pool->context, i, worker);
+  return claimed;
 }
 
 /* Runs the chunks of the worker's own share, then those that are left of the others', and adds once, at the end, how
@@ -94,7 +103,7 @@ static int run_chunk_of(tn_pool* pool, unsigned owner, unsigned worker) {
 static void run_chunks(tn_pool* pool, unsigned worker) {
   uint32_t ran = 0;
   for (unsigned k = 0, owner = worker; k < pool->width; ++k, owner = owner + 1 == pool->width ? 0 : owner + 1)
-    while (run_chunk_of(pool, owner, worker)) ++ran;
+    for (uint32_t more; (more = run_chunks_of(pool, owner, worker)) != 0;) ran += more;
   if (ran == 0) return;
   uint32_t chunks = pool->chunks; /* of the round that this ran chunks of: it cannot end before the next line */
   /* With all chunks done the caller may go on: nothing of the round is read after this. */
