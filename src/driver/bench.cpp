@@ -62,13 +62,21 @@ Result<Timed> open_timed(const BenchOptions& options, Steps steps, const Scratch
   return timed;
 }
 
+// Calls of a turn. With threads a turn takes 100 ms: one thread leaves the other processors idle, and they need some
+// milliseconds until they run as they do at work.
+Result<int> calls_per_turn(std::span<Timed> all, const std::vector<Tensor>& inputs, const Dims& dims) {
+  if (std::ranges::none_of(all, [](const Timed& t) { return t.threads > 1; })) return kRunsPerTurn;
+  TENON_TRY(const std::vector<CallTimes> times, all[0].artifact->time(inputs, dims, all[0].threads, kRunsPerTurn, false));
+  return std::max(kRunsPerTurn, static_cast<int>(100 / std::max(median_total(times), 0.001)));
+}
+
 // In turns, so that all see the same machine.
-Result<void> time_in_turns(std::span<Timed> all, const std::vector<Tensor>& inputs, const Dims& dims, const BenchOptions& options) {
+Result<void> time_in_turns(std::span<Timed> all, const std::vector<Tensor>& inputs, const Dims& dims, const BenchOptions& options, int per_turn) {
   constexpr int kTurns = 25;
-  const int turns = options.runs > 0 ? (options.runs + kRunsPerTurn - 1) / kRunsPerTurn : kTurns;
+  const int turns = options.runs > 0 ? (options.runs + per_turn - 1) / per_turn : kTurns;
   for (int turn = 0; turn < turns; ++turn)
     for (Timed& timed : all) {
-      TENON_TRY(std::vector<CallTimes> times, timed.artifact->time(inputs, dims, timed.threads, kRunsPerTurn, options.kernels));
+      TENON_TRY(std::vector<CallTimes> times, timed.artifact->time(inputs, dims, timed.threads, per_turn, options.kernels));
       std::ranges::move(times, std::back_inserter(timed.times));
     }
   return {};
@@ -93,8 +101,8 @@ std::vector<std::string> regions_of(const Artifact& artifact) {
   return regions;
 }
 
-Result<AgainstTimes> against_other(std::span<const Timed> both, const std::vector<Tensor>& inputs, const Dims& dims, BenchReport& report) {
-  AgainstTimes found = against_times(both[0].times, both[1].times, kRunsPerTurn);
+Result<AgainstTimes> against_other(std::span<const Timed> both, const std::vector<Tensor>& inputs, const Dims& dims, int per_turn, BenchReport& report) {
+  AgainstTimes found = against_times(both[0].times, both[1].times, per_turn);
   TENON_TRY(const std::vector<Tensor> a, both[0].artifact->run(inputs, dims, both[0].threads));
   TENON_TRY(const std::vector<Tensor> b, both[1].artifact->run(inputs, dims, both[1].threads));
   for (size_t k = 0; k < a.size() && k < b.size(); ++k) found.differences.push_back(difference_of(a[k], b[k]));
@@ -135,8 +143,10 @@ Result<BenchReport> bench(const BenchOptions& options) {
     TENON_TRY(all.emplace_back().artifact, open_artifact(options.against, options.level, options.huge_pages));
     all.back().threads = options.against_threads ? options.against_threads : options.threads;
   }
+  int per_turn = 0;
   if (all.size() > 1) {
-    TENON_DO(time_in_turns(all, inputs, dims, options));
+    TENON_TRY(per_turn, calls_per_turn(all, inputs, dims));
+    TENON_DO(time_in_turns(all, inputs, dims, options, per_turn));
   } else {
     TENON_TRY(all[0].times, artifact.time(inputs, dims, options.threads, options.runs, options.kernels));
   }
@@ -152,7 +162,7 @@ Result<BenchReport> bench(const BenchOptions& options) {
     report.regions = region_times(regions_of(artifact), all[0].times);
   }
   if (!options.against.empty()) {
-    TENON_TRY(report.against, against_other(all, inputs, dims, report));
+    TENON_TRY(report.against, against_other(all, inputs, dims, per_turn, report));
   }
   if (options.bounds) add_halves(all[1], Steps::Loads, report), add_halves(all[2], Steps::Arithmetic, report);
   return report;

@@ -5,7 +5,7 @@
 
 namespace tenon {
 
-// Each turn of an artifact is so many calls, after one that warms up.
+// Each turn of an artifact on one thread is so many calls, after one that warms up.
 inline constexpr int kRunsPerTurn = 3;
 
 double quantile(const std::vector<double>& sorted, double q);

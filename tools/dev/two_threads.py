@@ -3,7 +3,7 @@
 
     two_threads.py resnet50 bert_base:B=1,S=128 --zoo FOLDER [--rounds 7] [--seconds 0.4] [--cpus 0,1] [--json FILE]
 
-Per model, in turns: two workers and one, a few calls of either in turns in one process (`tenon bench --against-workers`), so that both
+Per model, in turns: two workers and one, some 100 ms of either in turns in one process (`tenon bench --against-workers`), so that both
 see the same clock; then two workers while a process spins on the second processor. Models and dims as
 in benchmarks/compare.py, of which this uses a part; artifacts are compiled with --threads pool and nothing is pinned but to
 --cpus. Then twins: two processes at a time, each on a processor of its own with one worker, that share nothing
@@ -169,7 +169,7 @@ def main():
     parser.add_argument("models", nargs="+", metavar="MODEL[:SYM=N,...]")
     parser.add_argument("--zoo", type=pathlib.Path, default=pathlib.Path("."))
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=0.4, help="of each turn; at least five calls are made")
+    parser.add_argument("--seconds", type=float, default=0.4, help="of a process's turns; at least five calls are made")
     parser.add_argument("--foreign", type=float, default=0.05, help="share of a processor that others may use in a round that counts")
     parser.add_argument("--target", default="native")
     parser.add_argument("--tenon", default=ROOT / "build/release/tools/tenon")
