@@ -208,7 +208,7 @@ def workers_table(measured):
     lines = ["## Two workers", "",
              "`tools/dev/two_threads.py`: one worker / two, medians of paired turns, and the same with a process that spins on the",
              "second processor. `roofline` is what the target file's rates allow: memory is not faster for two. `twins` is what two processes",
-             "gain that share nothing: less than 2 where the machine has other guests. `quiet` is the gain where twins gained 2.", ""]
+             "gain that share nothing: less than 2 where the machine has other guests. `quiet` is the least call of one / the least of two.", ""]
     for cpu, commit, date, bandwidth, rows in measured:
         lines += [f"{cpu}, commit {commit[:12]}, {date}. Two threads read memory {bandwidth:.2f} times as fast as one.", ""]
         lines += table(["model", "one, ms", "two, ms", "gain", "twins", "quiet", "roofline", "beside a busy processor, ms", "gain"],

@@ -312,7 +312,7 @@ struct RegionTime {
 
 // Beside another artifact of the same model.
 struct AgainstTimes {
-  double median_ms = 0;
+  double median_ms = 0, min_ms = 0;
   double ratio = 0;                    // this artifact's time / the other's: the median over turns
   double low = 0, high = 0;            // quartiles of the turns' ratios
   double before_ms = 0, after_ms = 0;  // the other's median in the first half of the turns and in the second: how steady the machine was

@@ -1,6 +1,7 @@
 #include "region_times.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace tenon {
 
@@ -50,7 +51,8 @@ void set_against(std::vector<RegionTime>& regions, const std::vector<RegionTime>
 }
 
 AgainstTimes against_times(const std::vector<CallTimes>& own, const std::vector<CallTimes>& others, int per_turn) {
-  AgainstTimes found{.median_ms = median_total(others)};
+  AgainstTimes found{.median_ms = median_total(others), .min_ms = INFINITY};
+  for (const CallTimes& call : others) found.min_ms = std::min(found.min_ms, call.total_ms);
   const std::span<const CallTimes> all(others);
   found.before_ms = median_total(all.first((all.size() + 1) / 2)), found.after_ms = median_total(all.last((all.size() + 1) / 2));
   std::vector<double> ratios;

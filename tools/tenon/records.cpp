@@ -302,7 +302,7 @@ std::string bench_record(const BenchReport& report, const std::optional<StoredBe
     }
   }
   if (report.against)
-    json["against"] = {{"median_ms", report.against->median_ms}, {"ratio", report.against->ratio}, {"low", report.against->low},
+    json["against"] = {{"median_ms", report.against->median_ms}, {"min_ms", report.against->min_ms}, {"ratio", report.against->ratio}, {"low", report.against->low},
                        {"high", report.against->high}, {"differences", report.against->differences}};
   if (stored) json["stored"] = {{"timings", stored->timings}, {"disturbed", stored->disturbed}};
   return line(json);
