@@ -22,11 +22,11 @@ void add(OpCounts& to, const OpCounts& from, double times) {
   to.index += times * from.index;
 }
 
-void add_work(const StatementFacts& s, const TileUse& t, const KnobArray& knobs, Evaluation& e) {
+void add_work(const StatementFacts& s, const TileUse& t, const Knobs& knobs, Evaluation& e) {
   const double executed = s.kind == Kind::Routine ? s.points : t.executed, sums = executed * s.terms;
   add(e.ops, s.point, executed);
   add(e.ops, s.step, sums);
-  if (of(knobs, Knob::functions) == 1) e.short_functions += executed * s.point.short_form + sums * s.step.short_form;
+  if (knobs[Knob::functions] == 1) e.short_functions += executed * s.point.short_form + sums * s.step.short_form;
   e.executed += executed, e.points += s.points * s.moved;
   if (s.kind != Kind::Product && s.kind != Kind::Depthwise) return;
   constexpr double kByte = 8, kHalf = 16;
@@ -37,8 +37,8 @@ void add_work(const StatementFacts& s, const TileUse& t, const KnobArray& knobs,
 }
 
 // Copies that come before a product: with zeros around, in panels. Each reads and writes what it copies.
-void add_copies(const StatementFacts& s, const KnobArray& knobs, const DeviceFacts& d, bool heaviest, Evaluation& e) {
-  const bool pads = s.padded && of(knobs, Knob::padding) == 0 && s.sums, packs = packs_right(s, knobs) && !s.right_constant;
+void add_copies(const StatementFacts& s, const Knobs& knobs, const DeviceFacts& d, bool heaviest, Evaluation& e) {
+  const bool pads = s.padded && knobs[Knob::padding] == 0 && s.sums, packs = packs_right(s, knobs) && !s.right_constant;
   for (const AccessFacts& a : s.accesses) {
     if (!a.in_sum || a.write || a.constant || s.lane < 0) continue;
     const bool right = a.uses >> s.lane & 1;
@@ -55,10 +55,10 @@ void add_copies(const StatementFacts& s, const KnobArray& knobs, const DeviceFac
 }
 
 // As make_tasks cuts the outermost loop, and the one inside where that gives more.
-double tasks_of(const StatementFacts& s, const TileUse& t, const KnobArray& knobs) {
-  if (of(knobs, Knob::parallel) == 0 || s.kind == Kind::Routine) return 1;
+double tasks_of(const StatementFacts& s, const TileUse& t, const Knobs& knobs) {
+  if (knobs[Knob::parallel] == 0 || s.kind == Kind::Routine) return 1;
   constexpr double kOpsPerMicrosecond = 1000, kGrain = 20, kFewTasks = 64, kBands = 8;
-  const auto grain = static_cast<double>(of(knobs, Knob::grain));
+  const auto grain = static_cast<double>(knobs[Knob::grain]);
   const double least = kOpsPerMicrosecond * (grain < 0 ? 0 : grain > 0 ? grain : kGrain), work = s.points * s.terms;
   if (work < least) return 1;
   double steps = 1;
@@ -66,7 +66,7 @@ double tasks_of(const StatementFacts& s, const TileUse& t, const KnobArray& knob
   for (size_t a = 0; a < static_cast<size_t>(std::min(s.outputs, static_cast<int>(kMostAxes))); ++a) {
     const double trips = std::ceil(t.extent[a] / std::max(1.0, t.block[a]));
     if (trips <= 1) continue;
-    steps *= of(knobs, Knob::parallel) == 2 && taken == 1 ? std::min(trips, kBands) : trips;
+    steps *= knobs[Knob::parallel] == 2 && taken == 1 ? std::min(trips, kBands) : trips;
     if (++taken == 2 || steps >= kFewTasks) break;
   }
   steps = std::max(steps, t.blocks);
@@ -99,32 +99,21 @@ Prior prior_of(const DeviceFacts& d, const Evaluation& e) {
 
 }  // namespace
 
-KnobArray knob_array(const Knobs& knobs) {
-  static const KnobArray fallbacks = [] {
-    KnobArray all{};
-    for (size_t k = 0; k < kKnobs; ++k) all[k] = knob_table()[k].fallback;
-    return all;
-  }();
-  KnobArray all = fallbacks;
-  for (const auto& [knob, value] : knobs.values) all[static_cast<size_t>(knob)] = value;
-  return all;
-}
-
 void evaluate(const RegionFacts& facts, const Variant& variant, const DeviceFacts& device, Evaluation& e) {
-  e.region_knobs = e.knobs = knob_array(variant.knobs);
+  e.region_knobs = e.knobs = variant.knobs;
   e.calls = 0;
   for (size_t i = 0; i < facts.statements.size(); ++i) {
     const StatementFacts& s = facts.statements[i];
     const bool heaviest = i == facts.heaviest;
-    KnobArray knobs = e.region_knobs;
+    Knobs knobs = e.region_knobs;
     if (s.owner.valid())
       for (const auto& [value, own] : variant.producers)
-        if (value == s.owner) knobs = knob_array(own);
+        if (value == s.owner) knobs = own;
     const TileUse tile = tile_of(facts, s, knobs, e.region_knobs, device);
     if (heaviest) {
       e.knobs = knobs, e.tile = tile;
       e.packed = packs_right(s, knobs);
-      const auto k_block = static_cast<double>(of(knobs, Knob::k_block));
+      const auto k_block = static_cast<double>(knobs[Knob::k_block]);
       e.sum_parts = k_block > 0 ? std::ceil(s.terms / k_block) : 1;
       e.tasks = tasks_of(s, tile, e.region_knobs);
     }

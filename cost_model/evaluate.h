@@ -9,16 +9,7 @@
 namespace tenon {
 
 inline constexpr double kGiga = 1e9;
-inline constexpr size_t kKnobs = 0
-#define KNOB(name, default_value, meaning) +1
-#include "tenon/knobs.def"
-#undef KNOB
-    ;
 inline constexpr size_t kMostAxes = 12, kMostBuffers = 32, kCaches = 3;
-
-using KnobArray = std::array<int64_t, kKnobs>;
-KnobArray knob_array(const Knobs& knobs);
-inline int64_t of(const KnobArray& knobs, Knob k) { return knobs[static_cast<size_t>(k)]; }
 
 // The innermost memory that holds so many bytes: 0 ... 2 a cache, 3 memory.
 int level_of(const DeviceFacts& device, double bytes);
@@ -39,14 +30,14 @@ struct TileUse {
   double row_remainder = 0;                      // rows in shorter blocks / rows
   bool symbolic_rows = false;                    // how many are left only a run knows
 };
-TileUse tile_of(const RegionFacts& facts, const StatementFacts& s, const KnobArray& knobs, const KnobArray& of_region, const DeviceFacts& device);
+TileUse tile_of(const RegionFacts& facts, const StatementFacts& s, const Knobs& knobs, const Knobs& of_region, const DeviceFacts& device);
 
 struct BufferUse {
   double touched = 0, unique = 0, lines = 0, stride = 0, run = 0, distance = 0, alignment = 0;
 };
 
 struct Evaluation {
-  KnobArray knobs = {}, region_knobs = {};       // of the heaviest statement; of the region
+  Knobs knobs = {}, region_knobs = {};           // of the heaviest statement; of the region
   TileUse tile = {};                             // of the heaviest statement
   double sum_parts = 1, copies = 0, packed = 0;
   OpCounts ops = {};                             // in all
@@ -64,8 +55,8 @@ struct Evaluation {
 void evaluate(const RegionFacts& facts, const Variant& variant, const DeviceFacts& device, Evaluation& e);
 
 // The right factor lies in panels: packed at compile time or at run time.
-inline bool packs_right(const StatementFacts& s, const KnobArray& knobs) {
-  return s.kind == StatementFacts::Kind::Product && (s.right_constant || of(knobs, Knob::pack_b) == 1 || (of(knobs, Knob::pack_b) == 0 && s.strided_right));
+inline bool packs_right(const StatementFacts& s, const Knobs& knobs) {
+  return s.kind == StatementFacts::Kind::Product && (s.right_constant || knobs[Knob::pack_b] == 1 || (knobs[Knob::pack_b] == 0 && s.strided_right));
 }
 // Different elements that an access touches while every axis goes through so many positions.
 inline double elements_touched(const AccessFacts& a, const std::array<double, kMostAxes>& extent) {
@@ -80,7 +71,7 @@ inline double elements_touched(const AccessFacts& a, const std::array<double, kM
 }
 // Of the loads of a sum in whole vectors, the share that is executed. Where all steps stand in one straight line, rows whose windows
 // overlap load once what they share, and registers keep from tile to tile what all rows of a panel read, if they hold it.
-double loaded_share(const StatementFacts& s, const AccessFacts& a, const TileUse& t, const KnobArray& knobs, const DeviceFacts& device);
+double loaded_share(const StatementFacts& s, const AccessFacts& a, const TileUse& t, const Knobs& knobs, const DeviceFacts& device);
 // Axes of the result but the lanes', as bits; those that a tile takes rows of.
 inline int64_t other_axes(const StatementFacts& s, const TileUse& t, bool rows) {
   const int lane = t.lanes_reduce ? s.reduce_lane : s.lane;
@@ -90,8 +81,8 @@ inline int64_t other_axes(const StatementFacts& s, const TileUse& t, bool rows) 
   return axes;
 }
 // Cycles of all tiles of a statement.
-double cycles_of(const StatementFacts& s, const TileUse& tile, const KnobArray& knobs, const DeviceFacts& device);
+double cycles_of(const StatementFacts& s, const TileUse& tile, const Knobs& knobs, const DeviceFacts& device);
 // Adds what the statement moves between registers and the caches.
-void add_traffic(const StatementFacts& s, const TileUse& tile, const KnobArray& knobs, const DeviceFacts& device, Evaluation& e, bool heaviest);
+void add_traffic(const StatementFacts& s, const TileUse& tile, const Knobs& knobs, const DeviceFacts& device, Evaluation& e, bool heaviest);
 
 }  // namespace tenon

@@ -53,10 +53,10 @@ class Writer {
 
   void knobs() {
     size_t at = row::knob_rows;
-    for (size_t k = 0; k < kKnobs; ++k, ++at) {
+    for (size_t k = 0; k < kKnobDefaults.size(); ++k, ++at) {
       const auto knob = static_cast<Knob>(k);
       const bool blocks = knob == Knob::attach || knob == Knob::attach_block || knob == Knob::attach_inner || knob == Knob::attach_slide || knob == Knob::attach_rows;
-      const auto value = static_cast<float>(of(blocks ? e_.region_knobs : e_.knobs, knob));
+      const auto value = static_cast<float>((blocks ? e_.region_knobs : e_.knobs)[knob]);
       put(at, !is_count(knob) ? value : value < 0 ? value : std::log2(1 + value));
     }
   }
@@ -147,7 +147,7 @@ class Writer {
   const StatementFacts& s_;
 };
 
-static_assert(row::tile_rows - row::knob_rows == kKnobs, "a row of features.def per knob, in the order of knobs.def");
+static_assert(row::tile_rows - row::knob_rows == kKnobDefaults.size(), "a row of features.def per knob, in the order of knobs.def");
 
 }  // namespace
 

@@ -32,9 +32,18 @@ Prediction relative(const CostModel& model, std::span<const float> x, double pri
   return of_differences(model.order, row, order_margin(prior, rules), own, 0);
 }
 
-bool is_sure(const Prediction& gain) {
-  constexpr double kLeastGain = 0.05, kSigmas = 3;
-  return gain.mean > std::max(kLeastGain, kSigmas * gain.sigma);
+namespace {
+constexpr double kLeastGain = 0.05, kSigmas = 3;
+}
+
+bool is_sure(const Prediction& gain) { return gain.mean > std::max(kLeastGain, kSigmas * gain.sigma); }
+
+// Where n boosters say m on average and one of them b, their standard deviation is |m - b| / sqrt(n - 1) at least: m > kSigmas of it leaves
+// b > m (1 - sqrt(n - 1) / kSigmas).
+bool may_be_sure(double gain_of_one, size_t boosters) {
+  constexpr double kRounding = 1e-6;
+  const double share = 1 - std::sqrt(std::max(0.0, static_cast<double>(boosters) - 1)) / kSigmas;
+  return share <= 0 || gain_of_one > share * kLeastGain - kRounding;
 }
 
 namespace {

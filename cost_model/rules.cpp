@@ -73,7 +73,7 @@ Knobs choose_knobs(const Graph& graph, Region& region, const Target& target, Pre
     if (auto tile = best_tile(graph, region, i, target, setting)) {
       if (precision == Precision::Fast && knobs[Knob::attach] == 0)
         if (auto faster = winograd_tile(graph, region, i, target, *tile)) tile = std::move(faster);
-      for (auto [knob, value] : tile->knobs.values) knobs.set(knob, value);
+      for (const auto& [knob, value] : tile->knobs.changed()) knobs.set(knob, value);
       choose_reading(graph, region, i, target, *tile, knobs);
     }
   return knobs;
@@ -92,7 +92,7 @@ Result<Variant> chain_variant(const Graph& graph, Region region, const Target& t
     if (tile) choose_reading(graph, region, i, target, *tile, knobs, {&attachment, chosen[Knob::attach_block]});
     if (chosen[Knob::attach_slide] == 1) knobs.set(Knob::order, 1);  // rows outside
     if (i == last) {
-      for (auto [knob, value] : knobs.values) variant.knobs.set(knob, value);
+      for (const auto& [knob, value] : knobs.changed()) variant.knobs.set(knob, value);
       continue;
     }
     // Rows are reduced four at a time: what follows a row's last step waits less.

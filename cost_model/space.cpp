@@ -48,7 +48,7 @@ class TileChoices {
  private:
   // With the value that the plan has.
   void add(Knob knob, std::vector<int64_t> values) {
-    if (const int64_t chosen = chosen_[knob]; chosen_.values.contains(knob) && std::ranges::count(values, chosen) == 0)
+    if (const int64_t chosen = chosen_[knob]; chosen_.differs(knob) && std::ranges::count(values, chosen) == 0)
       values.insert(std::ranges::upper_bound(values, chosen), chosen);
     if (values.size() > 1) space_.knobs.push_back({knob, std::move(values)});
   }
@@ -141,11 +141,11 @@ double TileSpace::size() const {
 }
 
 bool TileSpace::has(const Knobs& chosen) const {
-  auto chosen_of = [&](const KnobValues& k) { return chosen.values.contains(k.knob) ? chosen[k.knob] : k.values.front(); };
+  auto chosen_of = [&](const KnobValues& k) { return chosen.differs(k.knob) ? chosen[k.knob] : k.values.front(); };
   for (const KnobValues& k : knobs)
     if (std::ranges::count(k.values, chosen_of(k)) == 0) return false;
-  for (const auto& [knob, v] : chosen.values)
-    if (!find(*this, knob)) return false;
+  for (size_t k = 0; k < chosen.all().size(); ++k)
+    if (const auto knob = static_cast<Knob>(k); chosen.differs(knob) && !find(*this, knob)) return false;
   const KnobValues *rows = find(*this, Knob::rows), *vectors = find(*this, Knob::vectors);
   return (rows ? chosen_of(*rows) : 1) * (vectors ? chosen_of(*vectors) : 1) <= registers;
 }

@@ -57,9 +57,9 @@ double tile_cycles(const Costs& c, double rows, double vectors, bool lanes_reduc
   return beside * together + (1 - beside) * apart + c.steps * extra + kTile + (lanes_reduce ? rows * kHorizontal / hidden : 0);
 }
 
-Costs costs_of(const StatementFacts& s, const TileUse& t, const KnobArray& knobs, const DeviceFacts& d) {
+Costs costs_of(const StatementFacts& s, const TileUse& t, const Knobs& knobs, const DeviceFacts& d) {
   Costs c;
-  const bool brief = of(knobs, Knob::functions) == 1, product = s.kind == Kind::Product || s.kind == Kind::Depthwise;
+  const bool brief = knobs[Knob::functions] == 1, product = s.kind == Kind::Product || s.kind == Kind::Depthwise;
   // A vector narrower than the device's takes as long as the units that it fills.
   const double fill = std::clamp(t.width / t.native, d.unit_bytes / d.vector_bytes, 8.0);
   const double unit = t.scalar ? 0.5 : d.cycles * fill;
@@ -77,16 +77,16 @@ Costs costs_of(const StatementFacts& s, const TileUse& t, const KnobArray& knobs
     c.product = 2 * t.width * s.steps_at_once * d.gigahertz / d.gops_pairs;
     c.latency = kLatencyOfBytes;
   }
-  if (of(knobs, Knob::halves) == 1 && d.gflops_half > 0) c.steps = s.terms / 2, c.product = 4 * t.width * d.gigahertz / d.gflops_half;
+  if (knobs[Knob::halves] == 1 && d.gflops_half > 0) c.steps = s.terms / 2, c.product = 4 * t.width * d.gigahertz / d.gflops_half;
   if (!s.sums || (!is_float(s.type) && !product)) c.latency = 1;
   else if (is_float(s.type)) c.latency = kFloatLatency;
   c.step_ops = unit * vector_ops(s.step, brief);
   c.point_ops = unit * kBesideProducts * vector_ops(s.point, brief);
   if (t.scalar) c.point_ops += kScalarFunction * s.point.transcendental, c.step_ops += kScalarFunction * s.step.transcendental;
-  const double unroll = static_cast<double>(std::max<int64_t>(1, of(knobs, Knob::unroll)));
+  const double unroll = static_cast<double>(std::max<int64_t>(1, knobs[Knob::unroll]));
   constexpr double kLoop = 0.25;
   c.per_iteration = s.sums && s.terms * t.rows * t.vectors > kMostUnrolled ? kLoop / unroll : 0;
-  const double k_block = static_cast<double>(of(knobs, Knob::k_block));
+  const double k_block = static_cast<double>(knobs[Knob::k_block]);
   if (s.sums && is_float(s.type) && k_block > 0) c.parts = std::floor(s.terms / k_block), c.part_steps = k_block / s.steps_at_once;
   const int lane = t.lanes_reduce ? s.reduce_lane : s.lane;
   const int64_t rows = other_axes(s, t, true);
@@ -103,22 +103,22 @@ Costs costs_of(const StatementFacts& s, const TileUse& t, const KnobArray& knobs
     // Lines that steps ask for ahead take what loads take; blocks of rows share those of panels that come later.
     if (packed && varies && a.constant && a.in_sum) {
       const double blocks = std::max(1.0, t.whole_rows * t.passes);
-      c.asks += kAsk * unit * ((of(knobs, Knob::ahead) > 0) + (static_cast<double>(of(knobs, Knob::beyond)) + (of(knobs, Knob::prefetch) > 0)) / blocks);
+      c.asks += kAsk * unit * ((knobs[Knob::ahead] > 0) + (static_cast<double>(knobs[Knob::beyond]) + (knobs[Knob::prefetch] > 0)) / blocks);
     }
     if (!a.in_sum) c.point_loads += a.copies * (varies ? vector : 0.5);
     else if (varies) (by_row ? c.row_loads : c.fixed_loads) += a.copies * vector * loaded_share(s, a, t, knobs, d);
     else (by_row ? c.broadcasts : c.fixed_broadcasts) += a.copies;
   }
-  if (of(knobs, Knob::results_ahead) == 1) c.point_loads += 0.5;
+  if (knobs[Knob::results_ahead] == 1) c.point_loads += 0.5;
   return c;
 }
 
 // In matrix registers: by how full they are. 0: not there.
-double matrix_cycles(const StatementFacts& s, const TileUse& t, const KnobArray& knobs, const DeviceFacts& d) {
+double matrix_cycles(const StatementFacts& s, const TileUse& t, const Knobs& knobs, const DeviceFacts& d) {
   constexpr double kRows = 16, kLanes = 16, kParts = 3, kProducts = 6;
-  const bool bytes = s.type == DType::I32, parts = of(knobs, Knob::parts) == static_cast<int64_t>(kParts);
+  const bool bytes = s.type == DType::I32, parts = knobs[Knob::parts] == static_cast<int64_t>(kParts);
   const double peak = bytes ? d.gops_matrix_i8 : d.gops_matrix_half;
-  if (of(knobs, Knob::matrix) != 1 || s.kind != Kind::Product || peak <= 0) return 0;
+  if (knobs[Knob::matrix] != 1 || s.kind != Kind::Product || peak <= 0) return 0;
   auto full = [](double n, double per) { return n / (std::ceil(n / per) * per); };
   const double columns = s.lane >= 0 ? t.extent[static_cast<size_t>(s.lane)] : 1;
   return 2 * s.points * s.terms * (parts ? kProducts : 1) * d.gigahertz / (peak * full(t.rows, kRows) * full(columns, kLanes));
@@ -126,17 +126,17 @@ double matrix_cycles(const StatementFacts& s, const TileUse& t, const KnobArray&
 
 }  // namespace
 
-double loaded_share(const StatementFacts& s, const AccessFacts& a, const TileUse& t, const KnobArray& knobs, const DeviceFacts& d) {
+double loaded_share(const StatementFacts& s, const AccessFacts& a, const TileUse& t, const Knobs& knobs, const DeviceFacts& d) {
   if (s.terms * t.rows * t.vectors > kMostUnrolled || t.lanes_reduce || s.lane < 0) return 1;
   if (a.uses & other_axes(s, t, true)) return std::min(1.0, elements_touched(a, t.block) / t.block[static_cast<size_t>(s.lane)] / (t.rows * s.terms));
-  const bool holds = (s.terms + t.rows) * t.vectors + 1 <= d.registers && of(knobs, Knob::order) == 0;
+  const bool holds = (s.terms + t.rows) * t.vectors + 1 <= d.registers && knobs[Knob::order] == 0;
   return holds && !(a.uses & other_axes(s, t, false)) ? 0 : 1;
 }
 
-double cycles_of(const StatementFacts& s, const TileUse& t, const KnobArray& knobs, const DeviceFacts& d) {
+double cycles_of(const StatementFacts& s, const TileUse& t, const Knobs& knobs, const DeviceFacts& d) {
   if (s.kind == Kind::Routine || s.moved == 0) return 0;
   Costs c = costs_of(s, t, knobs, d);
-  const int64_t winograd = s.winograd ? of(knobs, Knob::winograd) : 0;
+  const int64_t winograd = s.winograd ? knobs[Knob::winograd] : 0;
   if (const double cycles = matrix_cycles(s, t, knobs, d); cycles > 0) return cycles + s.points / t.native * (c.point_ops + c.store);
   // Rows of one shape at a time: those of a symbolic rest come in powers of two, each as often as not.
   auto rows_cycles = [&](double vectors) {

@@ -48,18 +48,18 @@ Touched touched_by(const AccessFacts& a, const std::array<double, kMostAxes>& ex
 }
 
 // From the outermost to the innermost, without those of one step.
-size_t loops_of(const StatementFacts& s, const TileUse& t, const KnobArray& knobs, std::array<Loop, kMostLoops>& loops) {
+size_t loops_of(const StatementFacts& s, const TileUse& t, const Knobs& knobs, std::array<Loop, kMostLoops>& loops) {
   size_t count = 0;
   const int outputs = std::min(s.outputs, static_cast<int>(kMostAxes)), lane = t.lanes_reduce ? s.reduce_lane : s.lane;
   auto put = [&](int axis, double from, double to) {
     if (to > from) loops[count++] = {axis, to / from, to};
   };
-  const bool panels_outside = s.sums && of(knobs, Knob::order) == 0;
+  const bool panels_outside = s.sums && knobs[Knob::order] == 0;
   int last_row = -1;
   for (int a = 0; a < outputs; ++a)
     if (a != lane && t.block[static_cast<size_t>(a)] > 1) last_row = a;
   double cache_block = 0;
-  if (const auto wanted = static_cast<double>(of(knobs, Knob::row_block)); last_row >= 0 && wanted > t.block[static_cast<size_t>(last_row)]) {
+  if (const auto wanted = static_cast<double>(knobs[Knob::row_block]); last_row >= 0 && wanted > t.block[static_cast<size_t>(last_row)]) {
     cache_block = std::min(t.extent[static_cast<size_t>(last_row)], wanted);
     put(last_row, cache_block, t.extent[static_cast<size_t>(last_row)]);
   }
@@ -88,7 +88,7 @@ double lost(double bytes, double cache) { return cache <= 0 ? 1 : std::clamp(2 *
 
 }  // namespace
 
-void add_traffic(const StatementFacts& s, const TileUse& t, const KnobArray& knobs, const DeviceFacts& d, Evaluation& e, bool heaviest) {
+void add_traffic(const StatementFacts& s, const TileUse& t, const Knobs& knobs, const DeviceFacts& d, Evaluation& e, bool heaviest) {
   if (s.moved == 0) return;
   std::array<Loop, kMostLoops> loops;
   const size_t count = s.kind == Kind::Routine ? 0 : loops_of(s, t, knobs, loops);

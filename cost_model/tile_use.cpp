@@ -42,11 +42,11 @@ void choose_rows(const StatementFacts& s, double wanted, int lane, TileUse& t) {
 
 }  // namespace
 
-TileUse tile_of(const RegionFacts& facts, const StatementFacts& s, const KnobArray& knobs, const KnobArray& of_region, const DeviceFacts& device) {
+TileUse tile_of(const RegionFacts& facts, const StatementFacts& s, const Knobs& knobs, const Knobs& of_region, const DeviceFacts& device) {
   TileUse t;
   const int axes = std::min(static_cast<int>(s.axes.size()), static_cast<int>(kMostAxes)), outputs = std::min(s.outputs, axes);
   const bool attached = !facts.shared.empty() && !s.before;
-  const double steps = static_cast<double>(std::max<int64_t>(1, of(of_region, Knob::attach_block)));
+  const double steps = static_cast<double>(std::max<int64_t>(1, of_region[Knob::attach_block]));
   for (int a = 0; a < axes; ++a) {
     const auto at = static_cast<size_t>(a);
     t.extent[at] = std::max(1.0, attached && a < outputs ? taken(s.axes[at], facts, steps) : s.axes[at].extent);
@@ -56,15 +56,15 @@ TileUse tile_of(const RegionFacts& facts, const StatementFacts& s, const KnobArr
     for (size_t a = 0; a < facts.shared.size(); ++a) t.blocks *= std::ceil(facts.shared[a] / (a + 1 == facts.shared.size() ? steps : 1));
   constexpr double kBitsPerByte = 8, kVectors = 4, kRows = 4;
   constexpr int64_t kWords = 2, kJoined = 3;
-  const int64_t lanes_knob = of(knobs, Knob::lanes);
+  const int64_t lanes_knob = knobs[Knob::lanes];
   t.native = std::max(1.0, device.vector_bytes * kBitsPerByte / std::max(8, bits(s.type)));
-  t.width = of(knobs, Knob::width) > 0 ? static_cast<double>(of(knobs, Knob::width)) : t.native;
+  t.width = knobs[Knob::width] > 0 ? static_cast<double>(knobs[Knob::width]) : t.native;
   int lane = s.lane;
   if (s.sums && !s.ordered && s.reduce_lane >= 0 && (lanes_knob == 1 || (s.prefers_reduction && !packs_right(s, knobs)))) lane = s.reduce_lane, t.lanes_reduce = true;
   if (lane >= axes) lane = -1;
   t.scalar = lane < 0;
-  const double asked_vectors = of(knobs, Knob::vectors) > 0 ? static_cast<double>(of(knobs, Knob::vectors)) : kVectors;
-  const double asked_rows = of(knobs, Knob::rows) > 0 ? static_cast<double>(of(knobs, Knob::rows)) : t.lanes_reduce ? 1 : kRows;
+  const double asked_vectors = knobs[Knob::vectors] > 0 ? static_cast<double>(knobs[Knob::vectors]) : kVectors;
+  const double asked_rows = knobs[Knob::rows] > 0 ? static_cast<double>(knobs[Knob::rows]) : t.lanes_reduce ? 1 : kRows;
   if (t.scalar) t.width = 1;
   else if (s.sums) choose_rows(s, asked_rows, lane, t);
   double along = lane < 0 ? 1 : t.extent[static_cast<size_t>(lane)];

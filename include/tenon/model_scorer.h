@@ -14,6 +14,9 @@ class ModelScorer {
 
   const CostModel& model() const { return model_; }
   bool native() const { return scorers_[0].native(); }  // the draft is code
+  // How many boosters rank; whether the draft is the first of them, and no part of it.
+  size_t boosters() const { return scorers_.size() - 1; }
+  bool draft_is_whole() const;
 
   // Candidates of one region: what rules choose, and the features and ln(prior) of each, one candidate after the other.
   struct Candidates {

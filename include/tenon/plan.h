@@ -2,6 +2,7 @@
 // precision, and a Schedule per region. Plain data; prints, parses, diffs and hashes. docs/plan.md.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <map>
 
@@ -23,11 +24,29 @@ struct KnobInfo {
 };
 std::span<const KnobInfo> knob_table();
 
-struct Knobs {
-  std::map<Knob, int64_t> values;  // only those that differ from the default
-  int64_t operator[](Knob k) const;
-  void set(Knob k, int64_t value);
-  bool operator==(const Knobs&) const = default;
+// A value of each, in the order of knobs.def.
+inline constexpr std::array kKnobDefaults = {
+#define KNOB(name, default_value, meaning) int64_t{default_value},
+#include "tenon/knobs.def"
+#undef KNOB
+};
+
+class Knobs {
+ public:
+  Knobs() = default;
+  Knobs(std::initializer_list<std::pair<Knob, int64_t>> values) {
+    for (const auto& [knob, value] : values) set(knob, value);
+  }
+  int64_t operator[](Knob k) const { return all_[static_cast<size_t>(k)]; }
+  void set(Knob k, int64_t value) { all_[static_cast<size_t>(k)] = value; }
+  bool differs(Knob k) const { return (*this)[k] != kKnobDefaults[static_cast<size_t>(k)]; }  // from the default
+  const auto& all() const { return all_; }
+  // Those that differ from the default, with their values, in the order of knobs.def.
+  std::vector<std::pair<Knob, int64_t>> changed() const;
+  auto operator<=>(const Knobs&) const = default;
+
+ private:
+  std::array<int64_t, kKnobDefaults.size()> all_ = kKnobDefaults;
 };
 
 // One kernel per variant; the first whose predicate holds is called. The last has none.

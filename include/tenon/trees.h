@@ -86,6 +86,8 @@ float order_margin(double prior, const Scheduled& rules);
 Prediction relative(const CostModel& model, std::span<const float> x, double prior, const Scheduled& rules);
 // Whether one that is predicted to take exp(-gain) of another's time is to be believed: the boosters agree.
 bool is_sure(const Prediction& gain);
+// Whether so many boosters can be sure where one of them says this.
+bool may_be_sure(double gain_of_one, size_t boosters);
 
 // Whether it learnt from a device like the one of these features: none of them lies further from one device's than 0.15, a tenth where they are log2.
 // A model that does not say what it learnt from is taken to know all.

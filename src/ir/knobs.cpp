@@ -11,14 +11,11 @@ std::span<const KnobInfo> knob_table() {
   return rows;
 }
 
-int64_t Knobs::operator[](Knob k) const {
-  auto it = values.find(k);
-  return it == values.end() ? knob_table()[static_cast<size_t>(k)].fallback : it->second;
-}
-
-void Knobs::set(Knob k, int64_t value) {
-  if (value == knob_table()[static_cast<size_t>(k)].fallback) values.erase(k);
-  else values[k] = value;
+std::vector<std::pair<Knob, int64_t>> Knobs::changed() const {
+  std::vector<std::pair<Knob, int64_t>> found;
+  for (size_t k = 0; k < all_.size(); ++k)
+    if (differs(static_cast<Knob>(k))) found.emplace_back(static_cast<Knob>(k), all_[k]);
+  return found;
 }
 
 }  // namespace tenon

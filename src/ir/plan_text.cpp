@@ -24,7 +24,7 @@ std::string node_name(const Graph& graph, int node) {
 
 std::string knobs_text(const Knobs& knobs) {
   std::string text;
-  for (auto [knob, value] : knobs.values)
+  for (const auto& [knob, value] : knobs.changed())
     text += ' ' + std::string(knob_table()[static_cast<size_t>(knob)].name) + '=' + std::to_string(value);
   return text;
 }

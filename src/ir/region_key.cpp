@@ -47,7 +47,7 @@ void add_layouts(std::string& key, const Graph& graph, const RegionPlan& region)
 }
 
 void add_knobs(std::string& key, const Knobs& knobs, std::span<const Knob> without) {
-  for (const auto& [knob, value] : knobs.values)
+  for (const auto& [knob, value] : knobs.changed())
     if (std::ranges::find(without, knob) == without.end()) key += static_cast<char>(knob), add(key, value);
   key += kEnd;
 }

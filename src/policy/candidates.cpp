@@ -16,7 +16,7 @@ bool is_legal(const RegionSpace& space, const Tiles& tiles) {
   for (size_t t = 0; t < tiles.size(); ++t) {
     Knobs free;
     for (const KnobValues& k : space.tiles[t].knobs)
-      if (tiles[t].values.contains(k.knob)) free.set(k.knob, tiles[t][k.knob]);
+      if (tiles[t].differs(k.knob)) free.set(k.knob, tiles[t][k.knob]);
     if (!space.tiles[t].has(free)) return false;
   }
   return true;
@@ -25,7 +25,7 @@ bool is_legal(const RegionSpace& space, const Tiles& tiles) {
 std::string text_of(const Tiles& tiles) {
   std::string text;
   for (const Knobs& knobs : tiles) {
-    for (const auto& [knob, value] : knobs.values) text += std::string(knob_table()[static_cast<size_t>(knob)].name) + '=' + std::to_string(value) + ' ';
+    for (const auto& [knob, value] : knobs.changed()) text += std::string(knob_table()[static_cast<size_t>(knob)].name) + '=' + std::to_string(value) + ' ';
     text += '|';
   }
   return text;

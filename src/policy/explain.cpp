@@ -70,7 +70,7 @@ std::string shown(const Tiles& tiles) {
   for (const Knobs& knobs : tiles) {
     if (&knobs != &tiles.front()) text += " | ";
     std::string own;
-    for (const auto& [knob, value] : knobs.values) own += (own.empty() ? "" : " ") + std::string(knob_table()[static_cast<size_t>(knob)].name) + '=' + std::to_string(value);
+    for (const auto& [knob, value] : knobs.changed()) own += (own.empty() ? "" : " ") + std::string(knob_table()[static_cast<size_t>(knob)].name) + '=' + std::to_string(value);
     text += own.empty() ? "-" : own;
   }
   return text;

@@ -41,6 +41,11 @@ ModelScorer::ModelScorer(const CostModel& model, std::span<const NativeTrees> co
   for (const Booster& booster : order_ ? model.order : model.boosters) scorers_.emplace_back(booster, features, compiled);
 }
 
+bool ModelScorer::draft_is_whole() const {
+  const std::vector<Booster>& all = order_ ? model_.order : model_.boosters;
+  return !all.empty() && draft_.nodes.size() == all[0].nodes.size();
+}
+
 std::vector<double> ModelScorer::draft(const Candidates& candidates) const {
   if (model_.boosters.empty()) return {candidates.ln_priors.begin(), candidates.ln_priors.end()};
   const std::vector<float> said = Columns(candidates, model_.names.size(), order_).predict(scorers_[0]);

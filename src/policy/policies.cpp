@@ -113,7 +113,9 @@ class Chooser {
 
   void decide(const RegionGroup& group, const Judge& judge, const Plan& rules, Plan& plan, const std::string& point) {
     constexpr size_t kKept = 64;
-    const Ranking ranking = rank_schedules(group, rules, judge, scorer_ ? &*scorer_ : nullptr, kKept);
+    // Where nobody asks for reasons, nobody reads what comes second.
+    const bool only_sure = options_.policy == Policy::Hybrid && !options_.explain;
+    const Ranking ranking = rank_schedules(group, rules, judge, scorer_ ? &*scorer_ : nullptr, kKept, only_sure);
     const RegionPlan& first = plan.regions[group.regions[0]];
     Decision decision{.kind = "schedule", .subject = first.name, .nodes = origins(graph_, first), .chosen = shown(ranking.rules.tiles), .rules = shown(ranking.rules.tiles), .runner_up = {}, .decided_by = "rules",
                       .point = point, .seconds = std::exp(ranking.rules.mean), .occurrences = static_cast<int>(group.regions.size()), .reason = {}};

@@ -13,7 +13,7 @@ class Ranker {
  public:
   Ranker(const RegionGroup& group, const Judge& judge, const ModelScorer* scorer) : space_(group.space), judge_(judge), scorer_(scorer) {}
 
-  Ranking run(const Tiles& rules, size_t keep) {
+  Ranking run(const Tiles& rules, size_t keep, bool only_sure) {
     constexpr int kSteps = 3;
     constexpr size_t kBeam = 4;
     add(rules);
@@ -27,7 +27,9 @@ class Ranker {
       if (drafts_.size() == known) break;
       score();
     }
-    Ranking ranking{.rules = whole({0})[0], .others = whole(fastest(1, kWhole))};
+    Ranking ranking{.rules = whole({0})[0], .others = {}};
+    if (only_sure && !may_be_sure()) return ranking;
+    ranking.others = whole(fastest(1, kWhole));
     std::ranges::stable_sort(ranking.others, {}, &Judged::mean);
     ranking.others.resize(std::min(ranking.others.size(), keep));
     return ranking;
@@ -36,8 +38,14 @@ class Ranker {
  private:
   static constexpr size_t kWhole = 64;  // that all boosters see
 
+  bool may_be_sure() const {
+    if (!scorer_ || !scorer_->draft_is_whole()) return true;
+    const double least = *std::ranges::min_element(scores_);
+    return tenon::may_be_sure(scores_[0] - least, scorer_->boosters());
+  }
+
   void add(const Tiles& tiles) {
-    if (seen_.insert(text_of(tiles)).second) drafts_.push_back(tiles);
+    if (seen_.insert(tiles).second) drafts_.push_back(tiles);
   }
 
   ModelScorer::Candidates candidates(std::span<const float> rows, std::span<const double> priors) const {
@@ -113,7 +121,7 @@ class Ranker {
   const RegionSpace& space_;
   const Judge& judge_;
   const ModelScorer* scorer_;
-  std::set<std::string> seen_;
+  std::set<Tiles> seen_;
   std::vector<Tiles> drafts_;       // what rules choose first
   std::vector<float> rows_;         // their features, one after the other
   std::vector<double> ln_priors_, scores_;
@@ -121,8 +129,8 @@ class Ranker {
 
 }  // namespace
 
-Ranking rank_schedules(const RegionGroup& group, const Plan& plan, const Judge& judge, const ModelScorer* scorer, size_t keep) {
-  return Ranker(group, judge, scorer).run(tiles_of(plan.regions[group.regions[0]], group.space), keep);
+Ranking rank_schedules(const RegionGroup& group, const Plan& plan, const Judge& judge, const ModelScorer* scorer, size_t keep, bool only_sure) {
+  return Ranker(group, judge, scorer).run(tiles_of(plan.regions[group.regions[0]], group.space), keep, only_sure);
 }
 
 Prediction compared(const Judged& a, const Judged& b) {

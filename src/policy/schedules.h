@@ -20,8 +20,9 @@ struct Ranking {
 };
 
 // Steps from what rules choose, each from the best few so far to all that differ in one knob or in the register block: always the same. The
-// draft of the model ranks all of them, its boosters the best 64. `keep`: so many others. No scorer: the prior ranks.
-Ranking rank_schedules(const RegionGroup& group, const Plan& plan, const Judge& judge, const ModelScorer* scorer, size_t keep);
+// draft of the model ranks all of them, its boosters the best 64. `keep`: so many others. No scorer: the prior ranks. `only_sure`: no others where the
+// draft says that boosters are sure of none of them.
+Ranking rank_schedules(const RegionGroup& group, const Plan& plan, const Judge& judge, const ModelScorer* scorer, size_t keep, bool only_sure = false);
 
 // Mean and standard deviation, over the boosters, of ln(seconds of a / seconds of b): what all boosters are wrong about is in both.
 Prediction compared(const Judged& a, const Judged& b);

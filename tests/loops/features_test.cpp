@@ -184,7 +184,7 @@ TEST_P(Candidates, HaveAPriorAndFeatures) {
           for (const KnobValues& k : tile.knobs) drawn.set(k.knob, k.values[static_cast<size_t>(dice.size(0, static_cast<int64_t>(k.values.size()) - 1))]);
         while (!tile.has(drawn));
         if (!tile.of.valid()) {
-          for (auto [knob, value] : drawn.values) variant.knobs.set(knob, value);
+          for (const auto& [knob, value] : drawn.changed()) variant.knobs.set(knob, value);
         } else {
           std::erase_if(variant.producers, [&](const auto& p) { return p.first == tile.of; });
           variant.producers.emplace_back(tile.of, drawn);

@@ -43,7 +43,7 @@ Knobs known_of(const TileSpace& space, const Variant& variant) {
     if (value == space.of) all = &knobs;
   Knobs found;
   for (const KnobValues& k : space.knobs)
-    if (all->values.contains(k.knob)) found.set(k.knob, (*all)[k.knob]);
+    if (all->differs(k.knob)) found.set(k.knob, (*all)[k.knob]);
   return found;
 }
 
@@ -54,7 +54,7 @@ void put(Variant& variant, const TileSpace& space, const Knobs& knobs) {
     if (producer == variant.producers.end()) producer = variant.producers.insert(producer, {space.of, {}});
     into = &producer->second;
   }
-  for (auto [knob, value] : knobs.values) into->set(knob, value);
+  for (const auto& [knob, value] : knobs.changed()) into->set(knob, value);
 }
 
 struct Case {

@@ -21,7 +21,7 @@ void check(const Net& net, const Case& c, Precision precision, double terms, boo
   ASSERT_TRUE(plan) << plan.error()[0].message;
   for (RegionPlan& region : plan->regions)
     for (Variant& variant : region.schedule.variants)
-      for (auto [knob, value] : forced.values) variant.knobs.set(knob, value);
+      for (const auto& [knob, value] : forced.changed()) variant.knobs.set(knob, value);
   auto module = build_module(net.graph, *plan, on, {.verify_each = true});
   ASSERT_TRUE(module) << module.error()[0].message;
   const DType rounded = precision == Precision::Bf16 ? DType::BF16 : DType::F32;

@@ -147,7 +147,7 @@ void expect_same_under_any_schedule(const Bytes& bytes, Values values, const cha
     for (const TileSpace& tile : spaces[r].tiles) {
       const Knobs drawn = any_of(tile);
       if (!tile.of.valid()) {
-        for (auto [knob, value] : drawn.values) variant.knobs.set(knob, value);
+        for (const auto& [knob, value] : drawn.changed()) variant.knobs.set(knob, value);
         continue;
       }
       std::erase_if(variant.producers, [&](const auto& producer) { return producer.first == tile.of; });

@@ -156,7 +156,7 @@ std::string check_record(const CheckReport& report) {
 
 static Json knobs_json(const Knobs& knobs) {
   Json all = Json::object();
-  for (const auto& [knob, value] : knobs.values) all[std::string(knob_table()[static_cast<size_t>(knob)].name)] = value;
+  for (const auto& [knob, value] : knobs.changed()) all[std::string(knob_table()[static_cast<size_t>(knob)].name)] = value;
   return all;
 }
 
