@@ -11,8 +11,9 @@ Per model, each searched by `tenon tune` and kept in --work, so that a second ca
     random    --random random timings, 1,000
 Best known is the fastest of all plans here, each verified. --search-only makes the searches of `best` and `random` and stops: what they
 measured is in --work/measured.db, from which, with --store, the model of the others can be trained.
-Every plan is compiled and timed in turns with that of rules (`tenon bench --against`, --runs calls, --rounds times): the ratio is the median
-over rounds, its interval the least and the largest of the rounds' bounds. gap = 1 - best / rules; closed = what a policy gains / the gap.
+Every plan is compiled and timed in turns with that of rules by the same program (`tenon bench --against`, some --seconds of both, --rounds times, each in a process of
+its own): the ratio is the median over rounds, its interval holds the true median with 95 % (by ranks: of 9 rounds the second and the second last). An
+artifact of the same bytes takes the same time: it is not timed. gap = 1 - best / rules; closed = what a policy gains / the gap.
 """
 import argparse
 import datetime
@@ -81,11 +82,13 @@ class Judge:
         return folder
 
     def against(self, artifact, base):
-        rounds = []
-        for _ in range(self.args.rounds):
-            record = json.loads(self.tenon("bench", artifact, "--against", base, "--runs", self.args.runs, "--json", pinned=True))
-            rounds.append(record["against"])
-        return {"ratio": statistics.median(r["ratio"] for r in rounds), "low": min(r["low"] for r in rounds), "high": max(r["high"] for r in rounds)}
+        if all(path.read_bytes() == (base / path.name).read_bytes() for path in contents(artifact)):
+            return {"ratio": 1, "low": 1, "high": 1, "same": True}
+        once = json.loads(self.tenon("bench", base, "--runs", 3, "--json", pinned=True))["median_ms"]
+        runs = min(300, max(9, int(self.args.seconds * 1e3 / 2 / once)))
+        rounds = sorted(json.loads(self.tenon("bench", artifact, "--against", base, "--runs", runs, "--json", pinned=True))["against"]["ratio"] for _ in range(self.args.rounds))
+        beyond = ranks_beyond(len(rounds))
+        return {"ratio": statistics.median(rounds), "low": rounds[beyond], "high": rounds[-1 - beyond], "rounds": rounds}
 
     def judge(self, spec):
         name, dims = compare.model_and_dims(spec)
@@ -102,14 +105,27 @@ class Judge:
         if self.args.search_only:
             return None
         few, f = self.lock(name, dims, "tune64", "--budget", 64, "--cost-model", model, "--seed", 1)
-        base = self.artifact(name, dims, "rules", "--policy", "rules")
+        bases = {program: self.artifact(name, dims, f"rules{k}", "--policy", "rules", program=program) for k, program in enumerate(dict.fromkeys((None, searcher)))}
         found = {}
         for what, program, words in (("hybrid", None, ("--policy", "hybrid", "--cost-model", model)), ("model", None, ("--policy", "model", "--cost-model", model)), ("tune64", None, ("--locked", few)),
                                      ("random", searcher, ("--locked", random)), ("best", searcher, ("--locked", guided))):
-            found[what] = self.against(self.artifact(name, dims, what, *words, program=program), base)
+            found[what] = self.against(self.artifact(name, dims, what, *words, program=program), bases[program])
         best = min(found, key=lambda k: found[k]["ratio"])
         timings = {"best": g["timings"], "tune64": f["timings"], "random": r["timings"]}
         return {"model": name, "dims": dims, "family": family, "policies": found, "best_known": best, "timings": timings}
+
+
+def contents(folder):
+    """Code and weights: what else lies there tells when and from what they were made."""
+    return [path for path in folder.iterdir() if path.suffix in (".so", ".weights")]
+
+
+def ranks_beyond(rounds):
+    """How many values lie on either side of an interval that holds the median with 95 %: the sign test's."""
+    below, beyond = 0.0, 0
+    while (below := below + math.comb(rounds, beyond) / 2 ** rounds) <= 0.025:
+        beyond += 1
+    return max(0, beyond - 1)
 
 
 def dims_text(dims):
@@ -165,8 +181,8 @@ def main():
     parser.add_argument("--random", type=int, default=1000)
     parser.add_argument("--turns", type=int, default=0)
     parser.add_argument("--search-only", action="store_true")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--runs", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=4, help="of a round")
     parser.add_argument("--cpu", type=int, default=-1)
     parser.add_argument("--json")
     parser.add_argument("--tables", nargs="*", default=[])

@@ -13,6 +13,7 @@ struct Timing {
   int group = 0;                  // of timings that share workload, device and session
   bool rules = false;             // it is what rules choose
   int unit = -1;                  // of groups that are drawn together, never split between growing and judging; negative: each group by itself
+  int source = -1;                // of units that are alike: the model's that they are of; negative: it is not known
 };
 
 struct GrowOptions {

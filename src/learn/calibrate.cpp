@@ -33,6 +33,7 @@ double quantile(std::vector<Weighted> values, double share) {
 //   Rows of a unit are alike, so that K units are K draws, not as many as rows: each row weighs 1/(K rows of its unit), and the unit to come has
 //   the weight of one more, at infinity, which asks for the quantile kCoverage (K + 1)/K (Lee, Barber and Willett 2023, "Distribution-free
 //   inference with hierarchical data"). Fewer than nine units cannot promise 90 %: the greatest score stands in.
+//   Units that models share are more alike than those of other models. Where it is known whose they are, a model is what is drawn: K is theirs.
 //   floor^2 is v, from the median of squares, which a few wild rows do not move: the median of a squared normal deviate is 0.455. A floor that is
 //   off makes intervals uneven, not wrong on the whole.
 Calibration calibrate(std::span<const Unseen> said, std::span<const double> truth, std::span<const int> unit_of_row, int ensemble) {

@@ -118,7 +118,7 @@ Result<CostModel> grow(const std::string& features_hash, const std::vector<std::
     TENON_TRY(model.boosters, grow_all(timings, without_offsets(timings, labels, unseen()), draws, options));
   }
   TENON_TRY(model.order, grow_order(timings, draws, kFewestGroups, options));
-  model.calibration = calibrate(unseen(), labels, units, options.boosters);
+  model.calibration = calibrate(unseen(), labels, sources_of(timings, kFewestForIntervals), options.boosters);
   return model;
 }
 

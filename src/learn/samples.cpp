@@ -99,11 +99,11 @@ Result<Samples> read_samples(const TrainOptions& options) {
         });
         !read)
       return std::unexpected(std::move(read).error());
-  Numbers groups, units;
+  Numbers groups, units, sources;
   std::string content;
   std::vector<double> base, ratios;  // of each sample: what the session's fixed work took beside it; base_ratio; 0: not known
   for (auto& [uuid, r] : records) {
-    Sample& s = samples.all.emplace_back(Sample{.timing = {.features = std::move(r.features), .prior = r.predicted, .group = groups.of(r.workload_hash + r.device + r.session), .rules = r.decided_by == "rules", .unit = units.of(r.workload)},
+    Sample& s = samples.all.emplace_back(Sample{.timing = {.features = std::move(r.features), .prior = r.predicted, .group = groups.of(r.workload_hash + r.device + r.session), .rules = r.decided_by == "rules", .unit = units.of(r.workload), .source = r.model_name.empty() ? -1 : sources.of(r.model_name)},
                                                 .status = r.status, .op_class = class_of(r.workload), .model = r.model_name, .device = r.device, .session = r.session, .timestamp = r.timestamp});
     if (s.timed()) s.timing.seconds = r.median, s.timing.noise = kSigmaOfMad * r.mad / r.median;
     base.push_back(r.canary_before > 0 && r.canary_after > 0 ? std::sqrt(r.canary_before * r.canary_after) : 0);

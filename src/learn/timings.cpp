@@ -27,6 +27,15 @@ std::vector<int> units_of(std::span<const Timing> timings) {
   return units;
 }
 
+std::vector<int> sources_of(std::span<const Timing> timings, size_t fewest) {
+  std::set<int> sources;
+  for (const Timing& t : timings) sources.insert(t.source);
+  if (sources.contains(-1) || sources.size() < fewest) return units_of(timings);
+  std::vector<int> all;
+  for (const Timing& t : timings) all.push_back(t.source);
+  return all;
+}
+
 double trust(const Timing& timing) {
   constexpr double kNoise = 0.02;
   return kNoise * kNoise / (timing.noise * timing.noise + kNoise * kNoise);

@@ -102,6 +102,27 @@ class Policies(unittest.TestCase):
         self.assertTrue(text.startswith("before\n") and text.endswith("after\n"))
         self.assertEqual(subprocess.run([sys.executable, TABLES, page, file, "--check"]).returncode, 0)
 
+    def test_tables_of_other_records(self):
+        figure = {"value": 0.9, "low": 0.85, "high": 0.95, "groups": 3}
+        methods = {"adapted": {"pairs": figure, "mape": figure}, "prior": {"pairs": figure}}
+        evaluation = {"schema": "tenon.evaluate/1", "leave": "device", "timings": 1234, "devices": 2, "seeds": 1, "probes": 32, "all": methods,
+                      "splits": [{"left_out": "x86-64-v2 f860f294 32768", "timings": 234, "methods": methods}]}
+        signs = {"schema": "tenon.counterfactuals/1", "target": "native", "decisions": 90, "over": 40, "measured": 20, "disturbed": 1, "signs": 18, "clear": 10, "clear_signs": 10,
+                 "times": 0, "covered": 0, "counterfactuals": [{}] * 20}
+        file, page = self.root / "records.jsonl", self.root / "tables.md"
+        file.write_text(json.dumps(evaluation) + "\n" + json.dumps(signs) + "\n")
+        page.write_text("<!-- evaluation device: begin --><!-- evaluation device: end -->\n<!-- counterfactuals: begin -->\n<!-- counterfactuals: end -->\n<!-- policies: begin -->kept<!-- policies: end -->\n")
+        self.assertEqual(subprocess.run([sys.executable, TABLES, page, file]).returncode, 0)
+        text = page.read_text()
+        self.assertIn("| adapted |  |  | 90.0 % [85.0, 95.0] | 90.0 % [85.0, 95.0] |  |\n", text)
+        self.assertIn("| x86-64-v2 | 234 |  |  | 90.0 %", text)
+        self.assertIn("| native | 90 | 40 | 20 | 20, 1 disturbed | 18 of 20 (90 %) | 10 of 10 (100 %) | none |\n", text)
+        self.assertIn("kept", text)
+        page.write_text("no place")
+        refused = subprocess.run([sys.executable, TABLES, page, file], capture_output=True, text=True)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("there is no place for the table", refused.stderr)
+
 
 if __name__ == "__main__":
     if not TENON.exists():

@@ -68,6 +68,31 @@ TEST(Order, NeedsWhatRulesChoose) {
   EXPECT_TRUE(model->order.empty());
 }
 
+// Whichever booster is asked first, it does not rule out what all of them are sure of.
+TEST(Order, OneBoosterRulesOutOnlyWhatIsNotSure) {
+  std::mt19937_64 dice(7);
+  auto upto = [&](double most) { return most * static_cast<double>(dice() >> 11) * 0x1p-53; };
+  int sure = 0;
+  for (int round = 0; round < 20000; ++round) {
+    const auto boosters = 1 + static_cast<size_t>(upto(8));
+    const double middle = upto(0.2), width = upto(0.1);
+    std::vector<double> gains;
+    Prediction all;
+    double squares = 0;
+    for (size_t k = 0; k < boosters; ++k) {
+      gains.push_back(middle + upto(2 * width) - width);
+      all.mean += gains.back() / static_cast<double>(boosters), squares += gains.back() * gains.back() / static_cast<double>(boosters);
+    }
+    all.sigma = std::sqrt(std::max(0.0, squares - all.mean * all.mean));
+    if (!is_sure(all)) continue;
+    ++sure;
+    for (const double gain : gains) ASSERT_TRUE(may_be_sure(gain, boosters)) << gain << " of " << boosters;
+  }
+  EXPECT_GT(sure, 1000);
+  EXPECT_FALSE(may_be_sure(0.016, 5));
+  EXPECT_TRUE(may_be_sure(0.017, 5));
+}
+
 TEST(Order, IsSureOfLargeGainsOnWhichBoostersAgree) {
   EXPECT_TRUE(is_sure({.mean = 0.07, .sigma = 0.02}));
   EXPECT_FALSE(is_sure({.mean = 0.07, .sigma = 0.03}));

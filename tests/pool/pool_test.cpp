@@ -63,6 +63,14 @@ TEST_P(Widths, EveryTaskRunsOnceOnAWorkerOfItsOwn) {
   }
 }
 
+// More than 2^16 tasks per worker: chunks are longer than one task, some by one.
+TEST_P(Widths, ChunksOfManyTasks) {
+  Pool pool(GetParam());
+  std::vector<int> runs(GetParam() * (size_t{1} << 16) * 3 / 2 + 7);
+  pool.run(runs.size(), [&](size_t i, unsigned) { ++runs[i]; });
+  EXPECT_EQ(std::ranges::count(runs, 1), static_cast<std::ptrdiff_t>(runs.size()));
+}
+
 TEST_P(Widths, ThreadsWakeFromSleep) {
   Pool pool(GetParam());
   ASSERT_EQ(pool.status, TN_OK);
