@@ -208,13 +208,13 @@ def workers_table(measured):
     lines = ["## Two workers", "",
              "`tools/dev/two_threads.py`: one worker / two, medians of paired turns, and the same with a process that spins on the",
              "second processor. `roofline` is what the target file's rates allow: memory is not faster for two. `twins` is what two processes",
-             "gain that share nothing: less than 2 where the machine has other guests. `quiet` is the least call of one / the least of two.", ""]
+             "gain that share nothing: less than 2 where the machine has other guests. `quiet`, of older files, is the gain where twins gained 2; `least` the least call of one / the least of two.", ""]
     for cpu, commit, date, bandwidth, rows in measured:
         lines += [f"{cpu}, commit {commit[:12]}, {date}. Two threads read memory {bandwidth:.2f} times as fast as one.", ""]
-        lines += table(["model", "one, ms", "two, ms", "gain", "twins", "quiet", "roofline", "beside a busy processor, ms", "gain"],
+        lines += table(["model", "one, ms", "two, ms", "gain", "twins", "quiet", "least", "roofline", "beside a busy processor, ms", "gain"],
                        [[" ".join(word for word in (row["model"], dims_text(row)) if word),
                          *(f"{statistics.median(row['round_medians_ms'][k]):.3f}" for k in ("one", "two")), f"{row['gain']:.2f}",
-                         *(f"{row[k]:.2f}" if k in row else "" for k in ("twins", "quiet")), "" if row["roofline"] is None else f"{row['roofline']:.2f}",
+                         *(f"{row[k]:.2f}" if k in row else "" for k in ("twins", "quiet", "least")), "" if row["roofline"] is None else f"{row['roofline']:.2f}",
                          f"{statistics.median(row['round_medians_ms']['beside']):.3f}", f"{row['beside']:.2f}"] for row in rows])
     return lines
 

@@ -11,9 +11,9 @@ but the file of weights. Every turn is a process of its own and counts with the 
 both processors between two slices of the neighbour's does not speak for the others; rounds in which other processes used more
 than --foreign of a processor are repeated, at most --rounds times three. `gain` is one worker / two, `beside` one
 worker without the neighbour / two beside it: medians over the rounds. `twins` is what the twins gain: on a quiet machine 2, on one
-whose processors are shared with other guests less, and no program gains more there. `quiet` is the least call of one worker / the
+whose processors are shared with other guests less, and no program gains more there. `least` is the least call of one worker / the
 least of two, of all rounds: what a machine gives that has no other guests. Where such guests are, two workers, who wait for each other, are held up by what holds
-up either, so the quiet gain is what is judged. `roofline` is the gain that the target file's rates allow, where
+up either, so the gain of the least calls is what is judged. `roofline` is the gain that the target file's rates allow, where
 memory is not faster for two; how much faster it is, is measured first. Exit code 1: a gain is under its limit, 1.85 where the
 model takes at least 5 ms and arithmetic bounds it, else 0.95 of memory's, or beside the neighbour it is under 0.9; twins are told, not judged.
 --json: schema tenon.threads/1, which report.py reads.
@@ -148,7 +148,7 @@ def measure(name, binding, options, scratch):
     beside = statistics.median(one / two for one, two in zip(turns["one"], turns["beside"]))
     by_twins = statistics.median(2 * one / twin for one, twin in zip(turns["one"], turns["twin"]))
     return {"model": name, "dims": binding, "disturbed_rounds": disturbed, "round_medians_ms": turns, "round_least_ms": least, "gain": statistics.median(gains), "twins": by_twins,
-            "quiet": min(least["one"]) / min(least["two"]),
+            "least": min(least["one"]) / min(least["two"]),
             "beside": beside, "roofline": floors[0] / floors[1] if all(floors) else None}
 
 
@@ -163,7 +163,7 @@ def show(row):
     ms = {label: statistics.median(values) for label, values in row["round_medians_ms"].items()}
     dims = ",".join(f"{k}={v}" for k, v in row["dims"].items())
     known = "-" if row["roofline"] is None else f"{row['roofline']:.2f}"
-    print(f"{row['model']:<24} {dims:<14} one {ms['one']:9.3f} ms  two {ms['two']:9.3f} ms  gain {row['gain']:.3f} (twins {row['twins']:.3f}, quiet {row['quiet']:.3f}, roofline {known})"
+    print(f"{row['model']:<24} {dims:<14} one {ms['one']:9.3f} ms  two {ms['two']:9.3f} ms  gain {row['gain']:.3f} (twins {row['twins']:.3f}, least {row['least']:.3f}, roofline {known})"
           f"  beside {ms['beside']:9.3f} ms  {row['beside']:.3f}  ({row['disturbed_rounds']} disturbed)", flush=True)
 
 
@@ -193,7 +193,7 @@ def main():
             row = measure(name, binding, options, pathlib.Path(folder))
             results["rows"].append(row)
             show(row)
-            missed += row["beside"] < BESIDE or row["quiet"] < limit(row, results["bandwidth_gain"])
+            missed += row["beside"] < BESIDE or row["least"] < limit(row, results["bandwidth_gain"])
             if options.json:
                 options.json.write_text(json.dumps(results, indent=1) + "\n")
     return 1 if missed else 0
