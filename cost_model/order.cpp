@@ -36,7 +36,7 @@ namespace {
 constexpr double kLeastGain = 0.05, kSigmas = 3;
 }
 
-bool is_sure(const Prediction& gain) { return gain.mean > std::max(kLeastGain, kSigmas * gain.sigma); }
+bool is_sure(const Prediction& gain, double prior_gain) { return gain.mean > std::max({kLeastGain, kSigmas * gain.sigma, prior_gain}); }
 
 // Where n boosters say m on average and one of them b, their standard deviation is |m - b| / sqrt(n - 1) at least: m > kSigmas of it leaves
 // b > m (1 - sqrt(n - 1) / kSigmas).

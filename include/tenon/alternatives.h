@@ -5,6 +5,7 @@
 #include <set>
 
 #include "tenon/decisions.h"
+#include "tenon/trees.h"
 
 namespace tenon {
 
@@ -12,14 +13,16 @@ struct Alternative {
   DecisionKind kind{};
   std::string subject, answer, instead_of;  // instead_of: what the rules answer
   std::set<int> nodes;                      // of the regions that change
-  double before = 0, after = 0;             // seconds of these, by the roofline prior
+  double before = 0, after = 0;             // seconds of these, by the cost model where one is asked, else by the roofline prior
+  double prior_before = 0, prior_after = 0; // by the prior
+  double sigma = 0;                         // standard deviation, over the boosters, of ln(after / before)
 };
 
 // Plans that differ in one answer from the plan that `answers` make.
 class Comparison {
  public:
-  // The planner, and what it plans for, must outlive it.
-  static Result<Comparison> of(Planner& planner, Answers answers, unsigned threads);
+  // The planner, what it plans for, and the model must outlive it. A model that learnt from no such device is not asked.
+  static Result<Comparison> of(Planner& planner, Answers answers, unsigned threads, const CostModel* model = nullptr);
   static Result<Comparison> of(const Graph& graph, const Target& target, Precision precision, Providers providers, Answers answers, unsigned threads);
   Comparison(Comparison&&) noexcept;
   Comparison& operator=(Comparison&&) noexcept;

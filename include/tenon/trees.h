@@ -84,8 +84,9 @@ void order_row(std::span<const float> x, double prior, const Scheduled& rules, s
 float order_margin(double prior, const Scheduled& rules);
 // ln(seconds / rules'), by the order boosters, else the others: 0 of rules' itself.
 Prediction relative(const CostModel& model, std::span<const float> x, double prior, const Scheduled& rules);
-// Whether one that is predicted to take exp(-gain) of another's time is to be believed: the boosters agree.
-bool is_sure(const Prediction& gain);
+// Whether one that is predicted to take exp(-gain) of another's time is to be believed: the boosters agree, and take nothing back of what the prior says that
+// it gains, ln(the other's prior / its own): where they do, the prior is wrong about one of both, and nobody knows by how much.
+bool is_sure(const Prediction& gain, double prior_gain);
 // Whether so many boosters can be sure where one of them says this.
 bool may_be_sure(double gain_of_one, size_t boosters);
 

@@ -43,7 +43,7 @@ double rank(const Said& said) { return said.beside ? said.beside->mean : said.me
 void judge_sure(std::span<const Sample* const> group, size_t first, std::span<const Said> said, Tallies& tallies) {
   const Sample* const rules = rules_of(group);
   if (!rules || !decides(group) || !said[first].beside) return;
-  const bool taken = is_sure({.mean = -said[first].beside->mean, .sigma = said[first].beside->sigma});
+  const bool taken = is_sure({.mean = -said[first].beside->mean, .sigma = said[first].beside->sigma}, std::log(rules->timing.prior / group[first]->timing.prior));
   count(tallies, Metric::Sure, taken ? times_of(group)[first] / rules->timing.seconds - 1 : 0);
 }
 

@@ -1,6 +1,7 @@
 #include "tenon/alternatives.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 
@@ -11,17 +12,38 @@ namespace tenon {
 
 namespace {
 
-// Seconds of regions of one plan by the prior, each computed when it is asked for. `laid_out`: the graph with the plan's layouts.
+// By the cost model, or again by the prior; by the prior; by each booster, where a model is asked.
+struct Times {
+  double predicted = 0, prior = 0;
+  std::vector<double> boosters = {};
+  void operator+=(const Times& more) {
+    predicted += more.predicted, prior += more.prior;
+    for (size_t b = 0; b < boosters.size(); ++b) boosters[b] += b < more.boosters.size() ? more.boosters[b] : more.predicted;
+  }
+};
+
+double sigma_of(const Times& before, const Times& after) {
+  const auto n = static_cast<double>(before.boosters.size());
+  double sum = 0, squares = 0;
+  for (size_t b = 0; b < before.boosters.size(); ++b) {
+    if (before.boosters[b] <= 0 || after.boosters[b] <= 0) return 0;
+    const double d = std::log(after.boosters[b] / before.boosters[b]);
+    sum += d, squares += d * d;
+  }
+  return n > 0 ? std::sqrt(std::max(0.0, squares / n - sum / n * sum / n)) : 0;
+}
+
+// Seconds of regions of one plan, each computed when it is asked for. `laid_out`: the graph with the plan's layouts.
 class Seconds {
  public:
-  Seconds(Planner& planner, const Graph& laid_out, const Plan& plan, const DeviceFacts& device) : planner_(planner), graph_(laid_out), plan_(plan), device_(device) {}
+  Seconds(Planner& planner, const Graph& laid_out, const Plan& plan, const DeviceFacts& device, const CostModel* model) : planner_(planner), graph_(laid_out), plan_(plan), device_(device), model_(model) {}
 
-  Result<double> of(const std::vector<size_t>& regions) {
-    double all = 0;
+  Result<Times> of(const std::vector<size_t>& regions) {
+    Times all{.boosters = std::vector<double>(model_ ? model_->boosters.size() : 0)};
     for (const size_t r : regions) {
       auto known = seconds_.find(r);
       if (known == seconds_.end()) {
-        TENON_TRY(const double seconds, one(r));
+        TENON_TRY(const Times seconds, one(r));
         known = seconds_.emplace(r, seconds).first;
       }
       all += known->second;
@@ -30,19 +52,30 @@ class Seconds {
   }
 
  private:
-  Result<double> one(size_t r) {
+  Result<Times> one(size_t r) {
     const RegionPlan& plan = plan_.regions[r];
-    if (plan.provider != Provider::Own) return 0.0;
+    if (plan.provider != Provider::Own) return Times{};
     TENON_TRY(Region region, planner_.region(plan));
     TENON_TRY(const RegionFacts facts, region_facts(graph_, region, plan, planner_.target(), surroundings(graph_, plan_, r)));
-    return facts.statements.empty() ? 0.0 : prior_seconds(facts, plan.schedule.variants.back(), device_);
+    if (facts.statements.empty()) return Times{};
+    if (!model_) {
+      const double prior = prior_seconds(facts, plan.schedule.variants.back(), device_);
+      return Times{prior, prior};
+    }
+    std::vector<float> features(feature_table().size());
+    const double prior = features_of(facts, plan.schedule.variants.back(), device_, features).seconds;
+    if (!knows_device(*model_, features)) return Times{prior, prior};
+    Times times{.predicted = std::exp(predict(*model_, features, prior).mean), .prior = prior};
+    for (const Booster& booster : model_->boosters) times.boosters.push_back(std::exp(static_cast<double>(booster.predict(features, static_cast<float>(std::log(prior))))));
+    return times;
   }
 
   Planner& planner_;
   const Graph& graph_;
   const Plan& plan_;
   const DeviceFacts& device_;
-  std::map<size_t, double> seconds_;
+  const CostModel* model_;
+  std::map<size_t, Times> seconds_;
 };
 
 }  // namespace
@@ -52,6 +85,7 @@ struct Comparison::State {
   Planner& planner;
   Answers answers;
   DeviceFacts device;
+  const CostModel* model = nullptr;
   DecidedPlan base = {};
   Graph laid_out = {};                       // of the base
   std::vector<std::string> signatures = {};  // likewise
@@ -68,12 +102,12 @@ Result<Comparison> Comparison::of(std::unique_ptr<State> state) {
   TENON_TRY(s.base, s.planner.plan(s.answers));
   s.laid_out = s.planner.laid_out();
   s.signatures = signatures(s.laid_out, s.base.plan);
-  s.before.emplace(s.planner, s.laid_out, s.base.plan, s.device);
+  s.before.emplace(s.planner, s.laid_out, s.base.plan, s.device, s.model);
   return Comparison(std::move(state));
 }
 
-Result<Comparison> Comparison::of(Planner& planner, Answers answers, unsigned threads) {
-  return of(std::make_unique<State>(nullptr, planner, std::move(answers), device_facts(planner.target(), threads)));
+Result<Comparison> Comparison::of(Planner& planner, Answers answers, unsigned threads, const CostModel* model) {
+  return of(std::make_unique<State>(nullptr, planner, std::move(answers), device_facts(planner.target(), threads), model));
 }
 
 Result<Comparison> Comparison::of(const Graph& graph, const Target& target, Precision precision, Providers providers, Answers answers, unsigned threads) {
@@ -91,13 +125,18 @@ Result<Alternative> Comparison::with(const Asked& asked, size_t answer) {
   TENON_TRY(const DecidedPlan changed, s.planner.plan(other));
   Alternative alternative{.kind = asked.kind, .subject = asked.subject, .answer = asked.answers[answer], .instead_of = asked.answers[asked.rules], .nodes = {}};
   const Graph& laid_out = s.planner.laid_out();
-  Seconds after(s.planner, laid_out, changed.plan, s.device);
+  Seconds after(s.planner, laid_out, changed.plan, s.device, s.model);
+  const std::vector<double> none(s.model ? s.model->boosters.size() : 0);
+  Times of_base{.boosters = none}, of_other{.boosters = none};
   for (const Difference& d : differences(laid_out.nodes.size(), s.base.plan, s.signatures, changed.plan, signatures(laid_out, changed.plan))) {
     alternative.nodes.insert(d.nodes.begin(), d.nodes.end());
-    TENON_TRY(const double one, s.before->of(d.before));
-    TENON_TRY(const double two, after.of(d.after));
-    alternative.before += one, alternative.after += two;
+    TENON_TRY(const Times one, s.before->of(d.before));
+    TENON_TRY(const Times two, after.of(d.after));
+    of_base += one, of_other += two;
   }
+  alternative.before = of_base.predicted, alternative.prior_before = of_base.prior;
+  alternative.after = of_other.predicted, alternative.prior_after = of_other.prior;
+  alternative.sigma = sigma_of(of_base, of_other);
   return alternative;
 }
 

@@ -66,13 +66,15 @@ class Chooser {
                       .runner_up = asked.answers[asked.chosen == 0 ? 1 : 0], .decided_by = std::string(spelling(asked.chosen == asked.rules ? Policy::Rules : options_.policy)), .reason = {}};
     if (options_.explain && options_.explain(decision)) {
       if (!comparison_) {
-        TENON_TRY(comparison_, Comparison::of(planner_, answers_, options_.threads));
+        TENON_TRY(comparison_, Comparison::of(planner_, answers_, options_.threads, options_.policy == Policy::Rules ? nullptr : options_.model));
       }
       TENON_TRY(const std::vector<Alternative> others, comparison_->others(asked));
       const auto best = std::ranges::min_element(others, {}, [](const Alternative& a) { return a.after - a.before; });
       if (best != others.end()) {
-        decision.runner_up = best->answer, decision.seconds = best->before, decision.runner_up_seconds = best->after;
-        decision.reason = Reason{.terms = {{.name = "roofline", .meaning = "of the regions that change, what the prior says of both", .factor = best->after / best->before}}, .roofline = best->before, .bound = {}, .nearest = {}};
+        decision.runner_up = best->answer, decision.seconds = best->before, decision.runner_up_seconds = best->after, decision.sigma = best->sigma;
+        const double roofline = best->prior_after / best->prior_before, all = best->after / best->before;
+        decision.reason = Reason{.terms = {{.name = "roofline", .meaning = "of the regions that change, what the prior says of both", .factor = roofline}}, .roofline = best->prior_before, .bound = {}, .nearest = {}};
+        if (all != roofline) decision.reason->terms.push_back({.name = "learnt", .meaning = "what boosters say of the same regions beyond the prior", .factor = all / roofline});
       }
     }
     chosen_.decisions.push_back(std::move(decision));
@@ -123,7 +125,7 @@ class Chooser {
     const Judged* chosen = &ranking.rules;
     const bool known = options_.policy != Policy::Hybrid || !options_.model || knows_device(*options_.model, judge.rules().features);
     chosen_.unknown_device |= !known;
-    if (runner_up && known && is_better(*runner_up, ranking.rules)) {
+    if (runner_up && known && is_better(*runner_up, ranking.rules, judge)) {
       chosen = runner_up, runner_up = &ranking.rules;
       if (ranking.others.size() > 1 && ranking.others[1].mean < runner_up->mean) runner_up = &ranking.others[1];
       decision.chosen = shown(chosen->tiles), decision.decided_by = "model", decision.seconds = std::exp(chosen->mean);
@@ -140,11 +142,11 @@ class Chooser {
   }
 
   // Hybrid: where the boosters agree that it gains, and more than what is lost when they are wrong as often as they are.
-  bool is_better(const Judged& other, const Judged& rules) const {
+  bool is_better(const Judged& other, const Judged& rules, const Judge& judge) const {
     const Prediction gain = compared(rules, other);
     if (options_.policy == Policy::Rules) return false;
     if (options_.policy != Policy::Hybrid) return gain.mean > 0;
-    return options_.model && is_sure(gain);
+    return options_.model && is_sure(gain, std::log(judge.rules().prior / judge.prior(other.tiles)));
   }
 
   const Graph& graph_;

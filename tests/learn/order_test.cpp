@@ -84,7 +84,7 @@ TEST(Order, OneBoosterRulesOutOnlyWhatIsNotSure) {
       all.mean += gains.back() / static_cast<double>(boosters), squares += gains.back() * gains.back() / static_cast<double>(boosters);
     }
     all.sigma = std::sqrt(std::max(0.0, squares - all.mean * all.mean));
-    if (!is_sure(all)) continue;
+    if (!is_sure(all, 0)) continue;
     ++sure;
     for (const double gain : gains) ASSERT_TRUE(may_be_sure(gain, boosters)) << gain << " of " << boosters;
   }
@@ -94,9 +94,13 @@ TEST(Order, OneBoosterRulesOutOnlyWhatIsNotSure) {
 }
 
 TEST(Order, IsSureOfLargeGainsOnWhichBoostersAgree) {
-  EXPECT_TRUE(is_sure({.mean = 0.07, .sigma = 0.02}));
-  EXPECT_FALSE(is_sure({.mean = 0.07, .sigma = 0.03}));
-  EXPECT_FALSE(is_sure({.mean = 0.04, .sigma = 0}));
+  EXPECT_TRUE(is_sure({.mean = 0.07, .sigma = 0.02}, 0));
+  EXPECT_FALSE(is_sure({.mean = 0.07, .sigma = 0.03}, 0));
+  EXPECT_FALSE(is_sure({.mean = 0.04, .sigma = 0}, 0));
+  // Of a gain that the prior alone makes boosters take half back.
+  EXPECT_FALSE(is_sure({.mean = 0.4, .sigma = 0.02}, 0.8));
+  EXPECT_TRUE(is_sure({.mean = 0.4, .sigma = 0.02}, 0.3));
+  EXPECT_TRUE(is_sure({.mean = 0.4, .sigma = 0.02}, -1));
 }
 
 }  // namespace
