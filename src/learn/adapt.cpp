@@ -10,21 +10,10 @@
 
 namespace tenon {
 
-namespace {
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
-  std::ranges::nth_element(values, middle);
-  return *middle;
-}
-
-}  // namespace
-
 Result<CostModel> adapt(const CostModel& pooled, std::span<const Timing> probes, const std::string& device, const GrowOptions& options) {
-  // Trees are small and count for n/(n + 16) of what they say: they learn that a device divides slowly, not the probes by heart. The factor that
-  // all times share is one number, which few probes settle: their median, as the model is wrong about some workloads by a multiple. For trees such a
-  // probe is as far off as most are at most, 2.5 standard deviations as the median deviation has them.
-  constexpr double kDoubtOfOffset = 4, kDoubtOfTrees = 16, kFarthest = 2.5, kSigmaOfMad = 1.4826;
+  // Trees are small and count for n/(n + 64) of what they say: they learn that a device divides slowly, not the probes by heart. The factor that
+  // all times share is one number, which few probes settle.
+  constexpr double kDoubtOfOffset = 4, kDoubtOfTrees = 64;
   GrowOptions own = options;
   own.rounds = std::min(options.rounds, 80), own.depth = 3, own.eta = 0.1, own.min_child_weight = 2, own.lambda = 1, own.patience = 10;
   if (probes.size() < kFewestProbes)
@@ -34,23 +23,19 @@ Result<CostModel> adapt(const CostModel& pooled, std::span<const Timing> probes,
   Delta delta{.device = device, .probes = static_cast<int64_t>(probes.size()), .boosters = {}, .calibration = {}};
   std::vector<double> labels;
   std::vector<Prediction> known;
-  std::vector<double> missed, apart;
-  double trusted = 0;
+  double sum = 0, trusted = 0;
   for (const Timing& t : probes) {
     labels.push_back(std::log(t.seconds));
     known.push_back(predict(pooled, t.features, t.prior));
-    missed.push_back(labels.back() - known.back().mean), trusted += trust(t);
+    sum += trust(t) * (labels.back() - known.back().mean), trusted += trust(t);
   }
-  const double middle = median(missed);
-  for (const double m : missed) apart.push_back(std::abs(m - middle));
-  const double most = kFarthest * kSigmaOfMad * median(apart);
-  delta.offset = middle * n / (n + kDoubtOfOffset);
+  delta.offset = sum / trusted * n / (n + kDoubtOfOffset);
   auto margin = [&](size_t r) { return static_cast<float>(known[r].mean + delta.offset); };
   const std::vector<int> units = units_of(probes);
   const std::vector<Draw> draws = draw_units(units, own.boosters, own.seed);
   auto table = [&](const std::vector<size_t>& rows) {
     Table made;
-    for (const size_t r : rows) made.add(probes[r].features, known[r].mean + middle + std::clamp(missed[r] - middle, -most, most), margin(r), trust(probes[r]) * n / trusted);  // 1 in the mean
+    for (const size_t r : rows) made.add(probes[r].features, labels[r], margin(r), trust(probes[r]) * n / trusted);  // 1 in the mean
     return made;
   };
   for (size_t k = 0; k < draws.size(); ++k) {

@@ -100,7 +100,7 @@ Measured parse(const std::string& text) try {
   if (answer.contains("against")) {
     const Json& a = answer.at("against");
     m.base_ms = a.at(0);
-    m.model = {m.model.median_ms, a.at(1), a.at(2), a.at(3), a.at(5), a.at(6), {}};
+    m.model = {.median_ms = m.model.median_ms, .ratio = a.at(1), .low = a.at(2), .high = a.at(3), .before_ms = a.at(5), .after_ms = a.at(6)};
     for (const Json& d : a.at(4)) m.model.differences.push_back(d.is_null() ? INFINITY : d.get<double>());  // JSON has no infinity
   }
   if (answer.contains("device")) {
