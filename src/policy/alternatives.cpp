@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 
+#include "schedules.h"
 #include "tenon/differences.h"
 #include "tenon/features.h"
 
@@ -18,19 +19,19 @@ struct Times {
   std::vector<double> boosters = {};
   void operator+=(const Times& more) {
     predicted += more.predicted, prior += more.prior;
-    for (size_t b = 0; b < boosters.size(); ++b) boosters[b] += b < more.boosters.size() ? more.boosters[b] : more.predicted;
+    boosters.resize(std::max(boosters.size(), more.boosters.size()));
+    for (size_t b = 0; b < more.boosters.size(); ++b) boosters[b] += more.boosters[b];
   }
 };
 
+std::vector<double> logarithms(std::vector<double> values) {
+  for (double& v : values) v = std::log(v);
+  return values;
+}
+
+// 0 where no model was asked, or nothing is computed on either side.
 double sigma_of(const Times& before, const Times& after) {
-  const auto n = static_cast<double>(before.boosters.size());
-  double sum = 0, squares = 0;
-  for (size_t b = 0; b < before.boosters.size(); ++b) {
-    if (before.boosters[b] <= 0 || after.boosters[b] <= 0) return 0;
-    const double d = std::log(after.boosters[b] / before.boosters[b]);
-    sum += d, squares += d * d;
-  }
-  return n > 0 ? std::sqrt(std::max(0.0, squares / n - sum / n * sum / n)) : 0;
+  return before.boosters.size() == after.boosters.size() ? compared(logarithms(after.boosters), logarithms(before.boosters)).sigma : 0;
 }
 
 // Seconds of regions of one plan, each computed when it is asked for. `laid_out`: the graph with the plan's layouts.
@@ -39,7 +40,7 @@ class Seconds {
   Seconds(Planner& planner, const Graph& laid_out, const Plan& plan, const DeviceFacts& device, const CostModel* model) : planner_(planner), graph_(laid_out), plan_(plan), device_(device), model_(model) {}
 
   Result<Times> of(const std::vector<size_t>& regions) {
-    Times all{.boosters = std::vector<double>(model_ ? model_->boosters.size() : 0)};
+    Times all;
     for (const size_t r : regions) {
       auto known = seconds_.find(r);
       if (known == seconds_.end()) {
@@ -64,9 +65,15 @@ class Seconds {
     }
     std::vector<float> features(feature_table().size());
     const double prior = features_of(facts, plan.schedule.variants.back(), device_, features).seconds;
-    if (!knows_device(*model_, features)) return Times{prior, prior};
-    Times times{.predicted = std::exp(predict(*model_, features, prior).mean), .prior = prior};
-    for (const Booster& booster : model_->boosters) times.boosters.push_back(std::exp(static_cast<double>(booster.predict(features, static_cast<float>(std::log(prior))))));
+    Times times{prior, prior};
+    if (model_->boosters.empty() || !knows_device(*model_, features)) return times;
+    double sum = 0;
+    for (const Booster& booster : model_->boosters) {
+      const double ln_seconds = booster.predict(features, static_cast<float>(std::log(prior)));
+      sum += ln_seconds;
+      times.boosters.push_back(std::exp(ln_seconds));
+    }
+    times.predicted = std::exp(sum / static_cast<double>(times.boosters.size()));
     return times;
   }
 
@@ -126,8 +133,7 @@ Result<Alternative> Comparison::with(const Asked& asked, size_t answer) {
   Alternative alternative{.kind = asked.kind, .subject = asked.subject, .answer = asked.answers[answer], .instead_of = asked.answers[asked.rules], .nodes = {}};
   const Graph& laid_out = s.planner.laid_out();
   Seconds after(s.planner, laid_out, changed.plan, s.device, s.model);
-  const std::vector<double> none(s.model ? s.model->boosters.size() : 0);
-  Times of_base{.boosters = none}, of_other{.boosters = none};
+  Times of_base, of_other;
   for (const Difference& d : differences(laid_out.nodes.size(), s.base.plan, s.signatures, changed.plan, signatures(laid_out, changed.plan))) {
     alternative.nodes.insert(d.nodes.begin(), d.nodes.end());
     TENON_TRY(const Times one, s.before->of(d.before));

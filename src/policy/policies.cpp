@@ -86,15 +86,14 @@ class Chooser {
     if (options_.policy == Policy::Rules && !options_.explain) return {};
     if (options_.model && !scorer_) scorer_.emplace(*options_.model, options_.compiled);
     TENON_TRY(std::vector<RegionGroup> groups, group_regions(graph, plan, target_, options_.precision));
-    // How tasks are cut is for several threads; what one thread is predicted to take says nothing of it.
-    if (options_.threads == 1)
-      for (RegionGroup& group : groups) leave_out(group.space, {Knob::parallel});
-    // Nor of the order of loops out of which cut_rows takes bands: with rows outside, bands would be columns.
-    if (options_.workers)
-      for (RegionGroup& group : groups)
-        if (std::ranges::any_of(tiles_of(plan.regions[group.regions[0]], group.space), [](const Knobs& k) { return k[Knob::parallel] == 2; })) leave_out(group.space, {Knob::order});
-    if (!point.empty())
-      for (RegionGroup& group : groups) keep_form(group.space, graph, plan.regions[group.regions[0]]);
+    for (RegionGroup& group : groups) {
+      const RegionPlan& first = plan.regions[group.regions[0]];
+      // How tasks are cut is for several threads; what one thread is predicted to take says nothing of it.
+      if (options_.threads == 1) leave_out(group.space, {Knob::parallel});
+      // Nor of the order of loops out of which cut_rows takes bands: with rows outside, bands would be columns.
+      if (options_.workers && std::ranges::any_of(tiles_of(first, group.space), [](const Knobs& k) { return k[Knob::parallel] == 2; })) leave_out(group.space, {Knob::order});
+      if (!point.empty()) keep_form(group.space, graph, first);
+    }
     const Graph laid = laid_out(graph, plan);
     const Plan rules = plan;
     for (const RegionGroup& group : groups) {

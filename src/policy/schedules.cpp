@@ -133,12 +133,12 @@ Ranking rank_schedules(const RegionGroup& group, const Plan& plan, const Judge& 
   return Ranker(group, judge, scorer).run(tiles_of(plan.regions[group.regions[0]], group.space), keep, only_sure);
 }
 
-Prediction compared(const Judged& a, const Judged& b) {
-  const auto n = static_cast<double>(a.ln_seconds.size());
+Prediction compared(std::span<const double> a, std::span<const double> b) {
+  const auto n = static_cast<double>(a.size());
   Prediction p;
   double squares = 0;
-  for (size_t k = 0; k < a.ln_seconds.size(); ++k) {
-    const double d = a.ln_seconds[k] - b.ln_seconds[k];
+  for (size_t k = 0; k < a.size(); ++k) {
+    const double d = a[k] - b[k];
     p.mean += d / n, squares += d * d / n;
   }
   p.sigma = std::sqrt(std::max(0.0, squares - p.mean * p.mean));

@@ -24,7 +24,9 @@ struct Ranking {
 // draft says that boosters are sure of none of them.
 Ranking rank_schedules(const RegionGroup& group, const Plan& plan, const Judge& judge, const ModelScorer* scorer, size_t keep, bool only_sure = false);
 
-// Mean and standard deviation, over the boosters, of ln(seconds of a / seconds of b): what all boosters are wrong about is in both.
-Prediction compared(const Judged& a, const Judged& b);
+// Mean and standard deviation, over the boosters, of ln(seconds of a / seconds of b), each booster's ln(seconds) of both being given: what all boosters are
+// wrong about is in both.
+Prediction compared(std::span<const double> a, std::span<const double> b);
+inline Prediction compared(const Judged& a, const Judged& b) { return compared(a.ln_seconds, b.ln_seconds); }
 
 }  // namespace tenon
